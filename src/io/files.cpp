@@ -1,0 +1,171 @@
+#include "io/files.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "base/error.h"
+
+namespace circuitdiff {
+namespace {
+
+[[noreturn]] void system_error(const std::filesystem::path& path, const char* what) {
+  fail("{}: {}: {}", path.string(), what, std::strerror(errno));
+}
+
+void write_all(int fd, const char* data, size_t size, const std::filesystem::path& path) {
+  while (size > 0) {
+    const ssize_t written = ::write(fd, data, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) system_error(path, "cannot write");
+    data += written;
+    size -= static_cast<size_t>(written);
+  }
+}
+
+void sync_folder_of(const std::filesystem::path& path) {
+  const auto folder = path.parent_path().empty() ? std::filesystem::path(".") : path.parent_path();
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) system_error(path, "cannot open");
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    // Pipes and devices have no size to map; the formats read here are files.
+    const bool folder = S_ISDIR(info.st_mode);
+    ::close(fd);
+    fail("{}: a file expected, {} found", path.string(), folder ? "a folder" : "something else");
+  }
+  size_ = static_cast<size_t>(info.st_size);
+  if (size_ > 0) {
+    void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED) {
+      ::close(fd);
+      system_error(path, "cannot map");
+    }
+    data_ = static_cast<const std::byte*>(data);
+  }
+  ::close(fd);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : data_(other.data_), size_(other.size_) {
+  other.data_ = nullptr;
+  other.size_ = 0;
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::string read_file(const std::filesystem::path& path) { return std::string(MappedFile(path).text()); }
+
+void write_file_atomically(const std::filesystem::path& path,
+                           const std::function<void(const std::function<void(const void*, size_t)>&)>& fill) {
+  if (!path.parent_path().empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(path.parent_path(), error);
+    if (error) fail("{}: cannot make the folder: {}", path.parent_path().string(), error.message());
+  }
+  const std::filesystem::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) system_error(temporary, "cannot write");
+  try {
+    fill([&](const void* data, size_t size) { write_all(fd, static_cast<const char*>(data), size, temporary); });
+    if (::fsync(fd) != 0) system_error(temporary, "cannot write");
+  } catch (...) {
+    ::close(fd);
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  ::close(fd);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int saved = errno;
+    ::unlink(temporary.c_str());
+    errno = saved;
+    system_error(path, "cannot write");
+  }
+  sync_folder_of(path);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  write_file_atomically(path, [&](const auto& append) { append(content.data(), content.size()); });
+}
+
+AppendFile::AppendFile(const std::filesystem::path& path)
+    : fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)), name_(path.string()) {
+  if (fd_ < 0) system_error(path, "cannot write");
+}
+
+AppendFile::~AppendFile() { ::close(fd_); }
+
+void AppendFile::append(std::string_view bytes) { write_all(fd_, bytes.data(), bytes.size(), name_); }
+
+void AppendFile::sync() {
+  if (::fdatasync(fd_) != 0) system_error(name_, "cannot write");
+}
+
+void truncate_file(const std::filesystem::path& path, int64_t size) {
+  if (::truncate(path.c_str(), size) != 0) system_error(path, "cannot cut");
+}
+
+int64_t repair_torn_tail(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return 0;
+  size_t whole = 0;
+  size_t size = 0;
+  {
+    const MappedFile file(path);
+    const std::string_view text = file.text();
+    size = text.size();
+    const size_t newline = text.rfind('\n');
+    whole = newline == std::string_view::npos ? 0 : newline + 1;
+  }
+  if (whole < size) truncate_file(path, static_cast<int64_t>(whole));
+  return static_cast<int64_t>(size - whole);
+}
+
+FileLock::FileLock(const std::filesystem::path& lock_path) : path_(lock_path) {
+  if (!lock_path.parent_path().empty()) std::filesystem::create_directories(lock_path.parent_path());
+  fd_ = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ < 0) system_error(lock_path, "cannot open the lock");
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    char holder[32] = {};
+    const ssize_t got = ::read(fd_, holder, sizeof holder - 1);
+    ::close(fd_);
+    fail("{}: another circuitdiff process{} is working here; wait for it or stop it", lock_path.string(),
+         got > 0 ? " (" + std::string(holder, static_cast<size_t>(got)) + ")" : "");
+  }
+  const std::string me = "pid " + std::to_string(::getpid());
+  if (::ftruncate(fd_, 0) == 0) write_all(fd_, me.data(), me.size(), path_);
+}
+
+FileLock::~FileLock() {
+  // The file stays: removing it would let a third process lock a new file while a second still waits on this one.
+  ::close(fd_);
+}
+
+std::string sha256_hex(std::string_view bytes) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
+  std::string out;
+  for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
+  return out;
+}
+
+std::string sha256_file(const std::filesystem::path& path) { return sha256_hex(MappedFile(path).text()); }
+
+}  // namespace circuitdiff

@@ -1,0 +1,154 @@
+#include "io/json.h"
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "base/error.h"
+#include "io/files.h"
+
+namespace circuitdiff {
+
+json parse_json(std::string_view text, std::string_view where) {
+  std::vector<std::set<std::string>> keys;
+  std::string problem;
+  const auto callback = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
+      if (depth > 256) fail("{}: JSON nested deeper than 256", where);
+    }
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
+      fail("{}: key {} stands twice in one object", where, parsed.dump());
+    return true;
+  };
+  try {
+    return json::parse(text, callback);
+  } catch (const json::exception& e) {
+    std::string what = e.what();
+    // "[json.exception.parse_error.101] parse error at line 1, column 5: ..." -> from the first "line" on
+    if (const auto bracket = what.find("] "); bracket != std::string::npos) what = what.substr(bracket + 2);
+    if (what.size() > 200) what = what.substr(0, 200) + "...";
+    for (char& c : what)
+      if (c == '\n') c = ' ';
+    fail("{}: not valid JSON: {}", where, what);
+  }
+}
+
+json read_json_file(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+
+std::string json_kind(const json& value) {
+  switch (value.type()) {
+    case json::value_t::null: return "null";
+    case json::value_t::object: return "an object";
+    case json::value_t::array: return "an array";
+    case json::value_t::string: return "a string";
+    case json::value_t::boolean: return "true or false";
+    case json::value_t::number_float: return "the number " + value.dump();
+    case json::value_t::number_integer:
+    case json::value_t::number_unsigned: return "the number " + value.dump();
+    default: return "something else";
+  }
+}
+
+const json* Row::find(std::string_view field) const {
+  const json* at = &value_;
+  while (true) {
+    const size_t dot = field.find('.');
+    const std::string key(field.substr(0, dot));
+    if (!at->is_object()) return nullptr;
+    const auto it = at->find(key);
+    if (it == at->end()) return nullptr;
+    at = &*it;
+    if (dot == std::string_view::npos) return at;
+    field = field.substr(dot + 1);
+  }
+}
+
+bool Row::has(std::string_view field) const {
+  const json* value = find(field);
+  return value && !value->is_null();
+}
+
+void Row::bad(std::string_view field, std::string_view expected) const {
+  const json* value = find(field);
+  if (!value) fail("{}: field \"{}\" is missing ({} expected)", where_, field, expected);
+  fail("{}: field \"{}\": {} expected, {} found", where_, field, expected, json_kind(*value));
+}
+
+const json& Row::at(std::string_view field) const {
+  const json* value = find(field);
+  if (!value) fail("{}: field \"{}\" is missing", where_, field);
+  return *value;
+}
+
+std::string Row::string(std::string_view field) const {
+  const json* value = find(field);
+  if (!value || !value->is_string()) bad(field, "a string");
+  return value->get<std::string>();
+}
+
+std::string Row::string_or(std::string_view field, std::string otherwise) const {
+  return has(field) ? string(field) : std::move(otherwise);
+}
+
+int64_t Row::integer(std::string_view field) const {
+  const json* value = find(field);
+  if (!value || !value->is_number_integer() ||
+      (value->is_number_unsigned() && value->get<uint64_t>() > uint64_t{INT64_MAX}))
+    bad(field, "a whole number");
+  return value->get<int64_t>();
+}
+
+int64_t Row::integer_or(std::string_view field, int64_t otherwise) const {
+  return has(field) ? integer(field) : otherwise;
+}
+
+std::optional<bool> Row::boolean(std::string_view field) const {
+  if (!has(field)) return std::nullopt;
+  const json& value = at(field);
+  if (!value.is_boolean()) bad(field, "true, false or null");
+  return value.get<bool>();
+}
+
+std::vector<int64_t> Row::tokens(std::string_view field) const {
+  const json* value = find(field);
+  if (!value || !value->is_array()) bad(field, "an array of token ids");
+  std::vector<int64_t> out;
+  out.reserve(value->size());
+  for (const json& v : *value) {
+    if (!v.is_number_integer() || (v.is_number_unsigned() && v.get<uint64_t>() > uint64_t{INT64_MAX}) ||
+        v.get<int64_t>() < 0)
+      fail("{}: field \"{}\": entry {}: a token id expected, {} found", where_, field, out.size(), json_kind(v));
+    out.push_back(v.get<int64_t>());
+  }
+  return out;
+}
+
+std::string Row::id(std::string_view field) const {
+  const json* value = find(field);
+  if (value && value->is_string() && !value->get_ref<const std::string&>().empty()) return value->get<std::string>();
+  if (value && value->is_number_integer()) return value->dump();
+  bad(field, "a non-empty string or a whole number");
+}
+
+void read_jsonl(const std::filesystem::path& path, const std::function<void(Row&&)>& each, bool torn_tail_ok) {
+  const MappedFile file(path);
+  const std::string_view text = file.text();
+  int64_t number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    ++number;
+    const size_t newline = text.find('\n', begin);
+    if (newline == std::string_view::npos && torn_tail_ok) return;
+    const size_t end = std::min(newline, text.size());
+    const std::string_view line = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const std::string where = fmt::format("{}:{}", path.string(), number);
+    json value = parse_json(line, where);
+    if (!value.is_object()) fail("{}: an object expected, {} found", where, json_kind(value));
+    each(Row(std::move(value), where));
+  }
+}
+
+}  // namespace circuitdiff
