@@ -15,7 +15,8 @@ std::string flag_name(std::string_view option_name) {
 
 std::string environment_name(std::string_view option_name) {
   std::string out = "CIRCUITDIFF_" + std::string(option_name);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return out;
 }
 

@@ -1,5 +1,6 @@
-// Options are said once: a stage takes a plain struct whose member initialisers are the defaults, and one function
-// `visit(V&, Options&)` lists the fields as v(field, "name", "help"). Flag, environment variable, TOML key, --help,
+// Options are said once: a stage takes a plain struct whose member initialisers are the defaults, and one
+// function `visit(V&, Options&)` lists the fields as v(field, "name", "help"). Flag, environment variable,
+// TOML key, --help,
 // --print-config and the manifest are visitors over that list (this file holds those that need no library).
 // A name is spelled with underscores; on the command line it is --name-with-dashes.
 #pragma once
@@ -19,7 +20,8 @@
 namespace circuitdiff {
 
 // The words of an enumeration on the command line and in files. Specialise next to the enum:
-//   template <> struct EnumWords<Method> { static constexpr std::array words{std::pair{Method::eap_ig, "eap-ig"}, ...}; };
+//   template <> struct EnumWords<Method> { static constexpr std::array words{std::pair{Method::eap_ig,
+//   "eap-ig"}, ...}; };
 template <class E>
 struct EnumWords;
 
@@ -109,7 +111,7 @@ std::string print_value(const T& value) {
 
 // What --help and --print-config need to know of one option.
 struct OptionInfo {
-  std::string name;     // with underscores
+  std::string name;  // with underscores
   std::string help;
   std::vector<std::string> values;  // current value(s) as text; empty: unset
   bool is_flag = false;             // a bool: --name and --no-name
@@ -147,7 +149,8 @@ class OptionList {
   }
 };
 
-// Visitor: sets the options named in `values` (name with underscores -> texts). What it has used is in `seen`.
+// Visitor: sets the options named in `values` (name with underscores -> texts). What it has used is in
+// `seen`.
 class OptionSetter {
  public:
   explicit OptionSetter(const std::map<std::string, std::vector<std::string>>& values) : values_(values) {}
@@ -161,7 +164,8 @@ class OptionSetter {
       for (const auto& text : detail::split_commas(it->second))
         field.push_back(parse_value<typename T::value_type>(name, text));
     } else {
-      if (it->second.size() != 1) usage_error("{}: one value expected, {} found", flag_name(name), it->second.size());
+      if (it->second.size() != 1)
+        usage_error("{}: one value expected, {} found", flag_name(name), it->second.size());
       if constexpr (detail::is_optional<T>::value)
         field = parse_value<typename T::value_type>(name, it->second.front());
       else
@@ -190,7 +194,8 @@ void set_options(Options& options, const OptionValues& values, std::string_view 
 
 // The member of `known` with the smallest edit distance to `name`; empty if none is near.
 std::string nearest(std::string_view name, const std::vector<std::string>& known);
-[[noreturn]] void unknown_option(std::string_view where, std::string_view name, const std::vector<std::string>& known);
+[[noreturn]] void unknown_option(std::string_view where, std::string_view name,
+                                 const std::vector<std::string>& known);
 
 template <class Options>
 void set_options(Options& options, const OptionValues& values, std::string_view where) {

@@ -1,7 +1,8 @@
 #include "base/progress.h"
 
-#include <csignal>
 #include <unistd.h>
+
+#include <csignal>
 
 #include "base/error.h"
 

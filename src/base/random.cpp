@@ -67,9 +67,12 @@ double PythonRandom::random() {
 
 std::vector<int64_t> PythonRandom::sample(int64_t n, int64_t k) {
   if (k < 0 || k > n) fail("a sample of {} cannot be drawn from {}", k, n);
-  // random.sample keeps a pool for small n and a set of chosen indices for large n; both consume the generator differently.
+  // random.sample keeps a pool for small n and a set of chosen indices for large n; both consume the
+  // generator differently.
   int64_t set_size = 21;
-  if (k > 5) set_size += static_cast<int64_t>(std::pow(4, std::ceil(std::log(static_cast<double>(k) * 3) / std::log(4.0))));
+  if (k > 5)
+    set_size +=
+        static_cast<int64_t>(std::pow(4, std::ceil(std::log(static_cast<double>(k) * 3) / std::log(4.0))));
   std::vector<int64_t> result(static_cast<size_t>(k));
   if (n <= set_size) {
     std::vector<int64_t> pool(static_cast<size_t>(n));

@@ -1,7 +1,9 @@
 // Random numbers, none of them global.
-//  - PythonRandom: CPython's `random.seed(int)` and `random.sample` (MT19937, init_by_array, getrandbits), so that a
+//  - PythonRandom: CPython's `random.seed(int)` and `random.sample` (MT19937, init_by_array, getrandbits), so
+//  that a
 //    selection made by the published Python code can be repeated to the row.
-//  - Philox4x32-10: counter-based; draw i of key k is the same whatever was drawn before. For sampling and bootstraps.
+//  - Philox4x32-10: counter-based; draw i of key k is the same whatever was drawn before. For sampling and
+//  bootstraps.
 #pragma once
 
 #include <array>
@@ -34,9 +36,9 @@ class Philox {
   Philox(uint64_t seed, uint32_t a = 0, uint32_t b = 0);
   uint32_t next_u32();
   uint64_t next_u64();
-  double uniform();               // [0, 1), 53 bits
-  double normal();                // N(0, 1), Box-Muller
-  uint64_t below(uint64_t n);     // unbiased, n > 0
+  double uniform();            // [0, 1), 53 bits
+  double normal();             // N(0, 1), Box-Muller
+  uint64_t below(uint64_t n);  // unbiased, n > 0
   bool coin() { return next_u32() & 1u; }
 
  private:

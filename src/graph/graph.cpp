@@ -4,7 +4,7 @@ namespace circuitdiff {
 namespace {
 
 struct Place {
-  int64_t layer;   // n_layers for logits
+  int64_t layer;  // n_layers for logits
   bool attention;
 };
 
@@ -25,7 +25,8 @@ int64_t Graph::sources_before(int64_t destination) const {
 bool Graph::edge_exists(int64_t source, int64_t destination) const {
   if (source >= sources_before(destination)) return false;
   if (edge_set == EdgeSet::all) return true;
-  // Eq. (7): input to every destination but a0's; a{l} to m{l'}, l' >= l; m{l} to the branches of a{l'}, l' > l, and to logits.
+  // Eq. (7): input to every destination but a0's; a{l} to m{l'}, l' >= l; m{l} to the branches of a{l'}, l' >
+  // l, and to logits.
   const bool logits = destination == logits_destination();
   const Place place = place_of(*this, destination);
   if (source == 0) return logits || !place.attention || place.layer > 0;

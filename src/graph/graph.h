@@ -1,5 +1,6 @@
-// The residual graph (SPEC 1): sources that add to the stream, destinations that read it, and which edges exist.
-// Sources in order: input, a0, m0, a1, m1, ... Destinations in order: per layer a{l}<q>, a{l}<k>, a{l}<v>, m{l}
+// The residual graph (SPEC 1): sources that add to the stream, destinations that read it, and which edges
+// exist. Sources in order: input, a0, m0, a1, m1, ... Destinations in order: per layer a{l}<q>, a{l}<k>,
+// a{l}<v>, m{l}
 // (`qkv`) or a{l}, m{l} (`block`); then logits.
 #pragma once
 
@@ -36,8 +37,12 @@ struct Graph {
   // Columns of the branches that read the stream at one point.
   int64_t attention_source(int64_t layer) const { return 1 + 2 * layer; }
   int64_t mlp_source(int64_t layer) const { return 2 + 2 * layer; }
-  int64_t attention_destination(int64_t layer) const { return (kind == GraphKind::qkv ? 4 : 2) * layer; }  // q of q, k, v
-  int64_t mlp_destination(int64_t layer) const { return attention_destination(layer) + (kind == GraphKind::qkv ? 3 : 1); }
+  int64_t attention_destination(int64_t layer) const {
+    return (kind == GraphKind::qkv ? 4 : 2) * layer;
+  }  // q of q, k, v
+  int64_t mlp_destination(int64_t layer) const {
+    return attention_destination(layer) + (kind == GraphKind::qkv ? 3 : 1);
+  }
   int64_t logits_destination() const { return n_backward() - 1; }
 
   // How many of the first sources exist when destination d reads the stream: they are 0 .. count - 1.
@@ -46,8 +51,8 @@ struct Graph {
   int64_t n_edges() const;
   std::vector<uint8_t> edges() const;  // [n_forward, n_backward], 1 where an edge exists
 
-  std::string source_name(int64_t source) const;            // "input", "a3", "m3"
-  std::string destination_name(int64_t destination) const;  // "a3<q>", "m3", "logits"
+  std::string source_name(int64_t source) const;                     // "input", "a3", "m3"
+  std::string destination_name(int64_t destination) const;           // "a3<q>", "m3", "logits"
   std::string edge_name(int64_t source, int64_t destination) const;  // "a3->m7"
   std::vector<std::string> source_names() const;
   std::vector<std::string> destination_names() const;

@@ -84,7 +84,9 @@ void write_file_atomically(const std::filesystem::path& path,
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) system_error(temporary, "cannot write");
   try {
-    fill([&](const void* data, size_t size) { write_all(fd, static_cast<const char*>(data), size, temporary); });
+    fill([&](const void* data, size_t size) {
+      write_all(fd, static_cast<const char*>(data), size, temporary);
+    });
     if (::fsync(fd) != 0) system_error(temporary, "cannot write");
   } catch (...) {
     ::close(fd);
@@ -153,7 +155,8 @@ FileLock::FileLock(const std::filesystem::path& lock_path) : path_(lock_path) {
 }
 
 FileLock::~FileLock() {
-  // The file stays: removing it would let a third process lock a new file while a second still waits on this one.
+  // The file stays: removing it would let a third process lock a new file while a second still waits on this
+  // one.
   ::close(fd_);
 }
 

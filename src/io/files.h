@@ -1,5 +1,5 @@
-// Files as the stages need them: memory-mapped reading, writing that is either whole or absent, append-only journals
-// whose torn tail can be cut, locks against a second process, and SHA-256.
+// Files as the stages need them: memory-mapped reading, writing that is either whole or absent, append-only
+// journals whose torn tail can be cut, locks against a second process, and SHA-256.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Writes beside `path` (PATH.tmp-PID), fsyncs and renames: readers see the old file or the new one, never half of one.
+// Writes beside `path` (PATH.tmp-PID), fsyncs and renames: readers see the old file or the new one, never
+// half of one.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 // The same with a writer: `fill` receives a function that appends bytes.
 void write_file_atomically(const std::filesystem::path& path,
@@ -55,7 +56,8 @@ class AppendFile {
 int64_t repair_torn_tail(const std::filesystem::path& path);
 void truncate_file(const std::filesystem::path& path, int64_t size);
 
-// Held for the life of a stage. A second process that wants the same lock gets an Error naming the path and the holder.
+// Held for the life of a stage. A second process that wants the same lock gets an Error naming the path and
+// the holder.
 class FileLock {
  public:
   explicit FileLock(const std::filesystem::path& lock_path);

@@ -39,15 +39,23 @@ json read_json_file(const std::filesystem::path& path) { return parse_json(read_
 
 std::string json_kind(const json& value) {
   switch (value.type()) {
-    case json::value_t::null: return "null";
-    case json::value_t::object: return "an object";
-    case json::value_t::array: return "an array";
-    case json::value_t::string: return "a string";
-    case json::value_t::boolean: return "true or false";
-    case json::value_t::number_float: return "the number " + value.dump();
+    case json::value_t::null:
+      return "null";
+    case json::value_t::object:
+      return "an object";
+    case json::value_t::array:
+      return "an array";
+    case json::value_t::string:
+      return "a string";
+    case json::value_t::boolean:
+      return "true or false";
+    case json::value_t::number_float:
+      return "the number " + value.dump();
     case json::value_t::number_integer:
-    case json::value_t::number_unsigned: return "the number " + value.dump();
-    default: return "something else";
+    case json::value_t::number_unsigned:
+      return "the number " + value.dump();
+    default:
+      return "something else";
   }
 }
 
@@ -119,7 +127,8 @@ std::vector<int64_t> Row::tokens(std::string_view field) const {
   for (const json& v : *value) {
     if (!v.is_number_integer() || (v.is_number_unsigned() && v.get<uint64_t>() > uint64_t{INT64_MAX}) ||
         v.get<int64_t>() < 0)
-      fail("{}: field \"{}\": entry {}: a token id expected, {} found", where_, field, out.size(), json_kind(v));
+      fail("{}: field \"{}\": entry {}: a token id expected, {} found", where_, field, out.size(),
+           json_kind(v));
     out.push_back(v.get<int64_t>());
   }
   return out;
@@ -127,12 +136,14 @@ std::vector<int64_t> Row::tokens(std::string_view field) const {
 
 std::string Row::id(std::string_view field) const {
   const json* value = find(field);
-  if (value && value->is_string() && !value->get_ref<const std::string&>().empty()) return value->get<std::string>();
+  if (value && value->is_string() && !value->get_ref<const std::string&>().empty())
+    return value->get<std::string>();
   if (value && value->is_number_integer()) return value->dump();
   bad(field, "a non-empty string or a whole number");
 }
 
-void read_jsonl(const std::filesystem::path& path, const std::function<void(Row&&)>& each, bool torn_tail_ok) {
+void read_jsonl(const std::filesystem::path& path, const std::function<void(Row&&)>& each,
+                bool torn_tail_ok) {
   const MappedFile file(path);
   const std::string_view text = file.text();
   int64_t number = 0;

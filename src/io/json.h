@@ -21,16 +21,16 @@ json read_json_file(const std::filesystem::path& path);
 // "object", "array", "string", ... for messages.
 std::string json_kind(const json& value);
 
-// One object with the place it came from. Field names may be dotted ("after.tokens"). Every accessor throws Error
-// "WHERE: field \"after.tokens\": an array of token ids expected, a string found".
+// One object with the place it came from. Field names may be dotted ("after.tokens"). Every accessor throws
+// Error "WHERE: field \"after.tokens\": an array of token ids expected, a string found".
 class Row {
  public:
   Row(json value, std::string where) : value_(std::move(value)), where_(std::move(where)) {}
   const json& value() const { return value_; }
   const std::string& where() const { return where_; }  // "pairs.jsonl:17"
 
-  bool has(std::string_view field) const;              // present and not null
-  const json& at(std::string_view field) const;        // present (null allowed)
+  bool has(std::string_view field) const;        // present and not null
+  const json& at(std::string_view field) const;  // present (null allowed)
   std::string string(std::string_view field) const;
   std::string string_or(std::string_view field, std::string otherwise) const;
   int64_t integer(std::string_view field) const;
@@ -47,7 +47,9 @@ class Row {
 };
 
 // Calls `each` for every non-blank line of a JSON Lines file, in order. A line must be an object.
-// With `torn_tail_ok`, a last line without its newline is passed over instead of read (an append that was cut short).
-void read_jsonl(const std::filesystem::path& path, const std::function<void(Row&&)>& each, bool torn_tail_ok = false);
+// With `torn_tail_ok`, a last line without its newline is passed over instead of read (an append that was cut
+// short).
+void read_jsonl(const std::filesystem::path& path, const std::function<void(Row&&)>& each,
+                bool torn_tail_ok = false);
 
 }  // namespace circuitdiff

@@ -17,12 +17,13 @@ struct TypeRow {
   const char* name;
   int64_t bytes;
 };
-constexpr std::array kTypes{
-    TypeRow{TensorType::f64, "F64", 8}, TypeRow{TensorType::f32, "F32", 4},  TypeRow{TensorType::f16, "F16", 2},
-    TypeRow{TensorType::bf16, "BF16", 2}, TypeRow{TensorType::i64, "I64", 8}, TypeRow{TensorType::i32, "I32", 4},
-    TypeRow{TensorType::i16, "I16", 2}, TypeRow{TensorType::i8, "I8", 1},    TypeRow{TensorType::u64, "U64", 8},
-    TypeRow{TensorType::u32, "U32", 4}, TypeRow{TensorType::u16, "U16", 2},  TypeRow{TensorType::u8, "U8", 1},
-    TypeRow{TensorType::boolean, "BOOL", 1}};
+constexpr std::array kTypes{TypeRow{TensorType::f64, "F64", 8},     TypeRow{TensorType::f32, "F32", 4},
+                            TypeRow{TensorType::f16, "F16", 2},     TypeRow{TensorType::bf16, "BF16", 2},
+                            TypeRow{TensorType::i64, "I64", 8},     TypeRow{TensorType::i32, "I32", 4},
+                            TypeRow{TensorType::i16, "I16", 2},     TypeRow{TensorType::i8, "I8", 1},
+                            TypeRow{TensorType::u64, "U64", 8},     TypeRow{TensorType::u32, "U32", 4},
+                            TypeRow{TensorType::u16, "U16", 2},     TypeRow{TensorType::u8, "U8", 1},
+                            TypeRow{TensorType::boolean, "BOOL", 1}};
 
 constexpr uint64_t kLargestHeader = 100'000'000;  // the limit of the reference implementation
 
@@ -88,11 +89,12 @@ int64_t TensorEntry::numel() const {
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path) {
   const std::string where = path.string();
   const auto bytes = file_.bytes();
-  if (bytes.size() < 8) fail("{}: not a safetensors file: {} bytes, at least 8 expected", where, bytes.size());
+  if (bytes.size() < 8)
+    fail("{}: not a safetensors file: {} bytes, at least 8 expected", where, bytes.size());
   const uint64_t header_size = read_u64(bytes.data());
   if (header_size > kLargestHeader || header_size > bytes.size() - 8)
-    fail("{}: truncated or not a safetensors file: its header claims {} bytes, the file has {}", where, header_size,
-         bytes.size());
+    fail("{}: truncated or not a safetensors file: its header claims {} bytes, the file has {}", where,
+         header_size, bytes.size());
   const json header = parse_json(file_.text().substr(8, header_size), where + ": header");
   if (!header.is_object()) fail("{}: header: an object expected, {} found", where, json_kind(header));
   data_begin_ = 8 + header_size;
@@ -102,7 +104,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     if (name == "__metadata__") {
       if (!value.is_object()) fail("{}: __metadata__: an object expected, {} found", where, json_kind(value));
       for (const auto& [key, text] : value.items()) {
-        if (!text.is_string()) fail("{}: __metadata__.{}: a string expected, {} found", where, key, json_kind(text));
+        if (!text.is_string())
+          fail("{}: __metadata__.{}: a string expected, {} found", where, key, json_kind(text));
         metadata_[key] = text.get<std::string>();
       }
       continue;
@@ -120,7 +123,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
       if (entry.type_name == row.name) entry.type = row.type;
     entry.shape = read_shape(value["shape"], tensor_where);
     const auto offsets = read_shape(value["data_offsets"], tensor_where + ": data_offsets");
-    if (offsets.size() != 2) fail("{}: data_offsets: two numbers expected, {} found", tensor_where, offsets.size());
+    if (offsets.size() != 2)
+      fail("{}: data_offsets: two numbers expected, {} found", tensor_where, offsets.size());
     entry.begin = static_cast<uint64_t>(offsets[0]);
     entry.end = static_cast<uint64_t>(offsets[1]);
     if (entry.begin > entry.end || entry.end > data_size)
@@ -144,13 +148,15 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   for (size_t i = 0; i < tensors_.size(); ++i) {
     const TensorEntry& entry = tensors_[i];
     if (entry.begin != expected)
-      fail("{}: tensor \"{}\" begins at byte {}, the one before it ends at {}: tensors overlap or leave a gap", where,
-           entry.name, entry.begin, expected);
+      fail(
+          "{}: tensor \"{}\" begins at byte {}, the one before it ends at {}: tensors overlap or leave a gap",
+          where, entry.name, entry.begin, expected);
     expected = entry.end;
     index_[entry.name] = i;
   }
   if (expected != data_size)
-    fail("{}: {} bytes of data, its tensors cover {}; is the file truncated or appended to?", where, data_size, expected);
+    fail("{}: {} bytes of data, its tensors cover {}; is the file truncated or appended to?", where,
+         data_size, expected);
 }
 
 const TensorEntry* SafetensorsFile::find(const std::string& name) const {
@@ -173,18 +179,24 @@ std::vector<double> SafetensorsFile::doubles(const std::string& name) const {
   const auto data = bytes(entry);
   std::vector<double> out(entry.type == TensorType::other ? 0 : static_cast<size_t>(entry.numel()));
   switch (entry.type) {
-    case TensorType::f64: widen<double>(data, out); break;
-    case TensorType::f32: widen<float>(data, out); break;
+    case TensorType::f64:
+      widen<double>(data, out);
+      break;
+    case TensorType::f32:
+      widen<float>(data, out);
+      break;
     case TensorType::f16:
     case TensorType::bf16:
       for (size_t i = 0; i < out.size(); ++i) {
         uint16_t bits = 0;
         std::memcpy(&bits, data.data() + 2 * i, 2);
-        out[i] = entry.type == TensorType::f16 ? half_to_double(bits)
-                                               : static_cast<double>(std::bit_cast<float>(uint32_t{bits} << 16));
+        out[i] = entry.type == TensorType::f16
+                     ? half_to_double(bits)
+                     : static_cast<double>(std::bit_cast<float>(uint32_t{bits} << 16));
       }
       break;
-    default: fail("{}: tensor \"{}\": F32 or F64 expected, {} found", path_.string(), name, entry.type_name);
+    default:
+      fail("{}: tensor \"{}\": F32 or F64 expected, {} found", path_.string(), name, entry.type_name);
   }
   return out;
 }
@@ -194,15 +206,30 @@ std::vector<int64_t> SafetensorsFile::integers(const std::string& name) const {
   const auto data = bytes(entry);
   std::vector<int64_t> out(entry.type == TensorType::other ? 0 : static_cast<size_t>(entry.numel()));
   switch (entry.type) {
-    case TensorType::i64: widen<int64_t>(data, out); break;
-    case TensorType::i32: widen<int32_t>(data, out); break;
-    case TensorType::i16: widen<int16_t>(data, out); break;
-    case TensorType::i8: widen<int8_t>(data, out); break;
-    case TensorType::u32: widen<uint32_t>(data, out); break;
-    case TensorType::u16: widen<uint16_t>(data, out); break;
+    case TensorType::i64:
+      widen<int64_t>(data, out);
+      break;
+    case TensorType::i32:
+      widen<int32_t>(data, out);
+      break;
+    case TensorType::i16:
+      widen<int16_t>(data, out);
+      break;
+    case TensorType::i8:
+      widen<int8_t>(data, out);
+      break;
+    case TensorType::u32:
+      widen<uint32_t>(data, out);
+      break;
+    case TensorType::u16:
+      widen<uint16_t>(data, out);
+      break;
     case TensorType::u8:
-    case TensorType::boolean: widen<uint8_t>(data, out); break;
-    default: fail("{}: tensor \"{}\": an integer type expected, {} found", path_.string(), name, entry.type_name);
+    case TensorType::boolean:
+      widen<uint8_t>(data, out);
+      break;
+    default:
+      fail("{}: tensor \"{}\": an integer type expected, {} found", path_.string(), name, entry.type_name);
   }
   return out;
 }
@@ -216,7 +243,8 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Tens
     uint64_t size = static_cast<uint64_t>(bytes_per_entry(tensor.type));
     for (const int64_t s : tensor.shape) size *= static_cast<uint64_t>(s);
     if (size != tensor.data.size())
-      fail("{}: tensor \"{}\": its shape needs {} bytes, {} given", path.string(), tensor.name, size, tensor.data.size());
+      fail("{}: tensor \"{}\": its shape needs {} bytes, {} given", path.string(), tensor.name, size,
+           tensor.data.size());
     if (header.contains(tensor.name)) fail("{}: tensor \"{}\" given twice", path.string(), tensor.name);
     header[tensor.name] = {{"dtype", tensor_type_name(tensor.type)},
                            {"shape", tensor.shape},

@@ -1,6 +1,7 @@
-// The safetensors format: u64 little-endian header length, JSON header {name: {dtype, shape, data_offsets}}, data.
-// Reading maps the file and checks every number of the header before anything is used: a forged length, an overlap, a gap
-// or a size that does not fit its shape is one clear Error. Writing is atomic. No torch here.
+// The safetensors format: u64 little-endian header length, JSON header {name: {dtype, shape, data_offsets}},
+// data. Reading maps the file and checks every number of the header before anything is used: a forged length,
+// an overlap, a gap or a size that does not fit its shape is one clear Error. Writing is atomic. No torch
+// here.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +17,15 @@ namespace circuitdiff {
 
 enum class TensorType { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean, other };
 
-int64_t bytes_per_entry(TensorType type);        // 0 for `other`
-const char* tensor_type_name(TensorType type);   // "F32"
+int64_t bytes_per_entry(TensorType type);       // 0 for `other`
+const char* tensor_type_name(TensorType type);  // "F32"
 
 struct TensorEntry {
   std::string name;
   TensorType type = TensorType::other;
-  std::string type_name;               // as written in the file, also for `other`
+  std::string type_name;  // as written in the file, also for `other`
   std::vector<int64_t> shape;
-  uint64_t begin = 0, end = 0;         // bytes in the file's data part
+  uint64_t begin = 0, end = 0;  // bytes in the file's data part
   int64_t numel() const;
 };
 
@@ -34,10 +35,11 @@ class SafetensorsFile {
   const std::filesystem::path& path() const { return path_; }
   const std::vector<TensorEntry>& tensors() const { return tensors_; }  // in order of their place in the file
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  const TensorEntry* find(const std::string& name) const;               // nullptr if absent
-  const TensorEntry& at(const std::string& name) const;                 // Error if absent
+  const TensorEntry* find(const std::string& name) const;  // nullptr if absent
+  const TensorEntry& at(const std::string& name) const;    // Error if absent
   std::span<const std::byte> bytes(const TensorEntry& entry) const;
-  // A copy widened to double (F64, F32, F16, BF16) or to int64 (I64, I32, U8, BOOL ...); Error on another type.
+  // A copy widened to double (F64, F32, F16, BF16) or to int64 (I64, I32, U8, BOOL ...); Error on another
+  // type.
   std::vector<double> doubles(const std::string& name) const;
   std::vector<int64_t> integers(const std::string& name) const;
 
@@ -54,7 +56,8 @@ struct TensorToWrite {
   std::string name;
   TensorType type;
   std::vector<int64_t> shape;
-  std::span<const std::byte> data;  // must hold numel * bytes_per_entry bytes and live until the write returns
+  std::span<const std::byte>
+      data;  // must hold numel * bytes_per_entry bytes and live until the write returns
 };
 
 // Tensors are laid out in the order given, 8-byte aligned header; the same input gives the same bytes.
