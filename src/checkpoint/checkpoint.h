@@ -1,0 +1,62 @@
+// A Hugging Face folder on disk: config.json, model.safetensors or shards with their index, memory-mapped.
+// The tensor table of the architecture says which tensors must be there and in what shape; loading and `inspect` read
+// the same table. No torch here: weights are handed out as mapped bytes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "checkpoint/config.h"
+#include "io/safetensors.h"
+
+namespace circuitdiff {
+
+struct TensorSpec {
+  std::string name;              // the checkpoint's own: "model.layers.3.self_attn.q_proj.weight"
+  std::vector<int64_t> shape;
+};
+
+// Every tensor that a checkpoint of this configuration must have, in the order of the forward pass.
+std::vector<TensorSpec> tensor_table(const ModelConfig& config);
+
+struct TensorBytes {
+  TensorType type;               // f32, f16, bf16 or f64
+  std::vector<int64_t> shape;
+  std::span<const std::byte> data;  // mapped; lives as long as the Checkpoint
+};
+
+class Checkpoint {
+ public:
+  // Reads config and headers and checks every tensor of the table. Errors: missing, extra or misshapen tensors (all of
+  // them named, up to ten), quantised or integer weights, a shard named by the index but absent, a damaged header.
+  // Ignored and listed in `ignored()`: *.rotary_emb.inv_freq, and lm_head.weight where the head is tied.
+  static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const ModelConfig& config() const { return config_; }
+  TensorBytes tensor(const std::string& name) const;
+  const std::vector<std::string>& ignored() const { return ignored_; }
+  int64_t n_parameters() const;
+  int64_t stored_bytes() const;
+  TensorType widest_type() const;    // the widest floating type among the weights
+  // Union of generation_config.json's and config.json's eos_token_id (the tokenizer's is added by the caller).
+  std::vector<int64_t> eos_ids() const;
+
+ private:
+  std::filesystem::path folder_;
+  ModelConfig config_;
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  struct Place {
+    const SafetensorsFile* file;
+    const TensorEntry* entry;
+  };
+  std::map<std::string, Place> places_;
+  std::vector<std::string> ignored_;
+  std::vector<int64_t> generation_eos_ids_;
+};
+
+}  // namespace circuitdiff
