@@ -1,0 +1,87 @@
+#include "model/decoder.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/from_blob.h>
+
+#include "base/error.h"
+
+namespace circuitdiff {
+
+at::Device resolve_device(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
+  const bool have_cuda =
+      at::hasCUDA() && at::globalContext().getAcceleratorHooksInterface().deviceCount() > 0;
+  if (name == "auto") return have_cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  if (name.rfind("cuda", 0) != 0)
+    usage_error("--device: auto, cpu, cuda or cuda:INDEX expected, \"{}\" found", name);
+  int64_t index = 0;
+  if (name != "cuda") {
+    if (name[4] != ':') usage_error("--device: auto, cpu, cuda or cuda:INDEX expected, \"{}\" found", name);
+    index = parse_value<int64_t>("device", name.substr(5));
+  }
+  if (!have_cuda)
+    usage_error("--device {}: no CUDA device found (or this build has no CUDA half); use --device cpu", name);
+  const int64_t count = at::globalContext().getAcceleratorHooksInterface().deviceCount();
+  if (index < 0 || index >= count) usage_error("--device {}: {} CUDA devices are there", name, count);
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+}
+
+at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkpoint& checkpoint) {
+  switch (choice) {
+    case DtypeChoice::float32:
+      return at::kFloat;
+    case DtypeChoice::bfloat16:
+      return at::kBFloat16;
+    case DtypeChoice::float64:
+      return at::kDouble;
+    case DtypeChoice::automatic:
+      break;
+  }
+  const TensorType stored = checkpoint.widest_type();
+  const bool sixteen_bits = stored == TensorType::bf16 || stored == TensorType::f16;
+  return device.is_cuda() && sixteen_bits ? at::kBFloat16 : at::kFloat;
+}
+
+const char* dtype_name(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kDouble:
+      return "float64";
+    case at::kBFloat16:
+      return "bfloat16";
+    default:
+      return "float32";
+  }
+}
+
+Tensor Decoder::tokens(std::span<const int64_t> ids) const {
+  return at::from_blob(const_cast<int64_t*>(ids.data()), {static_cast<int64_t>(ids.size())}, at::kLong)
+      .clone()
+      .to(device());
+}
+
+Tensor Decoder::embed(const Tensor& tokens) const { return at::embedding(weights_.embed_tokens(), tokens); }
+
+Tensor Decoder::final_stream(const Tensor& tokens, StreamTap* tap) const {
+  StreamTap silent;
+  if (!tap) tap = &silent;
+  const RopeTable rope_of = rope(tokens.size(-1));
+  Tensor x = tap->source(0, embed(tokens));  // [batch, pos, d_model]
+  for (int64_t l = 0; l < config().n_layers; ++l) {
+    const LayerWeights w = weights_.layer(l);
+    x = tap->stream(2 * l, x);
+    const Tensor xq = tap->branch(4 * l, x), xk = tap->branch(4 * l + 1, x), xv = tap->branch(4 * l + 2, x);
+    x = x + tap->source(1 + 2 * l, attention(config(), w, window(l), rope_of, xq, xk, xv));
+    x = tap->stream(2 * l + 1, x);
+    x = x + tap->source(2 + 2 * l, mlp(config(), w, tap->branch(4 * l + 3, x)));
+  }
+  x = tap->stream(2 * config().n_layers, x);
+  return tap->branch(4 * config().n_layers, x);
+}
+
+Tensor Decoder::forward(const Tensor& tokens, StreamTap* tap) const {
+  return head(final_stream(tokens, tap));
+}
+
+}  // namespace circuitdiff

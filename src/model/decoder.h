@@ -1,0 +1,73 @@
+// A decoder: embed, attention and mlp per layer, head, and their plain composition. Everything else
+// (attribution, exact ablation, tests) either composes the same pieces or looks on through a StreamTap.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/options.h"
+#include "model/layers.h"
+#include "model/weights.h"
+
+namespace circuitdiff {
+
+enum class DtypeChoice { automatic, float32, bfloat16, float64 };
+template <>
+struct EnumWords<DtypeChoice> {
+  static constexpr std::array words{
+      std::pair{DtypeChoice::automatic, "auto"}, std::pair{DtypeChoice::float32, "float32"},
+      std::pair{DtypeChoice::bfloat16, "bfloat16"}, std::pair{DtypeChoice::float64, "float64"}};
+};
+
+// "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1". UsageError where that device is not there.
+at::Device resolve_device(const std::string& name);
+// auto: float32 on a CPU; on a GPU bfloat16 where the checkpoint is stored in 16 bits, else float32.
+at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkpoint& checkpoint);
+const char* dtype_name(at::ScalarType dtype);  // "float32"
+
+// Sees every source as it is added to the stream and may replace what a branch reads ahead of its norm.
+// Points of the stream are counted as SPEC 1's block destinations: 2l before attention l, 2l + 1 before MLP
+// l, 2L final.
+class StreamTap {
+ public:
+  virtual ~StreamTap() = default;
+  // `stream` at a point, before anything reads it. What is returned goes on in its place, for this and all
+  // that follows.
+  virtual Tensor stream(int64_t /*point*/, const Tensor& stream) { return stream; }
+  // What the branch `destination` (numbered as in the qkv graph) reads. [batch, pos, d_model]
+  virtual Tensor branch(int64_t /*destination*/, const Tensor& stream) { return stream; }
+  // What source s adds. What is returned is added instead. [batch, pos, d_model]
+  virtual Tensor source(int64_t /*source*/, const Tensor& added) { return added; }
+};
+
+class Decoder {
+ public:
+  Decoder(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
+          bool resident = true)
+      : weights_(std::move(checkpoint), device, dtype, resident) {}
+
+  const ModelConfig& config() const { return weights_.checkpoint().config(); }
+  const Weights& weights() const { return weights_; }
+  at::Device device() const { return weights_.device(); }
+  at::ScalarType dtype() const { return weights_.dtype(); }
+  at::TensorOptions options() const { return at::TensorOptions().dtype(dtype()).device(device()); }
+
+  Tensor tokens(std::span<const int64_t> ids) const;  // int64 on the device, [pos]
+  Tensor embed(const Tensor& tokens) const;           // [.., pos] -> [.., pos, d_model]
+  RopeTable rope(int64_t pos) const { return rope_table(config(), 0, pos, pos, options()); }
+  int64_t window(int64_t layer) const { return config().sliding_window[static_cast<size_t>(layer)]; }
+  Tensor head(const Tensor& x) const { return circuitdiff::head(config(), weights_, x); }
+
+  // tokens: [batch, pos] -> the final stream [batch, pos, d_model]; head() of it gives the logits.
+  Tensor final_stream(const Tensor& tokens, StreamTap* tap = nullptr) const;
+  // tokens: [batch, pos] -> logits [batch, pos, d_vocab], float32 at least.
+  Tensor forward(const Tensor& tokens, StreamTap* tap = nullptr) const;
+
+ private:
+  Weights weights_;
+};
+
+}  // namespace circuitdiff

@@ -1,0 +1,161 @@
+#include "model/layers.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+
+namespace circuitdiff {
+namespace {
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+}
+
+bool is_low_precision(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
+
+// Inverse frequencies of one head, d_head / 2 of them, in double.
+std::vector<double> inverse_frequencies(const ModelConfig& config, int64_t sequence_length) {
+  const Rope& rope = config.rope;
+  const auto d = static_cast<double>(config.d_head);
+  double theta = rope.theta;
+  if (rope.type == RopeType::dynamic && sequence_length > rope.original_max_positions) {
+    // NTK-aware: the base grows with the sequence, as transformers' _compute_dynamic_ntk_parameters.
+    const double ratio =
+        static_cast<double>(sequence_length) / static_cast<double>(rope.original_max_positions);
+    theta *= std::pow(rope.factor * ratio - (rope.factor - 1.0), d / (d - 2.0));
+  }
+  std::vector<double> out;
+  for (int64_t i = 0; i < config.d_head / 2; ++i) {
+    double f = std::pow(theta, -2.0 * static_cast<double>(i) / d);
+    if (rope.type == RopeType::linear) f /= rope.factor;
+    if (rope.type == RopeType::llama3) {
+      // Long wavelengths are stretched by `factor`, short ones kept, those between blended.
+      const double length = static_cast<double>(rope.original_max_positions);
+      const double wavelength = 2.0 * std::numbers::pi / f;
+      if (wavelength > length / rope.low_freq_factor) {
+        f /= rope.factor;
+      } else if (wavelength >= length / rope.high_freq_factor) {
+        const double smooth =
+            (length / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+        f = (1.0 - smooth) * f / rope.factor + smooth * f;
+      }
+    }
+    out.push_back(f);
+  }
+  return out;
+}
+
+}  // namespace
+
+RopeTable rope_table(const ModelConfig& config, int64_t first, int64_t n, int64_t sequence_length,
+                     const at::TensorOptions& options) {
+  const std::vector<double> f = inverse_frequencies(config, sequence_length);
+  const int64_t half = config.d_head / 2;
+  Tensor cos = at::empty({n, config.d_head}, at::kDouble);
+  Tensor sin = at::empty({n, config.d_head}, at::kDouble);
+  double* c = cos.data_ptr<double>();
+  double* s = sin.data_ptr<double>();
+  for (int64_t p = 0; p < n; ++p)
+    for (int64_t i = 0; i < config.d_head; ++i) {
+      const double angle = static_cast<double>(first + p) * f[static_cast<size_t>(i % half)];
+      *c++ = std::cos(angle);
+      *s++ = std::sin(angle);
+    }
+  return {cos.to(options), sin.to(options)};
+}
+
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
+  const Tensor wide = is_low_precision(x.scalar_type()) ? x.to(at::kFloat) : x;
+  const Tensor inverse = (wide * wide).mean(/*dim=*/-1, /*keepdim=*/true).add_(eps).rsqrt_();
+  return (wide * inverse).to(x.scalar_type()) * weight;
+}
+
+Tensor apply_rope(const Tensor& x, const RopeTable& rope) {
+  const int64_t half = x.size(-1) / 2;
+  const Tensor rotated = at::cat({x.slice(-1, half).neg(), x.slice(-1, 0, half)}, /*dim=*/-1);
+  return x * rope.cos.unsqueeze(1) + rotated * rope.sin.unsqueeze(1);  // [pos, 1, d_head] against every head
+}
+
+Tensor attention_mask(int64_t query_pos, int64_t key_pos, int64_t window, at::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kLong).device(device);
+  const Tensor query = at::arange(key_pos - query_pos, key_pos, options).unsqueeze(1);
+  const Tensor key = at::arange(key_pos, options).unsqueeze(0);
+  Tensor seen = key <= query;
+  if (window > 0) seen = seen.logical_and(key > query - window);
+  return seen;
+}
+
+Tensor grouped_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t window) {
+  const int64_t batch = q.size(0), query_pos = q.size(1), n_heads = q.size(2), d_head = q.size(3);
+  const int64_t key_pos = k.size(1), n_kv_heads = k.size(2);
+  const int64_t group = n_heads / n_kv_heads;
+  // The query heads that share a key head become further rows of one product.
+  const Tensor qg = q.view({batch, query_pos, n_kv_heads, group, d_head})
+                        .permute({0, 2, 3, 1, 4})
+                        .reshape({batch * n_kv_heads, group * query_pos, d_head});
+  const Tensor kg = k.transpose(1, 2).reshape({batch * n_kv_heads, key_pos, d_head});
+  const Tensor vg = v.transpose(1, 2).reshape({batch * n_kv_heads, key_pos, d_head});
+  Tensor scores = qg.bmm(kg.transpose(1, 2)).mul_(1.0 / std::sqrt(static_cast<double>(d_head)));
+  if (is_low_precision(scores.scalar_type())) scores = scores.to(at::kFloat);
+  const Tensor hidden = attention_mask(query_pos, key_pos, window, q.device()).logical_not_();
+  scores = scores.view({batch * n_kv_heads, group, query_pos, key_pos})
+               .masked_fill(hidden, -std::numeric_limits<double>::infinity())
+               .view({batch * n_kv_heads, group * query_pos, key_pos});
+  const Tensor weights = scores.softmax(/*dim=*/-1).to(v.scalar_type());
+  return weights.bmm(vg)
+      .view({batch, n_kv_heads, group, query_pos, d_head})
+      .permute({0, 3, 1, 2, 4})
+      .reshape({batch, query_pos, n_heads * d_head});
+}
+
+Tensor attention(const ModelConfig& config, const LayerWeights& w, int64_t window, const RopeTable& rope,
+                 const Tensor& xq, const Tensor& xk, const Tensor& xv) {
+  const int64_t batch = xq.size(0), pos = xq.size(1);
+  const auto project = [&](const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t heads) {
+    return linear(rms_norm(x, w.input_layernorm, config.norm_eps), weight, bias)
+        .view({batch, pos, heads, config.d_head});
+  };
+  Tensor q = project(xq, w.q_proj, w.q_bias, config.n_heads);     // [batch, pos, n_heads, d_head]
+  Tensor k = project(xk, w.k_proj, w.k_bias, config.n_kv_heads);  // [batch, pos, n_kv_heads, d_head]
+  const Tensor v = project(xv, w.v_proj, w.v_bias, config.n_kv_heads);
+  if (config.qk_norm) {
+    q = rms_norm(q, w.q_norm, config.norm_eps);
+    k = rms_norm(k, w.k_norm, config.norm_eps);
+  }
+  const Tensor mixed = grouped_attention(apply_rope(q, rope), apply_rope(k, rope), v, window);
+  return linear(mixed, w.o_proj, w.o_bias);
+}
+
+Tensor mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x) {
+  const Tensor normed = rms_norm(x, w.post_attention_layernorm, config.norm_eps);
+  const Tensor gate = linear(normed, w.gate_proj, w.gate_bias);
+  Tensor activated;
+  if (config.activation == "silu")
+    activated = at::silu(gate);
+  else if (config.activation == "gelu")
+    activated = at::gelu(gate);
+  else if (config.activation == "gelu_pytorch_tanh")
+    activated = at::gelu(gate, "tanh");
+  else if (config.activation == "relu")
+    activated = at::relu(gate);
+  else
+    fail("activation \"{}\" is not known", config.activation);
+  return linear(activated * linear(normed, w.up_proj, w.up_bias), w.down_proj, w.down_bias);
+}
+
+Tensor head(const ModelConfig& config, const Weights& w, const Tensor& x) {
+  const Tensor logits = at::linear(rms_norm(x, w.norm(), config.norm_eps), w.lm_head());
+  return is_low_precision(logits.scalar_type()) ? logits.to(at::kFloat) : logits;
+}
+
+}  // namespace circuitdiff

@@ -1,0 +1,47 @@
+// The two functions that a decoder layer is (attention, which reads three inputs, and mlp, which reads one)
+// and what they are built from. Pure functions of tensors; no state, no flags. Statistics of norms and
+// softmax in float32 at least.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/weights.h"
+
+namespace circuitdiff {
+
+// cos and sin of the rotary angles, [pos, d_head], in the compute dtype. Angles are computed in double.
+struct RopeTable {
+  Tensor cos, sin;
+};
+
+// For positions first .. first + n - 1. `sequence_length` matters for rope type dynamic only: the base grows
+// with it.
+RopeTable rope_table(const ModelConfig& config, int64_t first, int64_t n, int64_t sequence_length,
+                     const at::TensorOptions& options);
+
+// x / sqrt(mean(x^2) + eps) * weight over the last axis.
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps);
+
+// Rotates pairs (i, i + d_head/2) as transformers does. x: [batch, pos, n_heads, d_head] -> the same.
+Tensor apply_rope(const Tensor& x, const RopeTable& rope);
+
+// [query_pos, key_pos] bool, true where the key is seen: key <= query and (window == 0 or key > query -
+// window). Query i stands at position key_pos - query_pos + i.
+Tensor attention_mask(int64_t query_pos, int64_t key_pos, int64_t window, at::Device device);
+
+// Causal softmax attention with grouped keys. q: [batch, query_pos, n_heads, d_head]; k, v: [batch, key_pos,
+// n_kv_heads, d_head] -> [batch, query_pos, n_heads * d_head]. K and V are never copied per query head.
+Tensor grouped_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t window);
+
+// What attention of one layer adds to the stream. xq, xk, xv: the stream as q, k and v read it, ahead of the
+// norm, [batch, pos, d_model] -> [batch, pos, d_model].
+Tensor attention(const ModelConfig& config, const LayerWeights& w, int64_t window, const RopeTable& rope,
+                 const Tensor& xq, const Tensor& xk, const Tensor& xv);
+
+// What the MLP of one layer adds to the stream. x: [.., d_model] -> the same.
+Tensor mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x);
+
+// Logits of the final stream, float32 at least. x: [.., d_model] -> [.., d_vocab].
+Tensor head(const ModelConfig& config, const Weights& w, const Tensor& x);
+
+}  // namespace circuitdiff

@@ -1,0 +1,54 @@
+// The weights of a checkpoint as tensors of the compute dtype on the compute device. Resident weights are
+// converted once; streamed ones are read from the mapped file each time a layer is asked for, so a model
+// larger than memory can pass by.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+
+namespace circuitdiff {
+
+using at::Tensor;
+
+// One layer under the checkpoint's own names. Biases and q/k norms are undefined tensors where the model has
+// none.
+struct LayerWeights {
+  Tensor input_layernorm;         // [d_model]
+  Tensor q_proj, k_proj, v_proj;  // [n_heads * d_head, d_model], [n_kv_heads * d_head, d_model] twice
+  Tensor q_bias, k_bias, v_bias;
+  Tensor q_norm, k_norm;            // [d_head]
+  Tensor o_proj, o_bias;            // [d_model, n_heads * d_head], [d_model]
+  Tensor post_attention_layernorm;  // [d_model]
+  Tensor gate_proj, up_proj;        // [d_mlp, d_model]
+  Tensor gate_bias, up_bias;
+  Tensor down_proj, down_bias;  // [d_model, d_mlp], [d_model]
+};
+
+class Weights {
+ public:
+  Weights(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
+          bool resident = true);
+  LayerWeights layer(int64_t index) const;
+  const Tensor& embed_tokens() const { return embed_tokens_; }  // [d_vocab, d_model]
+  const Tensor& norm() const { return norm_; }                  // [d_model]
+  const Tensor& lm_head() const { return lm_head_; }  // [d_vocab, d_model]; the same tensor where tied
+  at::Device device() const { return device_; }
+  at::ScalarType dtype() const { return dtype_; }
+  const Checkpoint& checkpoint() const { return *checkpoint_; }
+
+ private:
+  Tensor read(const std::string& name) const;
+  LayerWeights read_layer(int64_t index) const;
+
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  at::Device device_;
+  at::ScalarType dtype_;
+  std::vector<LayerWeights> layers_;  // empty where weights are streamed
+  Tensor embed_tokens_, norm_, lm_head_;
+};
+
+}  // namespace circuitdiff
