@@ -1,6 +1,6 @@
 // A Hugging Face folder on disk: config.json, model.safetensors or shards with their index, memory-mapped.
-// The tensor table of the architecture says which tensors must be there and in what shape; loading and `inspect` read
-// the same table. No torch here: weights are handed out as mapped bytes.
+// The tensor table of the architecture says which tensors must be there and in what shape; loading and
+// `inspect` read the same table. No torch here: weights are handed out as mapped bytes.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 namespace circuitdiff {
 
 struct TensorSpec {
-  std::string name;              // the checkpoint's own: "model.layers.3.self_attn.q_proj.weight"
+  std::string name;  // the checkpoint's own: "model.layers.3.self_attn.q_proj.weight"
   std::vector<int64_t> shape;
 };
 
@@ -24,16 +24,17 @@ struct TensorSpec {
 std::vector<TensorSpec> tensor_table(const ModelConfig& config);
 
 struct TensorBytes {
-  TensorType type;               // f32, f16, bf16 or f64
+  TensorType type;  // f32, f16, bf16 or f64
   std::vector<int64_t> shape;
   std::span<const std::byte> data;  // mapped; lives as long as the Checkpoint
 };
 
 class Checkpoint {
  public:
-  // Reads config and headers and checks every tensor of the table. Errors: missing, extra or misshapen tensors (all of
-  // them named, up to ten), quantised or integer weights, a shard named by the index but absent, a damaged header.
-  // Ignored and listed in `ignored()`: *.rotary_emb.inv_freq, and lm_head.weight where the head is tied.
+  // Reads config and headers and checks every tensor of the table. Errors: missing, extra or misshapen
+  // tensors (all of them named, up to ten), quantised or integer weights, a shard named by the index but
+  // absent, a damaged header. Ignored and listed in `ignored()`: *.rotary_emb.inv_freq, and lm_head.weight
+  // where the head is tied.
   static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -42,8 +43,9 @@ class Checkpoint {
   const std::vector<std::string>& ignored() const { return ignored_; }
   int64_t n_parameters() const;
   int64_t stored_bytes() const;
-  TensorType widest_type() const;    // the widest floating type among the weights
-  // Union of generation_config.json's and config.json's eos_token_id (the tokenizer's is added by the caller).
+  TensorType widest_type() const;  // the widest floating type among the weights
+  // Union of generation_config.json's and config.json's eos_token_id (the tokenizer's is added by the
+  // caller).
   std::vector<int64_t> eos_ids() const;
 
  private:

@@ -1,0 +1,280 @@
+#include "checkpoint/config.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "checkpoint/config_fields.h"
+#include "checkpoint/rope_config.h"
+
+namespace circuitdiff {
+
+bool ConfigFields::written(std::string_view field) const {
+  if (row_.has(field)) return true;
+  const size_t dot = field.rfind('.');
+  const json* holder = &row_.value();
+  if (dot != std::string_view::npos) {
+    if (!row_.has(field.substr(0, dot))) return false;
+    holder = &row_.at(field.substr(0, dot));
+  }
+  return holder->is_object() &&
+         holder->contains(std::string(field.substr(dot == std::string_view::npos ? 0 : dot + 1)));
+}
+
+int64_t ConfigFields::whole(std::string_view field, int64_t least, int64_t most,
+                            std::optional<int64_t> otherwise) const {
+  if (!present(field) && otherwise) return *otherwise;
+  const std::string expected = fmt::format("a whole number from {} to {}", least, most);
+  if (!present(field)) row_.bad(field, expected);
+  const json& value = row_.at(field);
+  if (!value.is_number_integer() ||
+      (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{INT64_MAX}) ||
+      value.get<int64_t>() < least || value.get<int64_t>() > most)
+    row_.bad(field, expected);
+  return value.get<int64_t>();
+}
+
+double ConfigFields::positive(std::string_view field, std::optional<double> otherwise) const {
+  if (!present(field) && otherwise) return *otherwise;
+  if (!present(field)) row_.bad(field, "a number above 0");
+  const json& value = row_.at(field);
+  if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() <= 0)
+    row_.bad(field, "a number above 0");
+  return value.get<double>();
+}
+
+bool ConfigFields::flag(std::string_view field, bool otherwise) const {
+  return row_.boolean(field).value_or(otherwise);
+}
+
+std::string ConfigFields::text(std::string_view field, std::string otherwise) const {
+  return row_.string_or(field, std::move(otherwise));
+}
+
+std::vector<std::string> ConfigFields::texts(std::string_view field) const {
+  std::vector<std::string> out;
+  if (!present(field)) return out;
+  const json& value = row_.at(field);
+  if (!value.is_array()) row_.bad(field, "an array of strings");
+  for (const json& entry : value) {
+    if (!entry.is_string())
+      fail("{}: field \"{}\": entry {}: a string expected, {} found", where(), field, out.size(),
+           json_kind(entry));
+    out.push_back(entry.get<std::string>());
+  }
+  return out;
+}
+
+std::vector<int64_t> ConfigFields::token_ids(std::string_view field) const {
+  if (!present(field)) return {};
+  if (row_.at(field).is_array()) return row_.tokens(field);
+  return {whole(field, 0, kMostWidth)};
+}
+
+namespace {
+
+// What the classes of transformers assume where config.json is silent.
+struct ClassDefaults {
+  const char* causal_class;
+  int64_t max_positions;
+  int64_t n_kv_heads;  // 0: as n_heads
+  int64_t d_head;      // 0: d_model / n_heads
+};
+
+ClassDefaults class_defaults(Architecture architecture) {
+  switch (architecture) {
+    case Architecture::llama:
+      return {"LlamaForCausalLM", 2048, 0, 0};
+    case Architecture::mistral:
+      return {"MistralForCausalLM", 131072, 8, 0};
+    case Architecture::qwen2:
+      return {"Qwen2ForCausalLM", 32768, 32, 0};
+    case Architecture::qwen3:
+      return {"Qwen3ForCausalLM", 32768, 32, 128};
+  }
+  return {};
+}
+
+constexpr int64_t kDefaultWindow = 4096;         // mistral, qwen2, qwen3
+constexpr int64_t kDefaultMaxWindowLayers = 28;  // qwen2, qwen3
+
+Architecture read_architecture(const ConfigFields& fields) {
+  if (!fields.present("model_type")) fields.row().bad("model_type", list_words<Architecture>());
+  const std::string type = fields.row().string("model_type");
+  const auto architecture = from_word<Architecture>(type);
+  if (!architecture)
+    fail("{}: field \"model_type\": architecture \"{}\" is not supported; {} expected", fields.where(), type,
+         list_words<Architecture>());
+  const std::string expected = class_defaults(*architecture).causal_class;
+  const auto names = fields.texts("architectures");
+  if (!names.empty() && std::find(names.begin(), names.end(), expected) == names.end())
+    fail("{}: field \"architectures\": {} expected, {} found", fields.where(), expected, names.front());
+  return *architecture;
+}
+
+void refuse_quantised(const ConfigFields& fields) {
+  for (const char* field : {"quantization_config", "compression_config"}) {
+    if (!fields.present(field)) continue;
+    const std::string method = std::string(field) + ".quant_method";
+    const json* name = fields.present(method) ? &fields.row().at(method) : nullptr;
+    fail("{}: field \"{}\": the checkpoint is quantised{}; F32, F16, BF16 or F64 weights expected",
+         fields.where(), field, name && name->is_string() ? " (" + name->get<std::string>() + ")" : "");
+  }
+}
+
+std::string read_activation(const ConfigFields& fields) {
+  const std::string found = fields.text("hidden_act", "silu");
+  if (found == "swish") return "silu";  // transformers' other name for it
+  for (const char* known : {"silu", "gelu", "gelu_pytorch_tanh", "relu"})
+    if (found == known) return found;
+  fail("{}: field \"hidden_act\": silu, gelu, gelu_pytorch_tanh or relu expected, \"{}\" found",
+       fields.where(), found);
+}
+
+void read_heads(const ConfigFields& fields, ModelConfig& config) {
+  const ClassDefaults defaults = class_defaults(config.architecture);
+  const std::string name = to_word(config.architecture);
+  config.n_heads = fields.whole("num_attention_heads", 1, kMostHeads);
+
+  // A null means "as many as heads"; absence means the class's own number.
+  config.n_kv_heads = config.n_heads;
+  if (fields.present("num_key_value_heads")) {
+    config.n_kv_heads = fields.whole("num_key_value_heads", 1, kMostHeads);
+  } else if (!fields.written("num_key_value_heads") && defaults.n_kv_heads) {
+    config.n_kv_heads = defaults.n_kv_heads;
+    config.notes.push_back(fmt::format(
+        "no num_key_value_heads is written: {}, the default of {} in transformers", config.n_kv_heads, name));
+  }
+  if (config.n_heads % config.n_kv_heads != 0)
+    fail("{}: field \"num_key_value_heads\": a divisor of num_attention_heads ({}) expected, {} found",
+         fields.where(), config.n_heads, config.n_kv_heads);
+
+  if (fields.present("head_dim") || (defaults.d_head && fields.written("head_dim"))) {
+    config.d_head = fields.whole("head_dim", 1, kMostHeads);
+  } else if (defaults.d_head) {
+    config.d_head = defaults.d_head;
+    config.notes.push_back(
+        fmt::format("no head_dim is written: {}, the default of {} in transformers", config.d_head, name));
+  } else {
+    if (config.d_model % config.n_heads != 0)
+      fail("{}: field \"hidden_size\": a multiple of num_attention_heads ({}) expected, {} found",
+           fields.where(), config.n_heads, config.d_model);
+    config.d_head = config.d_model / config.n_heads;
+  }
+  if (config.d_head % 2 != 0)
+    fail("{}: field \"head_dim\": an even number expected (RoPE turns pairs), {} found", fields.where(),
+         config.d_head);
+}
+
+void read_biases(const ConfigFields& fields, ModelConfig& config) {
+  const bool attention_bias = fields.flag("attention_bias", false);
+  const bool mlp_bias = fields.flag("mlp_bias", false);
+  const bool llama = config.architecture == Architecture::llama;
+  if (llama || config.architecture == Architecture::qwen3) {
+    config.qkv_bias = config.o_bias = attention_bias;
+  } else {
+    config.qkv_bias = config.architecture == Architecture::qwen2;
+    if (attention_bias)
+      config.notes.push_back(fmt::format("attention_bias is ignored: {} has {}", to_word(config.architecture),
+                                         config.qkv_bias ? "biases on q, k and v always" : "none"));
+  }
+  if (llama)
+    config.mlp_bias = mlp_bias;
+  else if (mlp_bias)
+    config.notes.push_back(fmt::format("mlp_bias is ignored: {} has none", to_word(config.architecture)));
+}
+
+// The window that a "sliding_attention" layer of this checkpoint has; 0 where there is none.
+int64_t read_window(const ConfigFields& fields, ModelConfig& config) {
+  switch (config.architecture) {
+    case Architecture::llama:
+      if (fields.present("sliding_window"))
+        config.notes.push_back("sliding_window is ignored: llama has none");
+      return 0;
+    case Architecture::mistral:
+      if (fields.written("sliding_window") && !fields.present("sliding_window")) return 0;
+      if (!fields.present("sliding_window"))
+        config.notes.push_back(fmt::format(
+            "no sliding_window is written: {}, the default of mistral in transformers", kDefaultWindow));
+      return fields.whole("sliding_window", 1, kMostPositions, kDefaultWindow);
+    case Architecture::qwen2:
+    case Architecture::qwen3:
+      if (!fields.flag("use_sliding_window", false)) {
+        if (fields.present("sliding_window"))
+          config.notes.push_back("sliding_window is not used: use_sliding_window is off");
+        return 0;
+      }
+      if (fields.written("sliding_window") && !fields.present("sliding_window")) return 0;
+      return fields.whole("sliding_window", 1, kMostPositions, kDefaultWindow);
+  }
+  return 0;
+}
+
+void read_windows(const ConfigFields& fields, ModelConfig& config) {
+  const int64_t window = read_window(fields, config);
+  const bool qwen = config.architecture == Architecture::qwen2 || config.architecture == Architecture::qwen3;
+  config.sliding_window.assign(static_cast<size_t>(config.n_layers), 0);
+  if (!fields.present("layer_types")) {
+    const int64_t first =
+        qwen ? fields.whole("max_window_layers", 0, kMostPositions, kDefaultMaxWindowLayers) : 0;
+    for (int64_t layer = first; layer < config.n_layers; ++layer)
+      config.sliding_window[static_cast<size_t>(layer)] = window;
+    return;
+  }
+  const auto types = fields.texts("layer_types");
+  if (static_cast<int64_t>(types.size()) != config.n_layers)
+    fail("{}: field \"layer_types\": {} entries expected, one a layer, {} found", fields.where(),
+         config.n_layers, types.size());
+  for (size_t layer = 0; layer < types.size(); ++layer) {
+    if (types[layer] == "full_attention") continue;
+    if (types[layer] != "sliding_attention")
+      fail("{}: field \"layer_types\": entry {}: full_attention or sliding_attention expected, \"{}\" found",
+           fields.where(), layer, types[layer]);
+    if (window == 0)
+      fail("{}: field \"layer_types\": entry {}: sliding_attention, but {}", fields.where(), layer,
+           config.architecture == Architecture::llama ? "llama has no sliding window"
+           : qwen && !fields.flag("use_sliding_window", false)
+               ? "use_sliding_window is off, so there is no window"
+               : "sliding_window is null");
+    config.sliding_window[layer] = window;
+  }
+  if (config.architecture == Architecture::mistral && window &&
+      std::find(config.sliding_window.begin(), config.sliding_window.end(), 0) != config.sliding_window.end())
+    config.notes.push_back(
+        "layer_types is followed: some layers see everything (transformers' mistral slides in all)");
+}
+
+}  // namespace
+
+ModelConfig read_config(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "config.json";
+  json value = read_json_file(path);
+  if (!value.is_object()) fail("{}: an object expected, {} found", path.string(), json_kind(value));
+  const ConfigFields fields(std::move(value), path.string());
+
+  ModelConfig config;
+  config.architecture = read_architecture(fields);
+  refuse_quantised(fields);
+  config.n_layers = fields.whole("num_hidden_layers", 1, kMostLayers);
+  config.d_model = fields.whole("hidden_size", 1, kMostWidth);
+  config.d_mlp = fields.whole("intermediate_size", 1, kMostWidth);
+  config.d_vocab = fields.whole("vocab_size", 1, kMostWidth);
+  config.max_positions = fields.whole("max_position_embeddings", 1, kMostPositions,
+                                      class_defaults(config.architecture).max_positions);
+  read_heads(fields, config);
+  config.norm_eps = fields.positive("rms_norm_eps", 1e-6);
+  if (config.norm_eps > 1)
+    fail("{}: field \"rms_norm_eps\": a number above 0 and at most 1 expected, {} found", fields.where(),
+         config.norm_eps);
+  read_rope(fields, config);
+  read_biases(fields, config);
+  config.qk_norm = config.architecture == Architecture::qwen3;
+  config.tied_head = fields.flag("tie_word_embeddings", false);
+  read_windows(fields, config);
+  config.activation = read_activation(fields);
+  config.stored_dtype = fields.text("dtype", fields.text("torch_dtype", ""));
+  config.eos_ids = fields.token_ids("eos_token_id");
+  return config;
+}
+
+}  // namespace circuitdiff
