@@ -1,0 +1,32 @@
+# Everything from a bare checkout to a report. Each target sets up what is missing first; doing it again costs seconds.
+#   make build    the release program at build/circuitdiff
+#   make demo     build, then the whole pipeline on the shipped checkpoints, ending with a report
+#   make test     build, then every test
+# Settings, given as `make build NAME=VALUE`:
+#   TORCH_ROOT    a folder with libtorch's include/ and lib/ instead of the torch wheel that setup fetches
+#   CUDA          ON, OFF or AUTO (default): link libtorch's CUDA half; ON makes setup fetch its libraries too
+#   JOBS          compile jobs at once (default: by processors and free memory)
+TORCH_ROOT ?=
+CUDA ?= AUTO
+JOBS ?= $(shell scripts/jobs.sh)
+
+configure = cmake --preset release --log-level=NOTICE -DCIRCUITDIFF_CUDA=$(CUDA) -DTORCH_ROOT="$(TORCH_ROOT)"
+
+.PHONY: build demo test setup clean
+
+build: setup
+	$(configure)
+	cmake --build --preset release --target circuitdiff -j $(JOBS)
+
+demo: build
+	scripts/demo.sh build/circuitdiff
+
+test: build
+	cmake --build --preset release -j $(JOBS)
+	ctest --preset release -j $(JOBS)
+
+setup:
+	@TORCH_ROOT="$(TORCH_ROOT)" CIRCUITDIFF_CUDA="$(CUDA)" scripts/setup.sh
+
+clean:
+	rm -rf build build-*
