@@ -1,6 +1,7 @@
 #include "checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "base/error.h"
@@ -12,6 +13,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostNamed = 10;  // tensors listed in one message
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
 
 bool is_weight_type(TensorType type) {
   return type == TensorType::f64 || type == TensorType::f32 || type == TensorType::f16 ||
@@ -56,16 +62,25 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 
 [[noreturn]] void no_weights(const fs::path& folder) {
   for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    if (fs::exists(folder / name))
+    if (is_there(folder / name))
       fail("{}: only {} found, model.safetensors expected; save the model again with safe_serialization",
            folder.string(), name);
-  if (fs::exists(folder / "adapter_config.json"))
+  if (is_there(folder / "adapter_config.json"))
     fail("{}: an adapter found, a whole model expected; merge it into its base model first", folder.string());
   fail("{}: no model.safetensors and no model.safetensors.index.json", folder.string());
 }
 
+// Equal at both ends, as far as a megabyte from each shows: a hint for a note, without reading gigabytes.
+bool looks_equal(std::span<const std::byte> a, std::span<const std::byte> b) {
+  constexpr size_t kLook = 1 << 20;
+  if (a.size() != b.size()) return false;
+  const size_t look = std::min(a.size(), kLook);
+  return std::memcmp(a.data(), b.data(), look) == 0 &&
+         std::memcmp(a.data() + a.size() - look, b.data() + b.size() - look, look) == 0;
+}
+
 std::vector<int64_t> generation_eos(const fs::path& path) {
-  if (!fs::exists(path)) return {};
+  if (!is_there(path)) return {};
   json value = read_json_file(path);
   if (!value.is_object()) fail("{}: an object expected, {} found", path.string(), json_kind(value));
   return ConfigFields(std::move(value), path.string()).token_ids("eos_token_id");
@@ -75,7 +90,7 @@ std::vector<int64_t> generation_eos(const fs::path& path) {
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   std::error_code error;
-  if (!fs::exists(folder, error)) fail("{}: no such folder", folder.string());
+  if (!is_there(folder)) fail("{}: no such folder", folder.string());
   if (!fs::is_directory(folder, error)) fail("{}: a model's folder expected, a file found", folder.string());
   auto out = std::make_shared<Checkpoint>();
   out->folder_ = folder;
@@ -86,14 +101,14 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   std::map<std::string, std::string> index;
   const fs::path single = folder / "model.safetensors";
   const fs::path index_path = folder / "model.safetensors.index.json";
-  if (fs::exists(single)) {
+  if (is_there(single)) {
     out->files_.push_back(std::make_unique<SafetensorsFile>(single));
-  } else if (fs::exists(index_path)) {
+  } else if (is_there(index_path)) {
     index = read_index(index_path);
     std::set<std::string> names;
     for (const auto& [tensor, file] : index) names.insert(file);
     for (const auto& name : names) {
-      if (!fs::exists(folder / name))
+      if (!is_there(folder / name))
         fail("{}: shard \"{}\" is missing from the folder; is the download complete?", index_path.string(),
              name);
       out->files_.push_back(std::make_unique<SafetensorsFile>(folder / name));
@@ -116,6 +131,7 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
       fail("{}: weight_map[\"{}\"]: the tensor is not in {}", index_path.string(), tensor, file);
   }
 
+  const auto bytes_of = [](const Place& place) { return place.file->bytes(*place.entry); };
   std::vector<std::string> missing, misshapen, unexpected;
   for (const TensorSpec& spec : tensor_table(out->config_)) {
     const auto it = found.find(spec.name);
@@ -137,6 +153,12 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
     const bool known_extra =
         name.ends_with(".rotary_emb.inv_freq") || (name == "lm_head.weight" && out->config_.tied_head);
     (known_extra ? out->ignored_ : unexpected).push_back(name);
+    if (name == "lm_head.weight" && known_extra) {
+      const auto embedding = out->places_.find("model.embed_tokens.weight");
+      if (embedding != out->places_.end() && !looks_equal(bytes_of(place), bytes_of(embedding->second)))
+        out->config_.notes.push_back(
+            "lm_head.weight differs from the embedding but is ignored: the head is tied");
+    }
   }
   std::vector<std::string> problems;
   if (!missing.empty()) problems.push_back(list_some("missing", missing));
@@ -168,17 +190,18 @@ int64_t Checkpoint::stored_bytes() const {
   return count;
 }
 
+std::map<TensorType, int64_t> Checkpoint::tensors_by_type() const {
+  std::map<TensorType, int64_t> count;
+  for (const auto& [name, place] : places_) ++count[place.entry->type];
+  return count;
+}
+
 TensorType Checkpoint::widest_type() const {
-  // F16 and BF16 hold different values; only F32 holds both.
-  bool f16 = false, bf16 = false, f32 = false;
-  for (const auto& [name, place] : places_) {
-    if (place.entry->type == TensorType::f64) return TensorType::f64;
-    f32 = f32 || place.entry->type == TensorType::f32;
-    f16 = f16 || place.entry->type == TensorType::f16;
-    bf16 = bf16 || place.entry->type == TensorType::bf16;
-  }
-  if (f32 || (f16 && bf16)) return TensorType::f32;
-  return bf16 ? TensorType::bf16 : TensorType::f16;
+  const auto types = tensors_by_type();
+  if (types.contains(TensorType::f64)) return TensorType::f64;
+  // Neither of F16 and BF16 holds the other's values; F32 holds both.
+  if (types.contains(TensorType::f32) || types.size() > 1) return TensorType::f32;
+  return types.begin()->first;
 }
 
 std::vector<int64_t> Checkpoint::eos_ids() const {
