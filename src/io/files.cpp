@@ -38,10 +38,18 @@ void sync_folder_of(const std::filesystem::path& path) {
   ::close(fd);
 }
 
+void make_folder_of(const std::filesystem::path& path) {
+  if (path.parent_path().empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  if (error) fail("{}: cannot make the folder: {}", path.parent_path().string(), error.message());
+}
+
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: opening a pipe that nobody writes to must not wait.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) system_error(path, "cannot open");
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -75,11 +83,7 @@ std::string read_file(const std::filesystem::path& path) { return std::string(Ma
 
 void write_file_atomically(const std::filesystem::path& path,
                            const std::function<void(const std::function<void(const void*, size_t)>&)>& fill) {
-  if (!path.parent_path().empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(path.parent_path(), error);
-    if (error) fail("{}: cannot make the folder: {}", path.parent_path().string(), error.message());
-  }
+  make_folder_of(path);
   const std::filesystem::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) system_error(temporary, "cannot write");
@@ -125,7 +129,8 @@ void truncate_file(const std::filesystem::path& path, int64_t size) {
 }
 
 int64_t repair_torn_tail(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) return 0;
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return 0;
   size_t whole = 0;
   size_t size = 0;
   {
@@ -140,7 +145,7 @@ int64_t repair_torn_tail(const std::filesystem::path& path) {
 }
 
 FileLock::FileLock(const std::filesystem::path& lock_path) : path_(lock_path) {
-  if (!lock_path.parent_path().empty()) std::filesystem::create_directories(lock_path.parent_path());
+  make_folder_of(lock_path);
   fd_ = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd_ < 0) system_error(lock_path, "cannot open the lock");
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {

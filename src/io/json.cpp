@@ -9,6 +9,15 @@
 
 namespace circuitdiff {
 
+std::string in_quotes(std::string_view text) {
+  constexpr size_t kMost = 100;
+  const bool cut = text.size() > kMost;
+  // A character cut in half, as any other invalid UTF-8, becomes U+FFFD.
+  const std::string out =
+      json(std::string(text.substr(0, kMost))).dump(-1, ' ', false, json::error_handler_t::replace);
+  return cut ? out.substr(0, out.size() - 1) + "...\"" : out;
+}
+
 json parse_json(std::string_view text, std::string_view where) {
   std::vector<std::set<std::string>> keys;
   std::string problem;
@@ -19,7 +28,7 @@ json parse_json(std::string_view text, std::string_view where) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
     if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-      fail("{}: key {} stands twice in one object", where, parsed.dump());
+      fail("{}: key {} stands twice in one object", where, in_quotes(parsed.get_ref<const std::string&>()));
     return true;
   };
   try {
@@ -29,8 +38,9 @@ json parse_json(std::string_view text, std::string_view where) {
     // "[json.exception.parse_error.101] parse error at line 1, column 5: ..." -> from the first "line" on
     if (const auto bracket = what.find("] "); bracket != std::string::npos) what = what.substr(bracket + 2);
     if (what.size() > 200) what = what.substr(0, 200) + "...";
+    // The text it quotes may be cut inside a character or not be UTF-8 at all.
     for (char& c : what)
-      if (c == '\n') c = ' ';
+      if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
     fail("{}: not valid JSON: {}", where, what);
   }
 }

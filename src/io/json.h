@@ -18,8 +18,10 @@ using json = nlohmann::json;
 // Throws Error "WHERE: not valid JSON: ..." on anything that is not one JSON value.
 json parse_json(std::string_view text, std::string_view where);
 json read_json_file(const std::filesystem::path& path);
-// "object", "array", "string", ... for messages.
+// "an object", "a string", "the number 3", ... for messages.
 std::string json_kind(const json& value);
+// Text out of a file, fit for a message: in quotes, on one line, at most about a hundred characters.
+std::string in_quotes(std::string_view text);
 
 // One object with the place it came from. Field names may be dotted ("after.tokens"). Every accessor throws
 // Error "WHERE: field \"after.tokens\": an array of token ids expected, a string found".

@@ -105,12 +105,12 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
       if (!value.is_object()) fail("{}: __metadata__: an object expected, {} found", where, json_kind(value));
       for (const auto& [key, text] : value.items()) {
         if (!text.is_string())
-          fail("{}: __metadata__.{}: a string expected, {} found", where, key, json_kind(text));
+          fail("{}: __metadata__.{}: a string expected, {} found", where, in_quotes(key), json_kind(text));
         metadata_[key] = text.get<std::string>();
       }
       continue;
     }
-    const std::string tensor_where = where + ": tensor \"" + name + "\"";
+    const std::string tensor_where = where + ": tensor " + in_quotes(name);
     if (!value.is_object()) fail("{}: an object expected, {} found", tensor_where, json_kind(value));
     for (const char* key : {"dtype", "shape", "data_offsets"})
       if (!value.contains(key)) fail("{}: \"{}\" is missing", tensor_where, key);
@@ -148,9 +148,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   for (size_t i = 0; i < tensors_.size(); ++i) {
     const TensorEntry& entry = tensors_[i];
     if (entry.begin != expected)
-      fail(
-          "{}: tensor \"{}\" begins at byte {}, the one before it ends at {}: tensors overlap or leave a gap",
-          where, entry.name, entry.begin, expected);
+      fail("{}: tensor {} begins at byte {}, the one before it ends at {}: tensors overlap or leave a gap",
+           where, in_quotes(entry.name), entry.begin, expected);
     expected = entry.end;
     index_[entry.name] = i;
   }
@@ -166,7 +165,7 @@ const TensorEntry* SafetensorsFile::find(const std::string& name) const {
 
 const TensorEntry& SafetensorsFile::at(const std::string& name) const {
   const TensorEntry* entry = find(name);
-  if (!entry) fail("{}: tensor \"{}\" is missing", path_.string(), name);
+  if (!entry) fail("{}: tensor {} is missing", path_.string(), in_quotes(name));
   return *entry;
 }
 
@@ -196,7 +195,8 @@ std::vector<double> SafetensorsFile::doubles(const std::string& name) const {
       }
       break;
     default:
-      fail("{}: tensor \"{}\": F32 or F64 expected, {} found", path_.string(), name, entry.type_name);
+      fail("{}: tensor {}: F64, F32, F16 or BF16 expected, {} found", path_.string(), in_quotes(name),
+           in_quotes(entry.type_name));
   }
   return out;
 }
@@ -229,7 +229,8 @@ std::vector<int64_t> SafetensorsFile::integers(const std::string& name) const {
       widen<uint8_t>(data, out);
       break;
     default:
-      fail("{}: tensor \"{}\": an integer type expected, {} found", path_.string(), name, entry.type_name);
+      fail("{}: tensor {}: an integer type expected, {} found", path_.string(), in_quotes(name),
+           in_quotes(entry.type_name));
   }
   return out;
 }
