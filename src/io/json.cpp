@@ -19,8 +19,10 @@ std::string in_quotes(std::string_view text) {
 }
 
 json parse_json(std::string_view text, std::string_view where) {
+  // The parser takes a NUL for the end of its input and would not see what follows.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos)
+    fail("{}: not valid JSON: a NUL byte at position {}", where, nul);
   std::vector<std::set<std::string>> keys;
-  std::string problem;
   const auto callback = [&](int depth, json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start) {
       if (depth > 256) fail("{}: JSON nested deeper than 256", where);
