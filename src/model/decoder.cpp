@@ -67,7 +67,10 @@ Tensor Decoder::final_stream(const Tensor& tokens, StreamTap* tap) const {
   StreamTap silent;
   if (!tap) tap = &silent;
   const RopeTable rope_of = rope(tokens.size(-1));
-  Tensor x = tap->source(0, embed(tokens));  // [batch, pos, d_model]
+  // The stream is float32 at least, whatever the products are computed in.
+  const Tensor embedded = embed(tokens);
+  Tensor x =
+      tap->source(0, dtype() == at::kDouble ? embedded : embedded.to(at::kFloat));  // [batch, pos, d_model]
   for (int64_t l = 0; l < config().n_layers; ++l) {
     const LayerWeights w = weights_.layer(l);
     x = tap->stream(2 * l, x);

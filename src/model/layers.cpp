@@ -77,7 +77,7 @@ RopeTable rope_table(const ModelConfig& config, int64_t first, int64_t n, int64_
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
   const Tensor wide = is_low_precision(x.scalar_type()) ? x.to(at::kFloat) : x;
   const Tensor inverse = (wide * wide).mean(/*dim=*/-1, /*keepdim=*/true).add_(eps).rsqrt_();
-  return (wide * inverse).to(x.scalar_type()) * weight;
+  return (wide * inverse).to(weight.scalar_type()) * weight;
 }
 
 Tensor apply_rope(const Tensor& x, const RopeTable& rope) {

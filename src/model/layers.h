@@ -19,7 +19,8 @@ struct RopeTable {
 RopeTable rope_table(const ModelConfig& config, int64_t first, int64_t n, int64_t sequence_length,
                      const at::TensorOptions& options);
 
-// x / sqrt(mean(x^2) + eps) * weight over the last axis.
+// x / sqrt(mean(x^2) + eps) * weight over the last axis, in the weight's dtype; statistics in float32 at
+// least.
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps);
 
 // Rotates pairs (i, i + d_head/2) as transformers does. x: [batch, pos, n_heads, d_head] -> the same.

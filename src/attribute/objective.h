@@ -1,0 +1,28 @@
+// The loss of SPEC (12) and its siblings at the answer's rows, and their gradient at the final stream,
+// written out so that only answer rows meet lm_head and no [T, d_vocab] tensor of a long answer is ever
+// whole.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "attribute/options.h"
+#include "model/decoder.h"
+
+namespace circuitdiff {
+
+// One entry a row: the row's own value, not yet averaged.
+struct RowLosses {
+  std::vector<double> nll;        // -log p(target), nats
+  std::vector<double> error;      // 1 - p(target)
+  std::vector<double> objective;  // what is differentiated
+  Tensor gradient;  // [rows, d_model] of `objective` at the final stream; undefined if not asked for
+};
+
+// x: the final stream at the rows that predict `targets`, [rows, d_model].
+RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x,
+                     const std::vector<int64_t>& targets, bool with_gradient);
+
+}  // namespace circuitdiff

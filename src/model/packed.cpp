@@ -1,0 +1,257 @@
+#include "model/packed.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/silu_backward.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace circuitdiff {
+namespace {
+
+// Scores of one product of attention kept at once; heads are taken in groups so that a long sequence stays
+// within it.
+constexpr int64_t kScoreBytes = int64_t{64} << 20;
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+}
+
+at::ScalarType wide(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
+
+Tensor normed(const Tensor& x, const Tensor& inverse, const Tensor& weight) {
+  return (x * inverse).to(weight.scalar_type()) * weight;
+}
+
+Tensor rows(const Tensor& t, const Segment& s) { return t.narrow(0, s.begin, s.length); }
+
+// [n, heads, d] -> [kv, group * n, d]: the query heads that share a key head become further rows of one
+// product.
+Tensor group_heads(const Tensor& t, int64_t kv_heads) {
+  const int64_t n = t.size(0), heads = t.size(1), d = t.size(2), group = heads / kv_heads;
+  return t.view({n, kv_heads, group, d}).permute({1, 2, 0, 3}).reshape({kv_heads, group * n, d});
+}
+
+// The way back: [kv, group * n, d] -> [n, heads, d]
+Tensor ungroup_heads(const Tensor& t, int64_t n) {
+  const int64_t kv_heads = t.size(0), group = t.size(1) / n, d = t.size(2);
+  return t.view({kv_heads, group, n, d}).permute({2, 0, 1, 3}).reshape({n, kv_heads * group, d});
+}
+
+// Softmax over seen keys. q: [kv, group * n, d], k: [kv, n, d] -> [kv, group * n, n], float32 at least.
+Tensor attention_weights(const Tensor& q, const Tensor& k, int64_t window, double scale) {
+  const int64_t kv_heads = q.size(0), n = k.size(1), group = q.size(1) / n;
+  Tensor scores = q.bmm(k.transpose(1, 2));
+  scores = scores.to(wide(scores.scalar_type())).mul_(scale);
+  scores.view({kv_heads, group, n, n})
+      .masked_fill_(attention_mask(n, n, window, q.device()).logical_not_(),
+                    -std::numeric_limits<double>::infinity());
+  return scores.softmax(/*dim=*/-1);
+}
+
+int64_t kv_heads_at_once(int64_t kv_heads, int64_t group, int64_t n) {
+  return std::clamp<int64_t>(kScoreBytes / std::max<int64_t>(1, group * n * n * 4), 1, kv_heads);
+}
+
+// x * cos + rotate_half(x) * sin over [rows, heads, d_head]; with `inverse`, its transpose (the rotation
+// back).
+Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool inverse) {
+  const int64_t half = x.size(-1) / 2;
+  const Tensor a = x.slice(-1, 0, half), b = x.slice(-1, half);
+  const Tensor c = cos.slice(-1, 0, half).unsqueeze(1), s = sin.slice(-1, 0, half).unsqueeze(1);
+  if (inverse) return at::cat({a * c + b * s, b * c - a * s}, /*dim=*/-1);
+  return at::cat({a * c - b * s, b * c + a * s}, /*dim=*/-1);
+}
+
+Tensor activate(const std::string& name, const Tensor& gate) {
+  if (name == "silu") return at::silu(gate);
+  if (name == "gelu") return at::gelu(gate);
+  if (name == "gelu_pytorch_tanh") return at::gelu(gate, "tanh");
+  if (name == "relu") return at::relu(gate);
+  fail("activation \"{}\" is not known", name);
+}
+
+Tensor activate_backward(const std::string& name, const Tensor& grad, const Tensor& gate) {
+  if (name == "silu") return at::silu_backward(grad, gate);
+  if (name == "gelu") return at::gelu_backward(grad, gate);
+  if (name == "gelu_pytorch_tanh") return at::gelu_backward(grad, gate, "tanh");
+  if (name == "relu") return grad * (gate > 0);
+  fail("activation \"{}\" is not known", name);
+}
+
+// Rows of a forward tensor as the prefixes of the packing see them.
+Tensor prefix_rows(const Packing& packing, const PrefixSegment& p, const Tensor& t) {
+  return t.narrow(0, packing.sequences[p.sequence].begin, p.length);
+}
+
+}  // namespace
+
+Tensor inverse_rms(const Tensor& x, double eps) {
+  return (x * x).mean(/*dim=*/-1, /*keepdim=*/true).add_(eps).rsqrt_();
+}
+
+Tensor rms_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad) {
+  // y = x r w, r = (mean x^2 + eps)^-1/2:  dx = r (w dy) - x r^3 mean(x w dy)
+  Tensor g = grad.to(x.scalar_type()) * weight;
+  const Tensor along = (g * x).mean(/*dim=*/-1, /*keepdim=*/true).mul_(inverse).mul_(inverse);
+  return g.sub_(x * along).mul_(inverse);
+}
+
+RopeTable packed_rope(const ModelConfig& config, const Packing& packing, const at::TensorOptions& options) {
+  std::vector<Tensor> cos, sin;
+  int64_t longest = 0;
+  for (const Segment& s : packing.sequences) longest = std::max(longest, s.length);
+  const bool by_length =
+      config.rope.type == RopeType::dynamic;  // the angles depend on the sequence's own length
+  RopeTable table = rope_table(config, 0, longest, longest, options);
+  for (const Segment& s : packing.sequences) {
+    if (by_length) table = rope_table(config, 0, s.length, s.length, options);
+    cos.push_back(table.cos.narrow(0, 0, s.length));
+    sin.push_back(table.sin.narrow(0, 0, s.length));
+  }
+  return {at::cat(cos, /*dim=*/0), at::cat(sin, /*dim=*/0)};
+}
+
+Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                        const RopeTable& rope, const Packing& packing, const Tensor& x,
+                        AttentionSaved* saved) {
+  const int64_t n_rows = x.size(0), d_head = config.d_head;
+  const double scale = 1.0 / std::sqrt(static_cast<double>(d_head));
+  const Tensor inverse = inverse_rms(x, config.norm_eps);
+  const Tensor h = normed(x, inverse, w.input_layernorm);
+  Tensor q = linear(h, w.q_proj, w.q_bias).view({n_rows, config.n_heads, d_head});
+  Tensor k = linear(h, w.k_proj, w.k_bias).view({n_rows, config.n_kv_heads, d_head});
+  const Tensor v = linear(h, w.v_proj, w.v_bias).view({n_rows, config.n_kv_heads, d_head});
+  const Tensor q_raw = q, k_raw = k;
+  if (config.qk_norm) {
+    q = rms_norm(q, w.q_norm, config.norm_eps);
+    k = rms_norm(k, w.k_norm, config.norm_eps);
+  }
+  q = rotate(q, rope.cos, rope.sin, /*inverse=*/false);
+  k = rotate(k, rope.cos, rope.sin, /*inverse=*/false);
+  Tensor mixed = at::empty({n_rows, config.n_heads, d_head}, q.options());
+  const int64_t group = config.n_heads / config.n_kv_heads;
+  for (const Segment& s : packing.sequences) {
+    const int64_t step = kv_heads_at_once(config.n_kv_heads, group, s.length);
+    for (int64_t kv = 0; kv < config.n_kv_heads; kv += step) {
+      const int64_t count = std::min(step, config.n_kv_heads - kv);
+      const Tensor qs = group_heads(rows(q, s).narrow(1, kv * group, count * group), count);
+      const Tensor ks = rows(k, s).narrow(1, kv, count).transpose(0, 1);
+      const Tensor vs = rows(v, s).narrow(1, kv, count).transpose(0, 1);
+      const Tensor p = attention_weights(qs, ks, window, scale).to(v.scalar_type());
+      rows(mixed, s).narrow(1, kv * group, count * group).copy_(ungroup_heads(p.bmm(vs), s.length));
+    }
+  }
+  if (saved) {
+    *saved = {inverse, q, k, v, {}, {}};
+    if (config.qk_norm) saved->q_raw = q_raw, saved->k_raw = k_raw;
+  }
+  return linear(mixed.view({n_rows, config.n_heads * d_head}), w.o_proj, w.o_bias);
+}
+
+Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                                 const RopeTable& rope, const Packing& packing, const Tensor& x,
+                                 const AttentionSaved& saved, const Tensor& grad) {
+  const int64_t n_rows = packing.gradient_rows(), d_head = config.d_head;
+  const int64_t group = config.n_heads / config.n_kv_heads;
+  const double scale = 1.0 / std::sqrt(static_cast<double>(d_head));
+  const at::ScalarType type = w.o_proj.scalar_type();
+  const Tensor d_mixed = grad.to(type).matmul(w.o_proj).view({n_rows, config.n_heads, d_head});
+  Tensor dq = at::empty({n_rows, config.n_heads, d_head}, d_mixed.options());
+  Tensor dk = at::empty({n_rows, config.n_kv_heads, d_head}, d_mixed.options());
+  Tensor dv = at::empty_like(dk);
+  for (const PrefixSegment& p : packing.prefixes) {
+    const int64_t n = p.length;
+    const int64_t step = kv_heads_at_once(config.n_kv_heads, group, n);
+    for (int64_t kv = 0; kv < config.n_kv_heads; kv += step) {
+      const int64_t count = std::min(step, config.n_kv_heads - kv);
+      const auto query_heads = [&](const Tensor& t) { return t.narrow(1, kv * group, count * group); };
+      const auto key_heads = [&](const Tensor& t) { return t.narrow(1, kv, count).transpose(0, 1); };
+      const auto own = [&](const Tensor& t) { return t.narrow(0, p.begin, n); };
+      const Tensor qs = group_heads(query_heads(prefix_rows(packing, p, saved.q)), count);
+      const Tensor ks = key_heads(prefix_rows(packing, p, saved.k));
+      const Tensor vs = key_heads(prefix_rows(packing, p, saved.v));
+      const Tensor weights = attention_weights(qs, ks, window, scale);     // [kv, group * n, n]
+      const Tensor d_out = group_heads(query_heads(own(d_mixed)), count);  // [kv, group * n, d_head]
+      const Tensor d_weights = d_out.bmm(vs.transpose(1, 2)).to(weights.scalar_type());
+      const Tensor d_scores =
+          at::_softmax_backward_data(d_weights, weights, /*dim=*/-1, weights.scalar_type())
+              .mul_(scale)
+              .to(type);
+      key_heads(own(dv)).copy_(weights.to(type).transpose(1, 2).bmm(d_out));
+      query_heads(own(dq)).copy_(ungroup_heads(d_scores.bmm(ks), n));
+      key_heads(own(dk)).copy_(d_scores.transpose(1, 2).bmm(qs));
+    }
+  }
+  // Each prefix has its sequence's first rows; gathered once for everything that is per row.
+  std::vector<Tensor> xs, inverses, cosines, sines, raw_q, raw_k;
+  for (const PrefixSegment& p : packing.prefixes) {
+    xs.push_back(prefix_rows(packing, p, x));
+    inverses.push_back(prefix_rows(packing, p, saved.inverse));
+    cosines.push_back(prefix_rows(packing, p, rope.cos));
+    sines.push_back(prefix_rows(packing, p, rope.sin));
+    if (config.qk_norm) {
+      raw_q.push_back(prefix_rows(packing, p, saved.q_raw));
+      raw_k.push_back(prefix_rows(packing, p, saved.k_raw));
+    }
+  }
+  const Tensor cos = at::cat(cosines), sin = at::cat(sines);
+  dq = rotate(dq, cos, sin, /*inverse=*/true);
+  dk = rotate(dk, cos, sin, /*inverse=*/true);
+  if (config.qk_norm) {
+    const auto through_norm = [&](const std::vector<Tensor>& raw, const Tensor& weight, const Tensor& g) {
+      const Tensor r = at::cat(raw).to(wide(type));
+      return rms_norm_backward(r, inverse_rms(r, config.norm_eps), weight, g).to(type);
+    };
+    dq = through_norm(raw_q, w.q_norm, dq);
+    dk = through_norm(raw_k, w.k_norm, dk);
+  }
+  const Tensor x_rows = at::cat(xs), inverse = at::cat(inverses);
+  Tensor out = at::empty({3, n_rows, config.d_model}, x.options());
+  const auto to_stream = [&](int64_t branch, const Tensor& d, const Tensor& weight) {
+    const Tensor dh = d.reshape({n_rows, weight.size(0)}).matmul(weight);
+    out.select(0, branch).copy_(rms_norm_backward(x_rows, inverse, w.input_layernorm, dh));
+  };
+  to_stream(0, dq, w.q_proj);
+  to_stream(1, dk, w.k_proj);
+  to_stream(2, dv, w.v_proj);
+  return out;
+}
+
+Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved) {
+  const Tensor inverse = inverse_rms(x, config.norm_eps);
+  const Tensor h = normed(x, inverse, w.post_attention_layernorm);
+  const Tensor gate = linear(h, w.gate_proj, w.gate_bias);
+  const Tensor up = linear(h, w.up_proj, w.up_bias);
+  if (saved) *saved = {inverse, gate, up};
+  return linear(activate(config.activation, gate).mul_(up), w.down_proj, w.down_bias);
+}
+
+Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
+                           const Tensor& x, const MlpSaved& saved, const Tensor& grad) {
+  const Tensor d_product = grad.to(w.down_proj.scalar_type()).matmul(w.down_proj);  // [gradient_rows, d_mlp]
+  Tensor d_gate = at::empty_like(d_product), d_up = at::empty_like(d_product);
+  std::vector<Tensor> xs, inverses;
+  for (const PrefixSegment& p : packing.prefixes) {
+    const Tensor gate = prefix_rows(packing, p, saved.gate), up = prefix_rows(packing, p, saved.up);
+    const Tensor d = d_product.narrow(0, p.begin, p.length);
+    d_up.narrow(0, p.begin, p.length).copy_(activate(config.activation, gate).mul_(d));
+    d_gate.narrow(0, p.begin, p.length).copy_(activate_backward(config.activation, d * up, gate));
+    xs.push_back(prefix_rows(packing, p, x));
+    inverses.push_back(prefix_rows(packing, p, saved.inverse));
+  }
+  const Tensor dh = d_gate.matmul(w.gate_proj).addmm_(d_up, w.up_proj);
+  return rms_norm_backward(at::cat(xs), at::cat(inverses), w.post_attention_layernorm, dh);
+}
+
+}  // namespace circuitdiff
