@@ -5,7 +5,9 @@
 // it are out.
 #pragma once
 
+#include <cstdint>
 #include <iosfwd>
+#include <string_view>
 
 #include "tokenizer/tokenizer.h"
 
