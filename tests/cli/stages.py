@@ -1,0 +1,88 @@
+"""The three stages that resume, as the tests of killing, interrupting and refusing run them: small inputs, a second or two each."""
+import json
+import random
+
+import harness
+
+# What tells how long a stage took differs from run to run, and is no result.
+TIMED = {"manifest.json", "report.html"}
+
+
+class Generate:
+    name = "generate"
+
+    def __init__(self, folder, count):
+        self.out = folder / "generations.jsonl"
+        self.questions = harness.first_lines(harness.QUESTIONS, count, folder / "questions.jsonl")
+
+    def arguments(self, *more):
+        return ["generate", harness.MODELS / "arith-sft", "--data", self.questions, "--dataset", "generic", "--chat",
+                "--max-new-tokens", "46", "--threads", "1", "--out", self.out, *more]
+
+    def outputs(self):
+        return {self.out.name: self.out.read_bytes()} if self.out.exists() else {}
+
+    def finished(self):
+        """What a killed run had finished: it may not be lost or done again."""
+        return self.out.read_bytes().rpartition(b"\n")[0] if self.out.exists() else b""
+
+
+class Attribute:
+    name = "attribute"
+
+    def __init__(self, folder, count):
+        self.out = folder / "scores"
+        draw = random.Random(7)
+        rows = [{"id": f"s{i}", "prompt_len": 20, "tokens": [draw.randrange(107) for _ in range(60)]} for i in range(count)]
+        self.sequences = harness.write_rows(folder / "sequences.jsonl", rows)
+
+    def arguments(self, *more):
+        return ["attribute", harness.MODELS / "arith-sft", "--sequences", self.sequences, "--t-cut", "20", "--threads", "1",
+                "--out", self.out, *more]
+
+    def outputs(self):
+        return {p.name: p.read_bytes() for p in self.out.glob("*.safetensors")}
+
+    def finished(self):
+        return b""
+
+
+class Run:
+    name = "run"
+
+    def __init__(self, folder, count):
+        self.questions = harness.first_lines(harness.QUESTIONS, count, folder / "questions.jsonl")
+        self.experiment = folder / "experiment.toml"
+        self.out = folder / "out"
+        self.write()
+
+    def write(self, alpha="[0.1, 0.5]"):
+        self.experiment.write_text(f"""name = "killed"
+[[pair]]
+name = "grpo"
+before = {json.dumps(str(harness.MODELS / "arith-sft"))}
+after = {json.dumps(str(harness.MODELS / "arith-grpo"))}
+chat = true
+[[data]]
+name = "analysis"
+file = {json.dumps(str(self.questions))}
+dataset = "generic"
+[generate]
+max_new_tokens = 46
+[select]
+n_pairs = 10
+[attribute]
+alpha = {alpha}
+""", encoding="utf-8")
+
+    def arguments(self, *more):
+        return ["run", self.experiment, "--out", self.out, "--threads", "1", *more]
+
+    def outputs(self):
+        return harness.tree(self.out, TIMED) if self.out.exists() else {}
+
+    def finished(self):
+        return b""
+
+
+STAGES = {"generate": Generate, "attribute": Attribute, "run": Run}
