@@ -1,5 +1,6 @@
 #include "records/generation.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
@@ -11,6 +12,7 @@ Generation parse_generation(const Row& row) {
   Generation g;
   g.id = row.id();
   g.sample = row.integer_or("sample", 0);
+  if (g.sample < 0) row.bad("sample", "a non-negative whole number");
   g.prompt = row.string_or("prompt", "");
   if (row.has("prompt_tokens")) g.prompt_tokens = row.tokens("prompt_tokens");
   g.answer = row.string("answer");
@@ -21,9 +23,12 @@ Generation parse_generation(const Row& row) {
     g.gold = gold.is_number() ? gold.dump() : row.string("gold");
   }
   g.dataset = row.string_or("dataset", "");
-  const int64_t seed = row.integer_or("seed", 0);
-  if (seed < 0) row.bad("seed", "a non-negative whole number");
-  g.seed = static_cast<uint64_t>(seed);
+  if (row.has("seed")) {
+    const json& seed = row.at("seed");  // all 64 bits
+    if (!seed.is_number_integer() || (!seed.is_number_unsigned() && seed.get<int64_t>() < 0))
+      row.bad("seed", "a non-negative whole number");
+    g.seed = seed.get<uint64_t>();
+  }
   if (row.has("extracted")) g.extracted = row.string("extracted");
   g.verdict = row.string_or("verdict", "");
   g.correct = row.boolean("correct");
@@ -53,7 +58,8 @@ std::string to_line(const Generation& g) {
     out["correct"] = g.correct ? nlohmann::ordered_json(*g.correct) : nlohmann::ordered_json(nullptr);
   }
   for (const auto& [key, value] : g.extra.items()) out[key] = value;
-  return out.dump();
+  // An answer cut inside a character is still a line.
+  return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::vector<Generation> read_generations(const std::filesystem::path& path) {

@@ -35,8 +35,11 @@ bool belongs_to_checkpoint(const std::filesystem::path& path) {
 
 std::string hash_folder(const std::filesystem::path& path) {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path))
-    if (entry.is_regular_file() && belongs_to_checkpoint(entry.path())) files.push_back(entry.path());
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path, error), end; it != end && !error; it.increment(error))
+    if (std::error_code ignored; it->is_regular_file(ignored) && belongs_to_checkpoint(it->path()))
+      files.push_back(it->path());
+  if (error) fail("{}: cannot list the folder: {}", path.string(), error.message());
   std::sort(files.begin(), files.end());
   std::string listing;
   for (const auto& file : files) listing += file.filename().string() + " " + sha256_file(file) + "\n";
@@ -62,6 +65,7 @@ Manifest Manifest::from_json(const json& value, const std::string& where) {
   Manifest out;
   out.command = row.string("command");
   out.options = row.at("options");
+  if (!out.options.is_object()) row.bad("options", "an object");
   out.inputs = records_from(value, "inputs", where);
   out.outputs = records_from(value, "outputs", where);
   if (row.has("details")) out.details = row.at("details");

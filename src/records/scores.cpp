@@ -100,7 +100,10 @@ Scores read_scores(const std::filesystem::path& path) {
   if (edges.shape != std::vector<int64_t>{out.n_forward, out.n_backward})
     fail("{}: tensor \"edges\": shape [{}, {}] expected, as \"scores\" has", where, out.n_forward,
          out.n_backward);
-  out.edges = narrow<uint8_t>(file.integers("edges"));
+  for (const int64_t edge : file.integers("edges")) {
+    if (edge != 0 && edge != 1) fail("{}: tensor \"edges\": 0 or 1 expected, {} found", where, edge);
+    out.edges.push_back(static_cast<uint8_t>(edge));
+  }
   out.metadata = file.metadata();
   const auto names = [&](const char* key, int64_t count, std::vector<std::string> found, const char* of) {
     if (found.empty())
