@@ -40,7 +40,8 @@ struct Funnel {
   }
   std::string text() const {
     std::string out;
-    for (const auto& [name, count] : counts().items())
+    const auto all = counts();
+    for (const auto& [name, count] : all.items())
       out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, count.get<int64_t>());
     return out;
   }
@@ -61,17 +62,17 @@ std::vector<const Generation*> first_samples(const std::vector<Generation>& rows
 void check_row(const Generation& row, const std::string& file) {
   if (!row.correct && row.verdict != "undecided")
     fail("{}: id {}: field \"correct\" is missing; run circuitdiff grade on this file first", file,
-         circuitdiff::quoted(row.id));
+         in_quotes(row.id));
   if (row.answer_tokens.empty())
     fail(
         "{}: id {}: field \"answer_tokens\": at least one token id expected (attribution needs them), none "
         "found",
-        file, circuitdiff::quoted(row.id));
+        file, in_quotes(row.id));
   if (row.prompt_tokens.empty())
     fail(
         "{}: id {}: field \"prompt_tokens\": at least one token id expected (attribution needs them), none "
         "found",
-        file, circuitdiff::quoted(row.id));
+        file, in_quotes(row.id));
 }
 
 Outcome outcome_of(bool before, bool after) {
@@ -127,8 +128,8 @@ std::vector<Candidate> questions_of_outcome(const std::vector<Generation>& befor
     check_row(*a, options.after.string());
     if (!b->gold.empty() && !a->gold.empty() && b->gold != a->gold)
       fail("{}: id {}: gold {} here, {} in {}; are these answers to the same questions?",
-           options.after.string(), circuitdiff::quoted(a->id), circuitdiff::quoted(a->gold),
-           circuitdiff::quoted(b->gold), options.before.string());
+           options.after.string(), in_quotes(a->id), in_quotes(a->gold), in_quotes(b->gold),
+           options.before.string());
     if (!b->correct || !a->correct) {
       ++funnel.undecided;
       continue;
@@ -145,9 +146,8 @@ std::vector<Candidate> questions_of_outcome(const std::vector<Generation>& befor
   funnel.only_after = funnel.after - funnel.asked;
   if (funnel.asked == 0)
     fail("{} and {} have no question in common (ids {} and {} ...)", options.before.string(),
-         options.after.string(),
-         first_before.empty() ? "none" : circuitdiff::quoted(first_before.front()->id),
-         first_after.empty() ? "none" : circuitdiff::quoted(first_after.front()->id));
+         options.after.string(), first_before.empty() ? "none" : in_quotes(first_before.front()->id),
+         first_after.empty() ? "none" : in_quotes(first_after.front()->id));
   return out;
 }
 
@@ -171,7 +171,7 @@ nlohmann::ordered_json header_of(const SelectOptions& o, const LengthMeans& mean
 
 void apply_preset(SelectOptions& options, std::string_view preset) {
   if (preset != "paper" && preset != "code")
-    usage_error("--preset: paper or code expected, {} found", circuitdiff::quoted(preset));
+    usage_error("--preset: paper or code expected, {} found", in_quotes(preset));
   options.filter = preset == "paper" ? Filter::paper : Filter::code;
   options.sampler = Sampler::python;
 }
