@@ -110,11 +110,13 @@ make_venv() {
   "$python" -m venv "$venv" >&2 || die "$python -m venv $venv failed; on Debian the package python3-venv provides it"
 }
 
-pip_install() {  # pip_install WHEEL...
+pip_install() {  # pip_install HINT WHEEL...
+  local hint=$1
+  shift
   # --no-compile: thousands of .pyc files that nobody here runs.
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-compile "$@" >.deps/pip.log 2>&1 ||
-    { tail -n 3 .deps/pip.log >&2
-      die "pip could not install $* (log: .deps/pip.log): is there a network, does the package index answer, is the disk full? Without one, name a libtorch $torch_minor folder: make build TORCH_ROOT=/path/to/libtorch"; }
+    { grep -m 2 ERROR .deps/pip.log >&2 || tail -n 2 .deps/pip.log >&2
+      die "pip could not install ${*/#--*/} (log: .deps/pip.log): is there a network, does the package index answer, is the disk full?$hint"; }
 }
 
 setup_wheels() {
@@ -136,14 +138,15 @@ setup_wheels() {
     rm -rf "$venv"
     make_venv
   fi
-  pip_install --no-deps "${tool_wheels[@]}"
+  pip_install "" --no-deps "${tool_wheels[@]}"
   if [[ ${#torch[@]} -gt 0 ]]; then
     local free_mb
     free_mb=$(df -Pm .deps | awk 'NR == 2 { print $4 }')
     compgen -G "$venv/lib/python3*/site-packages/torch/lib" >/dev/null || [[ $free_mb -gt 3000 ]] ||
       die "torch needs 3 GB of disk while it is being installed; $free_mb MB are free in $PWD"
     say "installing ${torch[*]} into $venv (530 MB to fetch, unless pip has it already)"
-    pip_install "${torch_options[@]}" "${torch[@]}"
+    pip_install " A libtorch $torch_minor folder does as well: make build TORCH_ROOT=/path/to/libtorch" \
+      ${torch_options[@]+"${torch_options[@]}"} "${torch[@]}"
   else
     say "using the libtorch in $torch_dir"
   fi
