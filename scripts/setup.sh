@@ -112,11 +112,13 @@ make_venv() {
 
 pip_install() {  # pip_install HINT WHEEL...
   local hint=$1
+  local -a wheels
   shift
+  mapfile -t wheels < <(printf '%s\n' "$@" | grep -v '^--')
   # --no-compile: thousands of .pyc files that nobody here runs.
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-compile "$@" >.deps/pip.log 2>&1 ||
     { grep -m 2 ERROR .deps/pip.log >&2 || tail -n 2 .deps/pip.log >&2
-      die "pip could not install ${*/#--*/} (log: .deps/pip.log): is there a network, does the package index answer, is the disk full?$hint"; }
+      die "pip could not install ${wheels[*]} (log: .deps/pip.log): is there a network, does the package index answer, is the disk full?$hint"; }
 }
 
 setup_wheels() {
