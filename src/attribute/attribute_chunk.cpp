@@ -37,6 +37,19 @@ void check_scoring(const ScoringOptions& o) {
     usage_error("--method eap-ig-activations is defined with --gradient branch only");
 }
 
+void apply_attribute_preset(AttributeOptions& options, std::string_view preset) {
+  if (preset == "paper") {
+    options.scoring.graph = GraphKind::block;
+    options.scoring.gradient = GradientKind::residual;
+    options.scoring.edges = EdgeSet::paper;
+  } else if (preset == "code") {
+    options.t_cut_rule = TCutRule::code;
+    options.dtype = DtypeChoice::bfloat16;
+  } else {
+    usage_error("--preset: paper or code expected, \"{}\" found", preset);
+  }
+}
+
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
                                                        const std::vector<Sample>& samples) {
   std::vector<std::vector<SampleScores>> out;

@@ -120,4 +120,7 @@ void visit(V& v, AttributeOptions& o) {
   v(o.overwrite, "overwrite", "begin anew where earlier work with other options or inputs lies");
 }
 
+// Sets what SPEC's table of presets says for "paper" or "code"; UsageError on another word.
+void apply_attribute_preset(AttributeOptions& options, std::string_view preset);
+
 }  // namespace circuitdiff

@@ -146,20 +146,21 @@ bool begin_or_resume(const std::filesystem::path& state_path, const Manifest& no
 std::vector<std::string> verify_manifest(const std::filesystem::path& path) {
   const Manifest manifest = read_manifest(path);
   std::vector<std::string> problems;
-  const auto check = [&](const FileRecord& record, const char* kind) {
-    std::filesystem::path file = record.path;
-    if (!std::filesystem::exists(file)) file = path.parent_path() / record.path;
+  const auto check = [&](const FileRecord& record, const char* kind, const std::filesystem::path& first,
+                         const std::filesystem::path& second) {
+    const std::filesystem::path file = std::filesystem::exists(first) ? first : second;
     if (!std::filesystem::exists(file)) {
       problems.push_back(fmt::format("{} {} ({}): missing", kind, record.role, record.path));
       return;
     }
     const std::string found = record_path(record.role, file).sha256;
     if (found != record.sha256)
-      problems.push_back(fmt::format("{} {} ({}): sha256 {} expected, {} found", kind, record.role,
-                                     record.path, record.sha256.substr(0, 12), found.substr(0, 12)));
+      problems.push_back(fmt::format("{} {} ({}): sha256 {} expected, {} found", kind, record.role, record.path,
+                                     record.sha256.substr(0, 12), found.substr(0, 12)));
   };
-  for (const auto& record : manifest.inputs) check(record, "input");
-  for (const auto& record : manifest.outputs) check(record, "output");
+  // Inputs lie where the command was given them, outputs beside their manifest.
+  for (const auto& r : manifest.inputs) check(r, "input", r.path, path.parent_path() / r.path);
+  for (const auto& r : manifest.outputs) check(r, "output", path.parent_path() / r.path, path.parent_path() / r.path);
   return problems;
 }
 

@@ -17,7 +17,7 @@ inline constexpr const char* kVersion = "0.1.0";
 
 struct FileRecord {
   std::string role;    // "model", "pairs", "scores"
-  std::string path;    // as given; relative paths are relative to the folder the command ran in
+  std::string path;    // inputs: as given to the command; outputs: relative to the manifest
   std::string sha256;  // of the file; of a folder: of the names and hashes of the files in it that were read
 };
 
