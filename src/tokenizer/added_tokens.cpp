@@ -10,7 +10,8 @@ namespace {
 
 // Regular expressions' \w: letters, marks, decimal digits, connecting punctuation, joiners.
 bool is_word_character(char32_t c) {
-  static const Regex pattern = Regex::from_oniguruma(R"([\w\u200c\u200d])", "added tokens");
+  static const Regex pattern =
+      Regex::from_oniguruma(R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d])", "added tokens");
   RegexScratch scratch;
   std::string text;
   append_utf8(text, c);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "tokenizer/unicode.h"
+#include "tokenizer/unicode_additions.h"
 
 namespace circuitdiff {
 
@@ -18,9 +19,18 @@ constexpr std::string_view kSpace =
 constexpr std::string_view kNotSpace =
     R"(\x00-\x08\x0e-\x1f\x21-\x{84}\x{86}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e})"
     R"(\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
-constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
 constexpr std::string_view kHex = "0-9A-Fa-f";
 constexpr std::string_view kNotHex = R"(\x00-/:-@G-`g-\x{10ffff})";
+
+// A property and what later versions of Unicode added to it.
+std::string with_added(const std::string& name) { return "\\p{" + name + "}" + added_set_content(name); }
+
+// Oniguruma's \w has Latin-1's superscript digits and fractions too.
+const std::string& word_content() {
+  static const std::string content = with_added("Alphabetic") + with_added("M") + with_added("Nd") +
+                                     "\\p{Pc}" + "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}";
+  return content;
+}
 
 struct Names {
   std::string_view from, to;
@@ -66,17 +76,20 @@ constexpr std::array kProperties{Names{"letter", "L"},
                                  Names{"privateuse", "Co"},
                                  Names{"unassigned", "Cn"},
                                  Names{"alpha", "Alphabetic"},
+                                 Names{"alphabetic", "Alphabetic"},
+                                 Names{"uppercase", "Uppercase"},
+                                 Names{"lowercase", "Lowercase"},
+                                 Names{"whitespace", "White_Space"},
                                  Names{"digit", "Nd"},
                                  Names{"upper", "Uppercase"},
                                  Names{"lower", "Lowercase"},
                                  Names{"cntrl", "Cc"},
                                  Names{"space", "White_Space"}};
-constexpr std::array<std::string_view, 45> kCategoriesAndFlags{
-    "l",  "lu",  "ll",         "lt",        "lm",        "lo",         "m",     "mn",    "mc",
-    "me", "n",   "nd",         "nl",        "no",        "p",          "pc",    "pd",    "ps",
-    "pe", "pi",  "pf",         "po",        "s",         "sm",         "sc",    "sk",    "so",
-    "z",  "zs",  "zl",         "zp",        "c",         "cc",         "cf",    "cs",    "co",
-    "cn", "any", "alphabetic", "uppercase", "lowercase", "whitespace", "emoji", "ascii", "ideographic"};
+constexpr std::array<std::string_view, 37> kCategories{
+    "l",  "lu", "ll", "lt", "lm", "lo", "m",  "mn", "mc", "me", "n",  "nd", "nl",
+    "no", "p",  "pc", "pd", "ps", "pe", "pi", "pf", "po", "s",  "sm", "sc", "sk",
+    "so", "z",  "zs", "zl", "zp", "c",  "cc", "cf", "cs", "co", "cn"};
+constexpr std::array<std::string_view, 4> kFlags{"any", "emoji", "ascii", "ideographic"};
 
 class Rewriter {
  public:
@@ -262,14 +275,14 @@ class Rewriter {
       out_ += text;
       at_ += 2;
     };
-    const std::string word = "[" + std::string(kWord) + "]";
+    const std::string word = "[" + word_content() + "]";
     switch (c) {
       case 'b':
         return take("(?:(?<=" + word + ")(?!" + word + ")|(?<!" + word + ")(?=" + word + "))");
       case 'B':
         return take("(?:(?<=" + word + ")(?=" + word + ")|(?<!" + word + ")(?!" + word + "))");
       case 'W':
-        return take("[^" + std::string(kWord) + "]");
+        return take("[^" + word_content() + "]");
       case 'A':
       case 'Z':
       case 'z':
@@ -294,6 +307,12 @@ class Rewriter {
       default:
         break;
     }
+    if (c == 'p' || c == 'P' || c == 'd' || c == 'D') {
+      const auto [name, negated] = property();
+      const std::string content = with_added(name);
+      out_ += negated ? "[^" + content + "]" : is_single(content) ? content : "[" + content + "]";
+      return;
+    }
     const std::string content = set_escape();
     out_ += is_single(content) ? content : "[" + content + "]";
   }
@@ -311,18 +330,19 @@ class Rewriter {
   std::string set_escape() {
     if (at_ + 1 >= in_.size()) wrong("it ends in a backslash");
     const char c = peek(1);
+    if (c == 'p' || c == 'P' || c == 'd' || c == 'D') {
+      const auto [name, negated] = property();
+      // What was added since counts as outside too here: a set cannot be subtracted inside another.
+      return negated ? "\\P{" + name + "}" : with_added(name);
+    }
     at_ += 2;
     switch (c) {
       case 's':
         return std::string(kSpace);
       case 'S':
         return std::string(kNotSpace);
-      case 'd':
-        return "\\p{Nd}";
-      case 'D':
-        return "\\P{Nd}";
       case 'w':
-        return std::string(kWord);
+        return word_content();
       case 'W':
         wrong("\\W inside a set");
       case 'h':
@@ -340,9 +360,6 @@ class Rewriter {
         return hex(0x0B);
       case 'b':
         return hex(0x08);
-      case 'p':
-      case 'P':
-        return property(c == 'P');
       case 'u':
         return hex(hex_digits(4, 4));
       case 'x': {
@@ -393,32 +410,39 @@ class Rewriter {
     return value;
   }
 
-  // \p{Name}, \p{^Name}; the escape itself has been passed.
-  std::string property(bool negated) {
+  struct Property {
+    std::string name;
+    bool negated;
+  };
+  // \d, \D, \p{Name}, \p{^Name} or \P{Name}. Moves past it.
+  Property property() {
+    const char c = peek(1);
+    at_ += 2;
+    if (c == 'd' || c == 'D') return {"Nd", c == 'D'};
+    bool negated = c == 'P';
     if (peek() != '{') wrong("\\p without {}");
     const size_t end = in_.find('}', at_);
     if (end == std::string_view::npos) wrong("\\p{ is not closed");
     std::string name;
-    for (const char c : in_.substr(at_ + 1, end - at_ - 1)) {
-      if (c == '^' && name.empty())
+    for (const char letter : in_.substr(at_ + 1, end - at_ - 1)) {
+      if (letter == '^' && name.empty())
         negated = !negated;
-      else if (c != '_' && c != '-' && c != ' ')
-        name += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+      else if (letter != '_' && letter != '-' && letter != ' ')
+        name += static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
     }
     at_ = end + 1;
     if (name.empty()) wrong("\\p{} without a name");
-    for (const char c : name)
-      if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))) wrong(fmt::format("property \"{}\"", name));
-    const std::string escape = negated ? "\\P{" : "\\p{";
-    if (name == "alnum") {
-      if (negated) wrong("a negated \\p{alnum}");
-      return "\\p{Alphabetic}\\p{Nd}";
-    }
+    for (const char letter : name)
+      if (!((letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9')))
+        wrong(fmt::format("property \"{}\"", name));
     for (const auto& [from, to] : kProperties)
-      if (name == from) return escape + std::string(to) + "}";
-    if (std::find(kCategoriesAndFlags.begin(), kCategoriesAndFlags.end(), name) != kCategoriesAndFlags.end())
-      return escape + name + "}";
-    return escape + "sc:" + name + "}";  // a script: PCRE2 would take the bare name for its extensions too
+      if (name == from) return {std::string(to), negated};
+    if (std::find(kCategories.begin(), kCategories.end(), name) != kCategories.end()) {
+      name[0] = static_cast<char>(name[0] - 'a' + 'A');
+      return {name, negated};
+    }
+    if (std::find(kFlags.begin(), kFlags.end(), name) != kFlags.end()) return {name, negated};
+    return {"sc:" + name, negated};  // a script: PCRE2 would take the bare name for its extensions too
   }
 
   // [:name:] or [:^name:] inside a set; empty if there is none here.
@@ -428,7 +452,9 @@ class Rewriter {
     std::string_view name = in_.substr(at_ + 2, end - at_ - 2);
     const bool negated = name.starts_with("^");
     if (negated) name.remove_prefix(1);
-    const auto one = [&](std::string_view p) { return (negated ? "\\P{" : "\\p{") + std::string(p) + "}"; };
+    const auto one = [&](std::string_view p) {
+      return negated ? "\\P{" + std::string(p) + "}" : with_added(std::string(p));
+    };
     std::optional<std::string> content;
     if (name == "alpha") content = one("Alphabetic");
     if (name == "digit") content = one("Nd");
@@ -437,8 +463,8 @@ class Rewriter {
     if (name == "cntrl") content = one("Cc");
     if (name == "space") content = negated ? kNotSpace : kSpace;
     if (name == "xdigit") content = negated ? kNotHex : kHex;
-    if (name == "alnum" && !negated) content = "\\p{Alphabetic}\\p{Nd}";
-    if (name == "word" && !negated) content = kWord;
+    if (name == "alnum" && !negated) content = with_added("Alphabetic") + with_added("Nd");
+    if (name == "word" && !negated) content = word_content();
     if (name == "ascii") content = negated ? "\\x{80}-\\x{10ffff}" : "\\x00-\\x7f";
     if (!content) {
       if (std::all_of(name.begin(), name.end(), [](char c) { return c >= 'a' && c <= 'z'; }) && !name.empty())

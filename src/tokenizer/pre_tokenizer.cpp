@@ -9,6 +9,9 @@ namespace circuitdiff {
 
 namespace {
 
+// Rust's \w is not quite Oniguruma's.
+constexpr std::string_view kWordsPattern =
+    R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d\s]+)";
 constexpr std::string_view kGpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
@@ -117,7 +120,7 @@ void PreTokenizer::add(const JsonNode& node, int depth) {
   } else if (type == "Punctuation") {
     steps_.push_back(SplitChars{CharClass::punctuation, behavior()});
   } else if (type == "Whitespace") {
-    const Regex words = Regex::from_oniguruma(R"([\w\u200c\u200d]+|[^\w\u200c\u200d\s]+)", node.where());
+    const Regex words = Regex::from_oniguruma(kWordsPattern, node.where());
     steps_.push_back(SplitRegex{words, SplitBehavior::removed, /*invert=*/true});
   } else if (type == "WhitespaceSplit") {
     steps_.push_back(SplitChars{CharClass::white_space, SplitBehavior::removed});

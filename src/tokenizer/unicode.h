@@ -29,7 +29,7 @@ bool is_ascii(std::string_view text);
 
 bool is_white_space(char32_t c);  // the White_Space property
 bool is_numeric(char32_t c);      // categories Nd, Nl, No
-bool is_punctuation(char32_t c);  // categories P*, and ASCII's symbols
+bool is_punctuation(char32_t c);  // categories P* of the library's tables, and ASCII's symbols
 char32_t to_lower(char32_t c);    // the simple mapping (U+0130 has a longer one: the caller's)
 
 // The characters that stand for the 256 bytes in byte-level vocabularies: printable Latin-1 for itself, the

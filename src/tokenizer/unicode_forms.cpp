@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "tokenizer/unicode.h"
+#include "tokenizer/unicode_additions.h"
 
 namespace circuitdiff {
 
@@ -51,7 +52,7 @@ std::vector<Piece> decompose(std::string_view text, bool compatibility) {
     utf8proc_int32_t parts[32];
     utf8proc_ssize_t n = 1;
     parts[0] = static_cast<utf8proc_int32_t>(c);
-    if (c >= 0x80) {
+    if (c >= 0x80 && !has_later_decomposition(c)) {
       int boundary = 0;
       n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts, 32, options, &boundary);
       if (n < 0 || n > 32) fail("the decomposition of U+{:04X} failed", static_cast<uint32_t>(c));
