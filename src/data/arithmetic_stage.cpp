@@ -15,8 +15,8 @@ std::vector<ArithmeticQuestion> arithmetic_questions(int64_t count, uint64_t see
   std::vector<ArithmeticQuestion> out;
   std::unordered_set<std::string> texts;
   progress.begin("questions", count, "questions");
-  // Each attempt has a stream of its own: what an earlier one drew does not matter. Level 0 alone has about
-  // 70 million texts, so that repetitions are rare.
+  // Each attempt has a stream of its own: what an earlier one drew does not matter. Level 0 alone has
+  // millions of texts, so that repetitions are rare.
   for (uint32_t attempt = 0; static_cast<int64_t>(out.size()) < count; ++attempt) {
     if (attempt % 1024 == 0) check_interrupt();
     Philox random(seed, attempt);

@@ -1,0 +1,219 @@
+#include "grade/extract.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace circuitdiff {
+namespace {
+
+constexpr std::string_view kSpace = " \t\r\n";
+
+std::string_view trim(std::string_view text, std::string_view what = kSpace) {
+  const size_t begin = text.find_first_not_of(what);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(what) - begin + 1);
+}
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+// The last occurrence of `what` (lower case) whatever the case of the text.
+size_t rfind_any_case(std::string_view text, std::string_view what) {
+  const auto it = std::find_end(text.begin(), text.end(), what.begin(), what.end(),
+                                [](char a, char b) { return lower(a) == b; });
+  return it == text.end() ? std::string_view::npos : static_cast<size_t>(it - text.begin());
+}
+
+// The content of the group that opens at text[at] == '{'; to the end of the text if it never closes.
+std::string_view group(std::string_view text, size_t at, bool& closed) {
+  int depth = 0;
+  for (size_t i = at; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size()) {  // \{ and \} are text
+      ++i;
+    } else if (text[i] == '{') {
+      ++depth;
+    } else if (text[i] == '}' && --depth == 0) {
+      closed = true;
+      return text.substr(at + 1, i - at - 1);
+    }
+  }
+  closed = false;
+  return text.substr(at + 1);
+}
+
+std::optional<std::string> boxed(std::string_view text) {
+  std::optional<std::string> open;  // the last box whose brace never closes
+  for (size_t end = text.size(); end > 0;) {
+    const size_t box = text.rfind("\\boxed", end - 1), fbox = text.rfind("\\fbox", end - 1);
+    if (box == std::string_view::npos && fbox == std::string_view::npos) break;
+    const bool is_fbox = box == std::string_view::npos || (fbox != std::string_view::npos && fbox > box);
+    const size_t mark = is_fbox ? fbox : box;
+    const size_t at = text.find_first_not_of(kSpace, mark + (is_fbox ? 5 : 6));
+    if (at != std::string_view::npos && text[at] == '{') {
+      bool closed = false;
+      const std::string_view content = group(text, at, closed);
+      if (closed) return std::string(trim(content));
+      if (!open) open = std::string(trim(content.substr(0, content.find_first_of("$\n"))));
+    } else if (at != std::string_view::npos && !is_letter(text[at])) {
+      // \boxed 5: one token in TeX; here all up to the formula's end.
+      return std::string(trim(text.substr(at, text.find_first_of("$\n", at) - at)));
+    }
+    end = mark;
+  }
+  return open;
+}
+
+// A sentence's end: a full stop that is not a decimal point, or a line's end.
+size_t sentence_end(std::string_view text) {
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '{' || c == '(') ++depth;
+    if ((c == '}' || c == ')') && depth > 0) --depth;
+    if (c == '\n') return i;
+    if (depth == 0 && (c == '.' || c == ';') &&
+        (i + 1 == text.size() || kSpace.find(text[i + 1]) != std::string_view::npos))
+      return i;
+    if (text.substr(i, 3) == "\xE3\x80\x82") return i;  // ideographic full stop
+  }
+  return text.size();
+}
+
+// "$...$", "\(...\)", "\[...\]" at the beginning: the formula alone.
+std::optional<std::string_view> leading_formula(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kMarks = {
+      {{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}}};
+  for (const auto& [open, close] : kMarks) {
+    if (text.substr(0, open.size()) != open) continue;
+    const size_t end = text.find(close, open.size());
+    if (end != std::string_view::npos && end > open.size())
+      return text.substr(open.size(), end - open.size());
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> after_answer_is(std::string_view text) {
+  static constexpr std::array<std::string_view, 8> kMarks = {
+      "answer is", "answer:",   "answer =",        "answers are",
+      "answer:**", "answer**:", "answer would be", "\xE7\xAD\x94\xE6\xA1\x88\xE6\x98\xAF"};
+  size_t best = std::string_view::npos, after = 0;
+  for (const auto mark : kMarks) {
+    const size_t at = rfind_any_case(text, mark);
+    if (at != std::string_view::npos && (best == std::string_view::npos || at + mark.size() > after))
+      best = at, after = at + mark.size();
+  }
+  if (best == std::string_view::npos) return std::nullopt;
+  std::string_view rest = trim(text.substr(after), " \t\r\n:*");
+  static constexpr std::array<std::string_view, 6> kHedges = {"approximately ", "about ",  "simply ",
+                                                              "option ",        "choice ", "therefore "};
+  for (const auto hedge : kHedges)
+    if (rest.size() > hedge.size() &&
+        std::equal(hedge.begin(), hedge.end(), rest.begin(), [](char a, char b) { return a == lower(b); }))
+      rest = trim(rest.substr(hedge.size()), " \t\r\n:*");
+  if (const auto formula = leading_formula(rest)) {
+    // "$5$, $6$": a list of formulas is more than its first one.
+    const std::string_view tail =
+        trim(rest.substr(static_cast<size_t>(formula->data() + formula->size() - rest.data())), " $)]\\");
+    if (tail.empty() || (tail.front() != ',' && tail.substr(0, 3) != "and"))
+      return std::string(trim(*formula));
+  }
+  const std::string_view sentence = trim(rest.substr(0, sentence_end(rest)), " \t\r\n*.,;:");
+  if (sentence.empty()) return std::nullopt;
+  return std::string(sentence);
+}
+
+std::optional<std::string> last_choice(std::string_view text) {
+  for (size_t i = text.size(); i-- > 0;) {
+    if (text[i] < 'A' || text[i] > 'E') continue;
+    const bool left = i == 0 || !(is_letter(text[i - 1]) || is_digit(text[i - 1]) || text[i - 1] == '\\');
+    const bool right = i + 1 == text.size() || !(is_letter(text[i + 1]) || is_digit(text[i + 1]));
+    if (left && right) return std::string(1, text[i]);
+  }
+  return std::nullopt;
+}
+
+// Digits with thousands separators and one decimal point, from `at` backwards; returns where the number
+// begins.
+size_t number_begin(std::string_view text, size_t last) {
+  size_t i = last + 1;
+  bool point = false;
+  while (i > 0) {
+    const char c = text[i - 1];
+    const bool inner = i - 1 < last && i < text.size() && is_digit(text[i]);
+    if (is_digit(c)) {
+      --i;
+    } else if (c == '.' && !point && inner) {
+      point = true;
+      --i;
+    } else if (c == ',' && inner && i >= 2 && is_digit(text[i - 2]) && i + 2 < text.size() + 0 &&
+               is_digit(text[i + 1]) && is_digit(text[i + 2]) &&
+               (i + 3 >= text.size() || !is_digit(text[i + 3]))) {
+      --i;
+    } else {
+      break;
+    }
+  }
+  return i;
+}
+
+std::optional<std::string> last_number(std::string_view text) {
+  size_t last = text.find_last_of("0123456789");
+  if (last == std::string_view::npos) return std::nullopt;
+  size_t begin = number_begin(text, last);
+  // A power or an index is not a number of its own: x^2.
+  if (begin > 0 && (text[begin - 1] == '^' || text[begin - 1] == '_')) return std::nullopt;
+  if (begin >= 2 && text[begin - 1] == '/' && is_digit(text[begin - 2]))
+    begin = number_begin(text, begin - 2);
+  std::string number(text.substr(begin, last + 1 - begin));
+  number.erase(std::remove(number.begin(), number.end(), ','), number.end());
+  // A minus that does not stand between two operands is a sign.
+  if (begin > 0 && text[begin - 1] == '-' &&
+      (begin == 1 || kSpace.find(text[begin - 2]) != std::string_view::npos || text[begin - 2] == '$' ||
+       text[begin - 2] == '=' || text[begin - 2] == '('))
+    number.insert(0, "-");
+  return number;
+}
+
+}  // namespace
+
+const char* extraction_rule_name(ExtractionRule rule) {
+  switch (rule) {
+    case ExtractionRule::boxed:
+      return "boxed";
+    case ExtractionRule::answer_tag:
+      return "answer_tag";
+    case ExtractionRule::hashes:
+      return "hashes";
+    case ExtractionRule::answer_is:
+      return "answer_is";
+    case ExtractionRule::choice:
+      return "choice";
+    case ExtractionRule::last_number:
+      return "last_number";
+    case ExtractionRule::none:
+      break;
+  }
+  return "none";
+}
+
+bool is_multiple_choice(std::string_view dataset) { return dataset == "aqua" || dataset == "sat_math"; }
+
+Extraction extract_answer(std::string_view answer, std::string_view dataset) {
+  if (auto text = boxed(answer)) return {std::move(text), ExtractionRule::boxed};
+  if (const size_t open = answer.rfind("<answer>"); open != std::string_view::npos) {
+    const std::string_view rest = answer.substr(open + 8);
+    return {std::string(trim(rest.substr(0, rest.find("</answer>")))), ExtractionRule::answer_tag};
+  }
+  if (const size_t mark = answer.rfind("####"); mark != std::string_view::npos) {
+    const std::string_view rest = trim(answer.substr(mark + 4));
+    return {std::string(trim(rest.substr(0, rest.find('\n')))), ExtractionRule::hashes};
+  }
+  if (auto text = after_answer_is(answer)) return {std::move(text), ExtractionRule::answer_is};
+  if (is_multiple_choice(dataset))
+    if (auto text = last_choice(answer)) return {std::move(text), ExtractionRule::choice};
+  if (auto text = last_number(answer)) return {std::move(text), ExtractionRule::last_number};
+  return {};
+}
+
+}  // namespace circuitdiff

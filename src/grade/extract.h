@@ -1,0 +1,29 @@
+// Where an answer's text says what its final answer is. Rules, the first that applies:
+//   boxed        the last \boxed{...} or \fbox{...}; a brace that never closes is closed at the end of the
+//   text answer_tag   <answer>...</answer> hashes       what follows the last #### answer_is    what follows
+//   the last "answer is", "Answer:", "answer = ", to the end of the sentence or formula choice       the last
+//   capital letter A to E that stands alone (multiple-choice data sets) last_number  the last number, with
+//   its sign, its decimals and a slash fraction
+// The text comes as it stands; reading it as mathematics is the judge's business.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace circuitdiff {
+
+enum class ExtractionRule { none, boxed, answer_tag, hashes, answer_is, choice, last_number };
+const char* extraction_rule_name(ExtractionRule rule);
+
+struct Extraction {
+  std::optional<std::string> text;
+  ExtractionRule rule = ExtractionRule::none;
+};
+
+// Data sets whose answers are letters.
+bool is_multiple_choice(std::string_view dataset);
+
+Extraction extract_answer(std::string_view answer, std::string_view dataset);
+
+}  // namespace circuitdiff

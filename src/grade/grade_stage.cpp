@@ -1,0 +1,113 @@
+#include "grade/grade_stage.h"
+
+#include <cmath>
+#include <map>
+
+#include "grade/extract.h"
+#include "grade/judge.h"
+
+namespace circuitdiff {
+namespace {
+
+constexpr double kNormal975 = 1.959963984540054;  // the normal distribution's 97.5% point
+
+struct Count {
+  int64_t n = 0, correct = 0, undecided = 0;
+  void add(const Generation& g) {
+    ++n;
+    if (g.correct && *g.correct) ++correct;
+    if (!g.correct) ++undecided;
+  }
+  json summary() const {
+    json out{{"n", n}, {"correct", correct}, {"undecided", undecided}};
+    out["accuracy"] = n ? json(static_cast<double>(correct) / static_cast<double>(n)) : json(nullptr);
+    return out;
+  }
+};
+
+json summaries(const std::map<std::string, Count>& groups) {
+  json out = json::object();
+  for (const auto& [name, count] : groups) out[name] = count.summary();
+  return out;
+}
+
+}  // namespace
+
+void grade_generation(Generation& g, GradeCompat /*compat*/) {
+  const Extraction extraction = extract_answer(g.answer, g.dataset);
+  g.extracted = extraction.text;
+  g.extra["extraction"] = extraction_rule_name(extraction.rule);
+  const Judgement judgement = extraction.text ? judge(*extraction.text, g.gold, g.dataset)
+                                              : Judgement{Verdict::different, "no answer found"};
+  g.verdict = verdict_name(judgement.verdict);
+  g.extra["reason"] = judgement.reason;
+  g.correct.reset();
+  if (judgement.verdict != Verdict::undecided) g.correct = judgement.verdict == Verdict::equal;
+}
+
+std::pair<double, double> wilson_interval(int64_t successes, int64_t n) {
+  if (n == 0) return {0, 1};
+  const auto count = static_cast<double>(n);
+  const double p = static_cast<double>(successes) / count, z2 = kNormal975 * kNormal975;
+  const double middle = (p + z2 / (2 * count)) / (1 + z2 / count);
+  const double half =
+      kNormal975 / (1 + z2 / count) * std::sqrt(p * (1 - p) / count + z2 / (4 * count * count));
+  return {std::max(0.0, middle - half), std::min(1.0, middle + half)};
+}
+
+json accuracy_summary(const std::vector<Generation>& generations) {
+  Count all;
+  std::map<std::string, Count> by_finish, by_rule, by_dataset;
+  for (const auto& g : generations) {
+    all.add(g);
+    by_finish[g.finish_reason.empty() ? "unknown" : g.finish_reason].add(g);
+    by_rule[g.extra.value("extraction", "unknown")].add(g);
+    by_dataset[g.dataset.empty() ? "unknown" : g.dataset].add(g);
+  }
+  json out = all.summary();
+  out["different"] = all.n - all.correct - all.undecided;
+  const auto [low, high] = wilson_interval(all.correct, all.n);
+  out["wilson95"] = all.n ? json{low, high} : json(nullptr);
+  out["by_finish_reason"] = summaries(by_finish);
+  out["by_extraction"] = summaries(by_rule);
+  out["by_dataset"] = summaries(by_dataset);
+  return out;
+}
+
+json grade_file(const GradeOptions& options, Progress& progress) {
+  auto generations = read_generations(options.in);
+  progress.begin("grading", static_cast<int64_t>(generations.size()), "answers");
+  for (size_t i = 0; i < generations.size(); ++i) {
+    if (i % 256 == 0) check_interrupt();
+    grade_generation(generations[i], options.compat);
+    progress.advance();
+  }
+  progress.end();
+  write_generations(options.out, generations);
+  return accuracy_summary(generations);
+}
+
+std::string accuracy_text(const json& summary) {
+  std::string out;
+  const auto n = summary.at("n").get<int64_t>();
+  if (n == 0) return "no answers\n";
+  const auto& interval = summary.at("wilson95");
+  out += fmt::format("{} of {} correct: {:.1f}% (95% Wilson interval {:.1f}% to {:.1f}%), {} undecided\n",
+                     summary.at("correct").get<int64_t>(), n, 100 * summary.at("accuracy").get<double>(),
+                     100 * interval[0].get<double>(), 100 * interval[1].get<double>(),
+                     summary.at("undecided").get<int64_t>());
+  const auto table = [&](const char* title, const char* field) {
+    out += fmt::format("\n{:<20}{:>9}{:>10}{:>11}{:>11}\n", title, "answers", "correct", "undecided",
+                       "accuracy");
+    for (const auto& [name, row] : summary.at(field).items())
+      out += fmt::format("{:<20}{:>9}{:>10}{:>11}{:>10.1f}%\n", name, row.at("n").get<int64_t>(),
+                         row.at("correct").get<int64_t>(), row.at("undecided").get<int64_t>(),
+                         100 * row.at("accuracy").get<double>());
+  };
+  table("finish", "by_finish_reason");
+  table("found by", "by_extraction");
+  if (summary.at("by_dataset").size() > 1) table("data set", "by_dataset");
+  return out;
+}
+
+}  // namespace circuitdiff

@@ -1,0 +1,52 @@
+// The stage of `grade` (SPEC 6, 7): reads generations.jsonl, extracts and judges every answer, writes the
+// rows back with extracted, verdict and correct (and the rule and reason that led there), and sums up.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/options.h"
+#include "base/progress.h"
+#include "io/json.h"
+#include "records/generation.h"
+
+namespace circuitdiff {
+
+enum class GradeCompat { none, harness };
+template <>
+struct EnumWords<GradeCompat> {
+  static constexpr std::array words{std::pair{GradeCompat::none, "none"},
+                                    std::pair{GradeCompat::harness, "harness"}};
+};
+
+struct GradeOptions {
+  std::filesystem::path in, out;
+  GradeCompat compat = GradeCompat::none;
+};
+template <class V>
+void visit(V& v, GradeOptions& o) {
+  v(o.in, "in", "answers: generations.jsonl");
+  v(o.out, "out", "graded answers to write");
+  v(o.compat, "compat", "none: our verdicts; harness: those of the Qwen2.5-Math harness");
+}
+
+// Fills extracted, verdict, correct and, in `extra`, extraction (the rule) and reason.
+void grade_generation(Generation& generation, GradeCompat compat);
+
+// {"n", "correct", "undecided", "different", "accuracy", "wilson95": [low, high], "by_finish_reason": {..},
+//  "by_extraction": {..}, "by_dataset": {..}}; an undecided answer counts as not correct.
+json accuracy_summary(const std::vector<Generation>& generations);
+
+// 95% Wilson score interval of a share.
+std::pair<double, double> wilson_interval(int64_t successes, int64_t n);
+
+json grade_file(const GradeOptions& options, Progress& progress);
+
+// The summary as lines of text for the terminal.
+std::string accuracy_text(const json& summary);
+
+}  // namespace circuitdiff
