@@ -49,12 +49,13 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   std::map<std::string, std::string> map;
   for (const auto& [tensor, file] : it->items()) {
     if (!file.is_string())
-      fail("{}: weight_map[\"{}\"]: a file name expected, {} found", path.string(), tensor, json_kind(file));
+      fail("{}: weight_map[{}]: a file name expected, {} found", path.string(), in_quotes(tensor),
+           json_kind(file));
     const auto name = file.get<std::string>();
     if (name.empty() || name == "." || name == ".." || name.find_first_of("/\\") != std::string::npos ||
         name.find('\0') != std::string::npos)
-      fail("{}: weight_map[\"{}\"]: the plain name of a file in this folder expected, \"{}\" found",
-           path.string(), tensor, name);
+      fail("{}: weight_map[{}]: the plain name of a file in this folder expected, {} found", path.string(),
+           in_quotes(tensor), in_quotes(name));
     map[tensor] = name;
   }
   return map;
@@ -109,8 +110,8 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
     for (const auto& [tensor, file] : index) names.insert(file);
     for (const auto& name : names) {
       if (!is_there(folder / name))
-        fail("{}: shard \"{}\" is missing from the folder; is the download complete?", index_path.string(),
-             name);
+        fail("{}: shard {} is missing from the folder; is the download complete?", index_path.string(),
+             in_quotes(name));
       out->files_.push_back(std::make_unique<SafetensorsFile>(folder / name));
     }
   } else {
@@ -122,13 +123,14 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
     for (const TensorEntry& entry : file->tensors()) {
       const auto [it, fresh] = found.emplace(entry.name, Place{file.get(), &entry});
       if (!fresh)
-        fail("{}: tensor \"{}\" stands already in {}", file->path().string(), entry.name,
+        fail("{}: tensor {} stands already in {}", file->path().string(), in_quotes(entry.name),
              it->second.file->path().filename().string());
     }
   for (const auto& [tensor, file] : index) {
     const auto it = found.find(tensor);
     if (it == found.end() || it->second.file->path().filename() != file)
-      fail("{}: weight_map[\"{}\"]: the tensor is not in {}", index_path.string(), tensor, file);
+      fail("{}: weight_map[{}]: the tensor is not in {}", index_path.string(), in_quotes(tensor),
+           in_quotes(file));
   }
 
   const auto bytes_of = [](const Place& place) { return place.file->bytes(*place.entry); };
@@ -141,8 +143,8 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
     }
     const TensorEntry& entry = *it->second.entry;
     if (!is_weight_type(entry.type))
-      fail("{}: tensor \"{}\": F32, F16, BF16 or F64 expected, {} found; quantised weights are not supported",
-           it->second.file->path().string(), entry.name, entry.type_name);
+      fail("{}: tensor {}: F32, F16, BF16 or F64 expected, {} found; quantised weights are not supported",
+           it->second.file->path().string(), in_quotes(entry.name), in_quotes(entry.type_name));
     if (entry.shape != spec.shape)
       misshapen.push_back(fmt::format("{} ({} expected, {} found)", spec.name, print_shape(spec.shape),
                                       print_shape(entry.shape)));
@@ -152,7 +154,10 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   for (const auto& [name, place] : found) {
     const bool known_extra =
         name.ends_with(".rotary_emb.inv_freq") || (name == "lm_head.weight" && out->config_.tied_head);
-    (known_extra ? out->ignored_ : unexpected).push_back(name);
+    if (known_extra)
+      out->ignored_.push_back(name);
+    else
+      unexpected.push_back(in_quotes(name));
     if (name == "lm_head.weight" && known_extra) {
       const auto embedding = out->places_.find("model.embed_tokens.weight");
       if (embedding != out->places_.end() && !looks_equal(bytes_of(place), bytes_of(embedding->second)))
@@ -172,7 +177,7 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
 
 TensorBytes Checkpoint::tensor(const std::string& name) const {
   const auto it = places_.find(name);
-  if (it == places_.end()) fail("{}: tensor \"{}\" is missing", folder_.string(), name);
+  if (it == places_.end()) fail("{}: tensor {} is missing", folder_.string(), in_quotes(name));
   const TensorEntry& entry = *it->second.entry;
   return {entry.type, entry.shape, it->second.file->bytes(entry)};
 }

@@ -103,12 +103,13 @@ Architecture read_architecture(const ConfigFields& fields) {
   const std::string type = fields.row().string("model_type");
   const auto architecture = from_word<Architecture>(type);
   if (!architecture)
-    fail("{}: field \"model_type\": architecture \"{}\" is not supported; {} expected", fields.where(), type,
-         list_words<Architecture>());
+    fail("{}: field \"model_type\": architecture {} is not supported; {} expected", fields.where(),
+         in_quotes(type), list_words<Architecture>());
   const std::string expected = class_defaults(*architecture).causal_class;
   const auto names = fields.texts("architectures");
   if (!names.empty() && std::find(names.begin(), names.end(), expected) == names.end())
-    fail("{}: field \"architectures\": {} expected, {} found", fields.where(), expected, names.front());
+    fail("{}: field \"architectures\": {} expected, {} found", fields.where(), expected,
+         in_quotes(names.front()));
   return *architecture;
 }
 
@@ -118,7 +119,8 @@ void refuse_quantised(const ConfigFields& fields) {
     const std::string method = std::string(field) + ".quant_method";
     const json* name = fields.present(method) ? &fields.row().at(method) : nullptr;
     fail("{}: field \"{}\": the checkpoint is quantised{}; F32, F16, BF16 or F64 weights expected",
-         fields.where(), field, name && name->is_string() ? " (" + name->get<std::string>() + ")" : "");
+         fields.where(), field,
+         name && name->is_string() ? " by " + in_quotes(name->get<std::string>()) : "");
   }
 }
 
@@ -127,8 +129,8 @@ std::string read_activation(const ConfigFields& fields) {
   if (found == "swish") return "silu";  // transformers' other name for it
   for (const char* known : {"silu", "gelu", "gelu_pytorch_tanh", "relu"})
     if (found == known) return found;
-  fail("{}: field \"hidden_act\": silu, gelu, gelu_pytorch_tanh or relu expected, \"{}\" found",
-       fields.where(), found);
+  fail("{}: field \"hidden_act\": silu, gelu, gelu_pytorch_tanh or relu expected, {} found", fields.where(),
+       in_quotes(found));
 }
 
 void read_heads(const ConfigFields& fields, ModelConfig& config) {
@@ -228,8 +230,8 @@ void read_windows(const ConfigFields& fields, ModelConfig& config) {
   for (size_t layer = 0; layer < types.size(); ++layer) {
     if (types[layer] == "full_attention") continue;
     if (types[layer] != "sliding_attention")
-      fail("{}: field \"layer_types\": entry {}: full_attention or sliding_attention expected, \"{}\" found",
-           fields.where(), layer, types[layer]);
+      fail("{}: field \"layer_types\": entry {}: full_attention or sliding_attention expected, {} found",
+           fields.where(), layer, in_quotes(types[layer]));
     if (window == 0)
       fail("{}: field \"layer_types\": entry {}: sliding_attention, but {}", fields.where(), layer,
            config.architecture == Architecture::llama ? "llama has no sliding window"

@@ -14,25 +14,26 @@ struct Spelling {
 };
 
 RopeType rope_type(const ConfigFields& fields, const std::string& prefix, bool may_be_absent) {
-  std::string type;
+  std::string type, holder;
   for (const char* key : {"rope_type", "type"}) {
     const std::string field = prefix + key;
     if (!fields.present(field)) continue;
     const std::string found = fields.row().string(field);
-    if (!type.empty() && type != found)
-      fail("{}: field \"{}\": \"{}\", but \"{}rope_type\" is \"{}\"; one type expected", fields.where(),
-           field, found, prefix, type);
+    if (!holder.empty() && type != found)
+      fail("{}: field \"{}\": {} expected, as \"{}\" says, {} found", fields.where(), field, in_quotes(type),
+           holder, in_quotes(found));
     type = found;
+    holder = field;
   }
-  if (type.empty()) {
+  if (holder.empty()) {
     if (may_be_absent) return RopeType::plain;
     fail("{}: field \"{}rope_type\" is missing ({} expected)", fields.where(), prefix,
          list_words<RopeType>());
   }
   const auto known = from_word<RopeType>(type);
   if (!known)
-    fail("{}: field \"{}rope_type\": rope type \"{}\" is not supported; {} expected", fields.where(), prefix,
-         type, list_words<RopeType>());
+    fail("{}: field \"{}\": rope type {} is not supported; {} expected", fields.where(), holder,
+         in_quotes(type), list_words<RopeType>());
   return *known;
 }
 
