@@ -11,9 +11,10 @@
 
 namespace circuitdiff {
 
-// Reads rows {"messages": [...], "tools"?, "add_generation_prompt"?, ...}; every other key becomes a template variable.
-// Writes {"text": ...} or, where the template raised, {"error": ...}. Returns the number of rows that raised.
-// Throws Error if the model has no template, and, before anything is written, naming the line of a malformed row.
+// Reads rows {"messages": [...], "tools"?, "add_generation_prompt"?, ...}; every other key becomes a template
+// variable. Writes {"text": ...} or, where the template raised, {"error": ...}. Returns the number of rows
+// that raised. Throws Error if the model has no template, and, before anything is written, naming the line of
+// a malformed row.
 int64_t chat_stream(const std::filesystem::path& model, std::istream& in, std::ostream& out,
                     const Clock& clock = local_time_now);
 

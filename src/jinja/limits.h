@@ -1,0 +1,57 @@
+// What a template may cost, and the exception that the engine's parts throw. A template is untrusted text:
+// every loop, copy and call is charged against one budget per rendering, sizes are checked before memory is
+// taken, and nesting is bounded. The bounds are far above what chat templates need and well under a second of
+// work.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace circuitdiff::jinja {
+
+inline constexpr int64_t kMaxWork = 6'000'000;  // units: a node evaluated, an item visited, 32 bytes copied
+inline constexpr size_t kMaxTextBytes = 16u << 20;    // one string
+inline constexpr size_t kMaxOutputBytes = 32u << 20;  // the rendered text
+inline constexpr size_t kMaxItems = 1'000'000;        // one list or tuple
+inline constexpr int64_t kMaxRange = 100'000;         // as jinja2's sandbox
+inline constexpr int kMaxValueDepth = 300;            // containers in containers
+inline constexpr int kMaxSyntaxDepth = 400;           // nodes in nodes, also a chain of operators
+inline constexpr int kMaxCallDepth = 150;             // macros, callers, recursive loops and blocks
+inline constexpr size_t kMaxStackBytes = 3u << 20;    // of the thread that renders
+inline constexpr size_t kMaxIntegerBits = 1u << 16;   // of a whole number
+inline constexpr size_t kMaxIntegerDigits = 4300;     // CPython's bound for conversions to and from text
+inline constexpr size_t kMaxSourceBytes = 4u << 20;   // the template
+
+// A Python exception inside the engine: its class and message, before the line is known.
+struct Raised {
+  std::string kind;
+  std::string message;
+};
+
+[[noreturn]] inline void raise(std::string kind, std::string message) {
+  throw Raised{std::move(kind), std::move(message)};
+}
+
+class Budget {
+ public:
+  void spend(int64_t units) {
+    left_ -= units;
+    if (left_ < 0) raise("ResourceError", "the template does more work than a chat template may");
+  }
+  void copy(size_t bytes) { spend(static_cast<int64_t>(bytes / 32 + 1)); }
+  // Before a string of `bytes` or a sequence of `items` is made.
+  void text(size_t bytes) {
+    if (bytes > kMaxTextBytes) raise("ResourceError", "a string of the template would exceed 16 MiB");
+    copy(bytes);
+  }
+  void items(size_t count) {
+    if (count > kMaxItems) raise("ResourceError", "a list of the template would exceed 1000000 items");
+    spend(static_cast<int64_t>(count / 2 + 1));
+  }
+
+ private:
+  int64_t left_ = kMaxWork;
+};
+
+}  // namespace circuitdiff::jinja
