@@ -45,8 +45,6 @@ void Normalizer::add(const JsonNode& node, int depth) {
     steps_.push_back(Form::nfkd);
   else if (type == "Lowercase")
     steps_.push_back(Lowercase{});
-  else if (type == "StripAccents")
-    steps_.push_back(StripAccents{});
   else if (type == "ByteLevel")
     steps_.push_back(ByteLevel{});
   else if (type == "Prepend")
@@ -64,7 +62,6 @@ TextRun Normalizer::apply(TextRun run, RunBuffers& buffers, RegexScratch& scratc
     run = std::visit(
         Overloaded{[&](Form form) { return apply_form(run, form, buffers); },
                    [&](const Lowercase&) { return lowercase(run, buffers); },
-                   [&](const StripAccents&) { return strip_accents(run, buffers); },
                    [&](const ByteLevel&) { return to_byte_alphabet(run, buffers); },
                    [&](const Prepend& prepend) { return prepend_to_run(run, prepend.text, buffers); },
                    [&](const Replace& how) { return replace(run, how, buffers, scratch); },
@@ -94,21 +91,6 @@ TextRun Normalizer::lowercase(const TextRun& run, RunBuffers& buffers) {
     }
   }
   return change_run(run, chars, 0, buffers);
-}
-
-TextRun Normalizer::strip_accents(const TextRun& run, RunBuffers& buffers) {
-  std::vector<ChangedChar> chars;
-  size_t skipped = 0;
-  for (size_t i = 0; i < run.text.size(); i += utf8_length(run.text[i])) {
-    const char32_t c = code_point_at(run.text, i);
-    if (!is_combining_mark(c))
-      chars.push_back({c, false});
-    else if (chars.empty())
-      ++skipped;
-    else
-      ++chars.back().removed;
-  }
-  return change_run(run, chars, skipped, buffers);
 }
 
 TextRun Normalizer::replace(const TextRun& run, const Replace& step, RunBuffers& buffers,

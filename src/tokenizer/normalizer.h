@@ -1,5 +1,5 @@
 // The first stage: what tokenizer.json's "normalizer" does to a text before anything looks at it.
-// Known: NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, StripAccents, ByteLevel and Sequence of
+// Known: NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, ByteLevel and Sequence of
 // these.
 #pragma once
 
@@ -24,7 +24,6 @@ class Normalizer {
  private:
   enum class Form { nfc, nfd, nfkc, nfkd };
   struct Lowercase {};
-  struct StripAccents {};
   struct ByteLevel {};
   struct Prepend {
     std::string text;
@@ -36,11 +35,10 @@ class Normalizer {
   struct Strip {
     bool left, right;
   };
-  using Step = std::variant<Form, Lowercase, StripAccents, ByteLevel, Prepend, Replace, Strip>;
+  using Step = std::variant<Form, Lowercase, ByteLevel, Prepend, Replace, Strip>;
   void add(const JsonNode& node, int depth);
   static TextRun apply_form(TextRun run, Form form, RunBuffers& buffers);
   static TextRun lowercase(const TextRun& run, RunBuffers& buffers);
-  static TextRun strip_accents(const TextRun& run, RunBuffers& buffers);
   static TextRun replace(const TextRun& run, const Replace& step, RunBuffers& buffers, RegexScratch& scratch);
   static TextRun strip(const TextRun& run, const Strip& step);
   std::vector<Step> steps_;

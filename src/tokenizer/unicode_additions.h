@@ -22,10 +22,11 @@ std::span<const CodeRange> characters_added_to(std::string_view property);
 // The same as the content of a PCRE2 set: "\\x{1c89}\\x{a7cb}-\\x{a7cc}".
 std::string added_set_content(std::string_view property);
 
-bool is_added_numeric(char32_t c);         // Nd, Nl, No since Unicode 15
-bool is_later_punctuation(char32_t c);     // P* in today's Unicode, not in the library's table
-bool is_former_punctuation(char32_t c);    // the other way round
-bool has_later_decomposition(char32_t c);  // decomposes today, not by the library's table
-char32_t added_lower_case(char32_t c);     // of capitals since Unicode 15; else `c`
+bool is_added_numeric(char32_t c);           // Nd, Nl, No since Unicode 15
+bool is_later_punctuation(char32_t c);       // P* in today's Unicode, not in the library's table
+bool is_former_punctuation(char32_t c);      // the other way round
+bool has_later_decomposition(char32_t c);    // decomposes today, not by the library's table
+bool has_later_combining_class(char32_t c);  // combines today, 0 in the library's table
+char32_t added_lower_case(char32_t c);       // of capitals since Unicode 15; else `c`
 
 }  // namespace circuitdiff

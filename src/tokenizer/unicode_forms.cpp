@@ -22,13 +22,18 @@ struct Piece {
 const utf8proc_property_t& property(char32_t c) {
   return *utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
 }
-uint8_t combining_class(char32_t c) { return static_cast<uint8_t>(property(c).combining_class); }
+uint8_t combining_class(char32_t c) {
+  const auto value = static_cast<uint8_t>(property(c).combining_class);
+  return value != 0 && has_later_combining_class(c) ? uint8_t{0} : value;
+}
 
 bool is_hangul(char32_t c) { return (c >= 0x1100 && c < 0x1200) || (c >= 0xAC00 && c < 0xD7A4); }
 
 // The character that a and b compose to.
 std::optional<char32_t> compose_pair(char32_t a, char32_t b) {
   if (b < 0x300) return std::nullopt;
+  if (b == 0x11A7) return std::nullopt;   // utf8proc takes it for a final consonant, which it is not
+  if (b == 0x11930) return std::nullopt;  // composes since Unicode 13 only
   if (!is_hangul(b) && property(b).comb_index == UINT16_MAX) return std::nullopt;
   utf8proc_int32_t pair[3] = {static_cast<utf8proc_int32_t>(a), static_cast<utf8proc_int32_t>(b), 0};
   const auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
@@ -159,12 +164,6 @@ bool surely_nfc(std::string_view text) {
     i += utf8_length(text[i]);
   }
   return true;
-}
-
-bool is_combining_mark(char32_t c) {
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC ||
-         category == UTF8PROC_CATEGORY_ME;
 }
 
 }  // namespace circuitdiff

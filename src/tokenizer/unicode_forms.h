@@ -15,6 +15,4 @@ std::vector<ChangedChar> normal_form(std::string_view text, bool compatibility, 
 // Whether a quick look suffices to see that NFC leaves `text` as it is. False means "not known".
 bool surely_nfc(std::string_view text);
 
-bool is_combining_mark(char32_t c);  // categories M*
-
 }  // namespace circuitdiff
