@@ -10,7 +10,7 @@ import harness
 import stages
 
 KILLS = 50
-COUNT = {"generate": 150, "attribute": 60, "run": 60}
+COUNT = {"generate": 150, "attribute": 200, "run": 60}
 STAGE = sys.argv.pop(1) if len(sys.argv) > 1 and sys.argv[1] in COUNT else "generate"
 
 
