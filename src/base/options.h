@@ -187,7 +187,8 @@ std::vector<OptionInfo> list_options(const Options& options) {
   return list.options;
 }
 
-// Sets `options` from texts; a name that the struct does not have is a UsageError naming the nearest one.
+// Sets `options` from texts; a name that the struct does not have is a UsageError naming the nearest one, a
+// text that is no value of its option one naming the option.
 // `where` begins the message ("experiment.toml: [select]").
 template <class Options>
 void set_options(Options& options, const OptionValues& values, std::string_view where);
@@ -200,7 +201,11 @@ std::string nearest(std::string_view name, const std::vector<std::string>& known
 template <class Options>
 void set_options(Options& options, const OptionValues& values, std::string_view where) {
   OptionSetter setter(values);
-  visit(setter, options);
+  try {
+    visit(setter, options);
+  } catch (const UsageError& error) {
+    usage_error("{}: {}", where, error.what());
+  }
   for (const auto& [name, unused] : values) {
     bool found = false;
     for (const auto& k : setter.known) found = found || k == name;

@@ -148,23 +148,26 @@ TEST_P(OptionErrors, NameTheFlagAndTheText) {
 INSTANTIATE_TEST_SUITE_P(
     All, OptionErrors,
     testing::Values(
-        BadValue{"n_coats", "two", "--n-coats: a whole number expected, \"two\" found"},
-        BadValue{"n_coats", "2.0", "--n-coats: a whole number expected, \"2.0\" found"},
-        BadValue{"n_coats", "", "--n-coats: a whole number expected, \"\" found"},
-        BadValue{"n_coats", " 2", "--n-coats: a whole number expected, \" 2\" found"},
+        BadValue{"n_coats", "two", "paint.toml: [paint]: --n-coats: a whole number expected, \"two\" found"},
+        BadValue{"n_coats", "2.0", "paint.toml: [paint]: --n-coats: a whole number expected, \"2.0\" found"},
+        BadValue{"n_coats", "", "paint.toml: [paint]: --n-coats: a whole number expected, \"\" found"},
+        BadValue{"n_coats", " 2", "paint.toml: [paint]: --n-coats: a whole number expected, \" 2\" found"},
         BadValue{"n_coats", "9223372036854775808",
-                 "--n-coats: a whole number expected, \"9223372036854775808\" found"},
-        BadValue{"small", "2147483648", "--small: 2147483648 is out of range"},
-        BadValue{"seed", "-1", "--seed: -1 is out of range"},
-        BadValue{"thickness", "nan", "--thickness: a number expected, \"nan\" found"},
-        BadValue{"thickness", "inf", "--thickness: a number expected, \"inf\" found"},
-        BadValue{"thickness", "1e999", "--thickness: a number expected, \"1e999\" found"},
-        BadValue{"thickness", "1x", "--thickness: a number expected, \"1x\" found"},
-        BadValue{"dry", "maybe", "--dry: true or false expected, \"maybe\" found"},
-        BadValue{"colour", "green", "--colour: \"green\" is not one of blue or dark-red"},
-        BadValue{"alpha", "0.1,x", "--alpha: a number expected, \"x\" found"},
-        BadValue{"palette", "blue,Blue", "--palette: \"Blue\" is not one of blue or dark-red"},
-        BadValue{"limit", "none", "--limit: a whole number expected, \"none\" found"},
+                 "paint.toml: [paint]: --n-coats: a whole number expected, \"9223372036854775808\" found"},
+        BadValue{"small", "2147483648", "paint.toml: [paint]: --small: 2147483648 is out of range"},
+        BadValue{"seed", "-1", "paint.toml: [paint]: --seed: -1 is out of range"},
+        BadValue{"thickness", "nan", "paint.toml: [paint]: --thickness: a number expected, \"nan\" found"},
+        BadValue{"thickness", "inf", "paint.toml: [paint]: --thickness: a number expected, \"inf\" found"},
+        BadValue{"thickness", "1e999",
+                 "paint.toml: [paint]: --thickness: a number expected, \"1e999\" found"},
+        BadValue{"thickness", "1x", "paint.toml: [paint]: --thickness: a number expected, \"1x\" found"},
+        BadValue{"dry", "maybe", "paint.toml: [paint]: --dry: true or false expected, \"maybe\" found"},
+        BadValue{"colour", "green",
+                 "paint.toml: [paint]: --colour: \"green\" is not one of blue or dark-red"},
+        BadValue{"alpha", "0.1,x", "paint.toml: [paint]: --alpha: a number expected, \"x\" found"},
+        BadValue{"palette", "blue,Blue",
+                 "paint.toml: [paint]: --palette: \"Blue\" is not one of blue or dark-red"},
+        BadValue{"limit", "none", "paint.toml: [paint]: --limit: a whole number expected, \"none\" found"},
         BadValue{"n_coat", "1", "paint.toml: [paint]: unknown key \"n_coat\"; did you mean \"n_coats\"?"},
         BadValue{"color", "blue", "paint.toml: [paint]: unknown key \"color\"; did you mean \"colour\"?"},
         BadValue{"something_else", "1", "paint.toml: [paint]: unknown key \"something_else\""}));
@@ -180,8 +183,9 @@ TEST(Options, ErrorsAreUsageErrorsWithExitCode2) {
 }
 
 TEST(Options, OneValueIsExpectedWhereThereIsNoList) {
-  EXPECT_EQ(set_error({{"n_coats", {"1", "2"}}}), "--n-coats: one value expected, 2 found");
-  EXPECT_EQ(set_error({{"limit", {}}}), "--limit: one value expected, 0 found");
+  EXPECT_EQ(set_error({{"n_coats", {"1", "2"}}}),
+            "paint.toml: [paint]: --n-coats: one value expected, 2 found");
+  EXPECT_EQ(set_error({{"limit", {}}}), "paint.toml: [paint]: --limit: one value expected, 0 found");
 }
 
 TEST(Options, AnEmptyListCanBeSet) {
