@@ -48,7 +48,7 @@ class Row {
   std::string where_;
 };
 
-// Calls `each` for every non-blank line of a JSON Lines file, in order. A line must be an object.
+// Calls `each` for every line of a JSON Lines file, in order. A line must be an object; blank ones may only end the file.
 // With `torn_tail_ok`, a last line without its newline is passed over instead of read (an append that was cut
 // short).
 void read_jsonl(const std::filesystem::path& path, const std::function<void(Row&&)>& each,
