@@ -86,6 +86,14 @@ TEST(ParseJson, ABombOfObjectsIsRefusedAtOnce) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
 }
 
+TEST(ParseJson, TimeGrowsWithTheTextAlone) {
+  std::string text = "{";
+  for (int i = 0; i < 100'000; ++i) text += fmt::format("{}\"k{}\":{{\"a\":[{}]}}", i ? "," : "", i, i);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(parse_json(text + "}", "x")["k99999"]["a"][0], 99999);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+}
+
 TEST(ReadJsonFile, NamesTheFile) {
   const test::TempFolder folder;
   EXPECT_EQ(error_of([&] { read_json_file(folder / "no.json"); }),
@@ -150,12 +158,12 @@ TEST(Row, ErrorsNamePlaceFieldExpectedAndFound) {
             "f.jsonl:3: field \"id\": a non-empty string or a whole number expected, a string found");
 }
 
-TEST(ReadJsonl, SkipsBlankLinesAndCountsThem) {
+TEST(ReadJsonl, BlankLinesMayEndAFile) {
   const test::TempFolder folder;
-  const auto file = folder.write("a.jsonl", "{\"id\": 1}\r\n\n  \n{\"id\": 2}");
+  const auto file = folder.write("a.jsonl", "{\"id\": 1}\r\n{\"id\": 2}\n\n  \n");
   std::vector<std::string> places;
   read_jsonl(file, [&](Row&& r) { places.push_back(r.where()); });
-  EXPECT_EQ(places, (std::vector<std::string>{file.string() + ":1", file.string() + ":4"}));
+  EXPECT_EQ(places, (std::vector<std::string>{file.string() + ":1", file.string() + ":2"}));
 }
 
 TEST(ReadJsonl, ErrorsNameTheLine) {
@@ -167,6 +175,10 @@ TEST(ReadJsonl, ErrorsNameTheLine) {
   EXPECT_THAT(read(folder.write("b.jsonl", "{}\n[1]\n")),
               HasSubstr("b.jsonl:2: an object expected, an array found"));
   EXPECT_THAT(read(folder.write("c.jsonl", "{}\n{\"a\": 1")), HasSubstr("c.jsonl:2: not valid JSON"));
+  EXPECT_THAT(read(folder.write("d.jsonl", "{}\n\n \n{}\n")),
+              HasSubstr("d.jsonl:2: an object expected, a blank line found"));
+  EXPECT_THAT(read(folder.write("e.jsonl", "\n{}\n")),
+              HasSubstr("e.jsonl:1: an object expected, a blank line found"));
   EXPECT_THAT(read(folder / "none.jsonl"), HasSubstr("none.jsonl: cannot open"));
 }
 
