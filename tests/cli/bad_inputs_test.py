@@ -6,6 +6,7 @@ Each row of a table is one bad input; the parts named have to stand in the line.
 import json
 import shutil
 import struct
+import subprocess
 import sys
 
 import harness
@@ -70,6 +71,7 @@ SEQUENCES = [
     ("not JSON", b"tokens\n", ["sequences.jsonl:1"]),
     ("a torn line", b'{"id": "a", "tokens": [1, 2', ["sequences.jsonl:1"]),
     ("not an object", b"[1, 2]\n", ["sequences.jsonl:1", "object"]),
+    ("a blank line between", b'{"id": "a", "tokens": [1, 2], "prompt_len": 1}\n\n{"id": "b", "tokens": [1, 2], "prompt_len": 1}\n', ["sequences.jsonl:2"]),
     ("no id", b'{"tokens": [1, 2], "prompt_len": 1}\n', ["sequences.jsonl:1", "id"]),
     ("no tokens", b'{"id": "a", "prompt_len": 1}\n', ["sequences.jsonl:1", "tokens"]),
     ("no prompt_len", b'{"id": "a", "tokens": [1, 2]}\n', ["sequences.jsonl:1", "prompt_len"]),
@@ -355,6 +357,13 @@ class BadInputs(harness.Case):
         (self.dir / "file").write_bytes(b"")
         self.bad("an output below a file", 1, ["file"], ["score", "{model}", *SEQ, "--out", self.dir / "file" / "x.safetensors"])
         self.bad("an output that is a folder", 1, [self.dir.name], ["score", "{model}", *SEQ, "--out", self.dir])
+
+    def test_a_full_disk_behind_stdout(self):
+        for arguments, text in [(["inspect", MODEL], b""), (["tokenize", harness.MODELS / "arith-sft"], b'{"text": "3 apples"}\n' * 9)]:
+            with self.subTest(arguments[0]), open("/dev/full", "wb") as full:
+                done = subprocess.run([harness.PROGRAM, *arguments], input=text, stdout=full, stderr=subprocess.PIPE, timeout=60)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertRegex(done.stderr.decode(), r"^error: .*\n$")
 
 
 if __name__ == "__main__":
