@@ -1,97 +1,145 @@
 #include "grade/judge.h"
 
-#include <flint/fmpq.h>
+#include <algorithm>
+#include <vector>
 
-#include <cctype>
-#include <optional>
+#include "grade/compare.h"
+#include "grade/extract.h"
+#include "grade/reader.h"
+#include "grade/tokens.h"
 
 namespace circuitdiff {
 namespace {
 
-// An exact rational number.
-class Rational {
- public:
-  Rational() { fmpq_init(value_); }
-  ~Rational() { fmpq_clear(value_); }
-  Rational(const Rational& other) {
-    fmpq_init(value_);
-    fmpq_set(value_, other.value_);
-  }
-  Rational& operator=(const Rational&) = delete;
-  fmpq* get() { return value_; }
-  const fmpq* get() const { return value_; }
+constexpr size_t kMostCharacters = 20'000;
 
- private:
-  fmpq_t value_;
-};
+std::string_view trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
 
-std::string stripped(std::string_view text) {
-  std::string out;
+// Words in lower case without LaTeX's dress, articles and punctuation: how answers in words are compared.
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  std::string word;
+  const auto flush = [&] {
+    if (!word.empty() && word != "a" && word != "an" && word != "the" && word != "text" && word != "mathrm" &&
+        word != "textbf" && word != "mbox" && word != "is" && word != "left" && word != "right" &&
+        word != "it")
+      out.push_back(word);
+    word.clear();
+  };
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '$' || c == ',') continue;
-    if (c == '\\' && i + 1 < text.size() && (text[i + 1] == '$' || text[i + 1] == '%')) continue;
-    if (c == '%') continue;
-    out += c;
-  }
-  while (!out.empty() && out.back() == '.') out.pop_back();
-  for (const std::string_view command : {"\\dfrac", "\\tfrac"})
-    for (size_t at = out.find(command); at != std::string::npos; at = out.find(command))
-      out.replace(at, command.size(), "\\frac");
-  return out;
-}
-
-constexpr size_t kMostDigits = 2000;
-
-bool read_decimal(std::string_view text, fmpq* value) {
-  std::string digits;
-  size_t decimals = 0;
-  bool point = false, negative = false;
-  if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
-    negative = text[0] == '-';
-    text.remove_prefix(1);
-  }
-  for (const char c : text) {
-    if (c == '.' && !point) {
-      point = true;
-    } else if (c >= '0' && c <= '9') {
-      digits += c;
-      decimals += point;
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool digit = (c >= '0' && c <= '9') ||
+                       (c == '.' && i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9');
+    if (letter) {
+      if (!word.empty() && !(word[0] >= 'a' && word[0] <= 'z') && static_cast<unsigned char>(word[0]) < 0x80)
+        flush();
+      word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    } else if (digit || static_cast<unsigned char>(c) >= 0x80) {
+      word += c;
+    } else if (c == '\'') {
+      continue;
     } else {
-      return false;
+      flush();
+      if (std::string_view("+-*/^=<>|&@").find(c) != std::string_view::npos) out.emplace_back(1, c);
     }
   }
-  if (digits.empty() || digits.size() > kMostDigits) return false;
-  const std::string fraction = (negative ? "-" : "") + digits + "/1" + std::string(decimals, '0');
-  if (fmpq_set_str(value, fraction.c_str(), 10) != 0) return false;
-  fmpq_canonicalise(value);
-  return true;
+  flush();
+  return out;
 }
 
-std::optional<Rational> read_rational(std::string_view text) {
-  Rational out;
-  if (read_decimal(text, out.get())) return out;
-  bool negative = false;
-  if (!text.empty() && text[0] == '-') {
-    negative = true;
-    text.remove_prefix(1);
-  }
-  std::string_view top, bottom;
-  if (text.substr(0, 6) == "\\frac{" && text.back() == '}') {
-    const size_t middle = text.find("}{");
-    if (middle == std::string_view::npos) return std::nullopt;
-    top = text.substr(6, middle - 6);
-    bottom = text.substr(middle + 2, text.size() - middle - 3);
-  } else if (const size_t slash = text.find('/'); slash != std::string_view::npos) {
-    top = text.substr(0, slash);
-    bottom = text.substr(slash + 1);
-  }
-  Rational a, b;
-  if (!read_decimal(top, a.get()) || !read_decimal(bottom, b.get()) || fmpq_is_zero(b.get()))
-    return std::nullopt;
-  fmpq_div(out.get(), a.get(), b.get());
-  if (negative) fmpq_neg(out.get(), out.get());
+std::string without_spaces(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    if (c != ' ' && c != '\n' && c != '\t' && c != '\r' && c != '$') out += c;
   return out;
+}
+
+Judgement compare_texts(std::string_view prediction, std::string_view gold) {
+  auto a = words_of(prediction), b = words_of(gold);
+  const auto said = [](const std::vector<std::string>& words) {
+    std::string out;
+    for (const auto& w : words) out += (out.empty() ? "" : " ") + w;
+    for (const auto* none : {"dne", "does not exist", "doesnt exist", "undefined"})
+      if (out == none) return std::string("does not exist");
+    return out;
+  };
+  if (!b.empty() && said(a) == said(b)) return {Verdict::equal, "the same words"};
+  const auto joined_by_and = [](const std::vector<std::string>& words) {
+    return std::find(words.begin(), words.end(), "and") != words.end();
+  };
+  if (joined_by_and(a) && joined_by_and(b)) {
+    std::sort(a.begin(), a.end());
+    std::sort(b.begin(), b.end());
+    if (a == b) return {Verdict::equal, "the same words in another order"};
+  }
+  const auto contains_all = [](const std::vector<std::string>& all, const std::vector<std::string>& part) {
+    return !part.empty() && std::search(all.begin(), all.end(), part.begin(), part.end()) != all.end();
+  };
+  const bool negated =
+      std::find(a.begin(), a.end(), "not") != a.end() || std::find(a.begin(), a.end(), "no") != a.end() ||
+      std::find(b.begin(), b.end(), "not") != b.end() || std::find(b.begin(), b.end(), "no") != b.end();
+  if (!negated && (contains_all(a, b) || contains_all(b, a)) && a.size() <= 12)
+    return {Verdict::undecided, "one text says more than the other"};
+  return {Verdict::different, "different words"};
+}
+
+// "B", "(B)", "\text{(B)}", "B)", "B. 21": the letter; 0 where it is none.
+char choice_of(std::string_view text) {
+  std::string plain;
+  for (const std::string_view dress : {"\\text", "\\mathrm", "\\textbf", "\\mathbf", "\\left", "\\right"})
+    if (text.find(dress) != std::string_view::npos) {
+      std::string copy(text);
+      for (size_t at = copy.find(dress); at != std::string::npos; at = copy.find(dress))
+        copy.erase(at, dress.size());
+      return choice_of(copy);
+    }
+  for (const char c : text)
+    if (std::string_view(" \t\n{}()[]$*").find(c) == std::string_view::npos) plain += c;
+  if (plain.empty() || plain[0] < 'A' || plain[0] > 'Z') return 0;
+  if (plain.size() == 1) return plain[0];
+  const size_t begin = text.find(plain[0]);
+  const char next = begin + 1 < text.size() ? text[begin + 1] : ' ';
+  return next == ')' || next == '.' || next == ':' ? plain[0] : 0;
+}
+
+// asdiv: "9 (apples)".
+std::string without_remarks(std::string_view text) {
+  std::string out;
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '(') ++depth;
+    if (depth == 0) out += c;
+    if (c == ')' && depth > 0) --depth;
+  }
+  return out;
+}
+
+Judgement judge_mathematics(std::string_view prediction, std::string_view gold, const ReadOptions& options) {
+  const ReadAnswer a = read_answer(prediction, options), b = read_answer(gold, options);
+  if (a.expr && b.expr) return compare_answers(a.expr, b.expr);
+  if (b.expr) {
+    Judgement text = compare_texts(prediction, gold);
+    if (text.verdict == Verdict::equal) return text;
+    return {Verdict::different, "the answer is no mathematics (" + a.problem + ")"};
+  }
+  if (a.expr) {
+    const Judgement text = compare_texts(prediction, gold);
+    if (text.verdict != Verdict::different) return text;
+    // A number against a text with formulas in it cannot be right unless the text says that number.
+    return {b.problem == "words" || b.problem == "nothing to read" ? Verdict::different : Verdict::undecided,
+            "the reference is no mathematics (" + b.problem + ")"};
+  }
+  Judgement text = compare_texts(prediction, gold);
+  const bool formulas =
+      prediction.find('\\') != std::string_view::npos || gold.find('\\') != std::string_view::npos;
+  if (text.verdict == Verdict::different && formulas && (a.problem != "words" || b.problem != "words"))
+    text = {Verdict::undecided, "neither can be read (" + a.problem + "; " + b.problem + ")"};
+  return text;
 }
 
 }  // namespace
@@ -100,14 +148,44 @@ const char* verdict_name(Verdict verdict) {
   return verdict == Verdict::equal ? "equal" : verdict == Verdict::different ? "different" : "undecided";
 }
 
-Judgement judge(std::string_view prediction, std::string_view gold, std::string_view /*dataset*/) {
-  const std::string a = stripped(prediction), b = stripped(gold);
-  const auto x = read_rational(a), y = read_rational(b);
-  if (x && y)
-    return fmpq_equal(x->get(), y->get()) ? Judgement{Verdict::equal, "same rational number"}
-                                          : Judgement{Verdict::different, "different rational numbers"};
-  if (a == b) return {Verdict::equal, "same text"};
-  return {Verdict::different, "different text"};
+Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std::string_view dataset) {
+  std::string prediction = plain_latex(trim(raw_prediction)), gold = plain_latex(trim(raw_gold));
+  if (gold.empty()) return {Verdict::undecided, "no reference answer"};
+  if (prediction.empty()) return {Verdict::different, "an empty answer"};
+  if (dataset == "asdiv") {
+    if (const std::string plain = without_remarks(gold); !trim(plain).empty()) gold = trim(plain);
+    if (const std::string plain = without_remarks(prediction); !trim(plain).empty()) prediction = trim(plain);
+  }
+  if (without_spaces(prediction) == without_spaces(gold)) return {Verdict::equal, "the same text"};
+  if (prediction.size() > kMostCharacters || gold.size() > kMostCharacters)
+    return {Verdict::undecided, "a text too long to read"};
+  if (const char letter = choice_of(gold); letter && (is_multiple_choice(dataset) || letter <= 'H')) {
+    const char chosen = choice_of(prediction);
+    if (chosen)
+      return chosen == letter ? Judgement{Verdict::equal, "the same choice"}
+                              : Judgement{Verdict::different, "another choice"};
+    if (is_multiple_choice(dataset)) {
+      const Extraction again = extract_answer(prediction, dataset);
+      if (again.rule == ExtractionRule::choice)
+        return again.text->front() == letter ? Judgement{Verdict::equal, "the same choice"}
+                                             : Judgement{Verdict::different, "another choice"};
+      return {Verdict::different, "no choice"};
+    }
+  }
+  Judgement out = judge_mathematics(prediction, gold, {});
+  if (out.verdict == Verdict::equal) return out;
+  // Other readings of the same text: 1,200 as two numbers; letters as units.
+  const auto again = [&](const ReadOptions& options, const char* how) {
+    if (out.verdict == Verdict::equal) return;
+    const ReadAnswer a = read_answer(prediction, options), b = read_answer(gold, options);
+    if (!a.expr || !b.expr) return;
+    Judgement other = compare_answers(a.expr, b.expr);
+    if (other.verdict == Verdict::equal) out = {Verdict::equal, other.reason + how};
+  };
+  const bool commas = prediction.find(',') != std::string::npos && gold.find(',') != std::string::npos;
+  if (commas) again({.thousands = false}, " (commas read as separators)");
+  again({.letter_units = true}, " (letters read as units)");
+  return out;
 }
 
 }  // namespace circuitdiff

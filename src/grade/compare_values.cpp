@@ -1,0 +1,142 @@
+#include "grade/compare.h"
+#include "grade/evaluate.h"
+
+namespace circuitdiff {
+namespace {
+
+constexpr slong kPrecisions[] = {128, 512};
+constexpr int kPositivePoints = 3, kSignedPoints = 3;
+
+// A value for a symbol at point k: between 0.4 and 2.6 in size, the same for the same name.
+Rational value_at(const std::string& name, int k, bool with_sign) {
+  uint64_t hash = 1469598103934665603ull + static_cast<uint64_t>(k) * 0x9E3779B97F4A7C15ull;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  hash ^= hash >> 31;
+  hash *= 0xBF58476D1CE4E5B9ull;
+  hash ^= hash >> 29;
+  const auto top = static_cast<slong>(4000 + hash % 22001);
+  const bool negative = with_sign && ((hash >> 40) & 1) != 0;
+  return Rational(negative ? -top : top, 10007);
+}
+
+enum class Agreement { equal, different, neither_finite, one_finite, unknown, unclear };
+
+Agreement agree_at(const Expr& a, const Expr& b, const Assignment& symbols) {
+  for (const slong precision : kPrecisions) {
+    const Evaluation x = evaluate(a, symbols, precision), y = evaluate(b, symbols, precision);
+    if (!x.known || !y.known) return Agreement::unknown;
+    const bool fx = x.value.is_finite(), fy = y.value.is_finite();
+    if (!fx && !fy) {
+      if (precision == kPrecisions[1]) return Agreement::neither_finite;
+      continue;
+    }
+    if (fx != fy) {
+      if (precision == kPrecisions[1]) return Agreement::one_finite;
+      continue;
+    }
+    if (!acb_overlaps(x.value.get(), y.value.get())) return Agreement::different;
+    // They overlap; equal if the overlap is narrow against their size.
+    Ball difference;
+    acb_sub(difference.get(), x.value.get(), y.value.get(), precision);
+    arf_t gap, size;
+    arf_init(gap);
+    arf_init(size);
+    acb_get_abs_ubound_arf(gap, difference.get(), 60);
+    acb_get_abs_ubound_arf(size, x.value.get(), 60);
+    if (arf_cmp_si(size, 1) < 0) arf_one(size);
+    arf_mul_2exp_si(gap, gap, precision * 3 / 4);
+    const bool narrow = arf_cmp(gap, size) <= 0;
+    arf_clear(gap);
+    arf_clear(size);
+    if (narrow) return Agreement::equal;
+  }
+  return Agreement::unclear;
+}
+
+// A decimal that is the other value rounded to the decimal's last place, with at least four digits.
+bool rounds_to(const Expr& decimal, const Expr& other) {
+  if (decimal.kind != ExprKind::number || !decimal.decimal ||
+      fmpz_bits(fmpq_numref(decimal.value.get())) < 12)
+    return false;
+  const Evaluation x = evaluate(other, {}, 128);
+  if (!x.known || !x.value.is_finite() || !acb_is_real(x.value.get())) return false;
+  // |value - other| * denominator <= 1 (a little more than half a unit of the last place).
+  Ball d;
+  acb_set_fmpq(d.get(), decimal.value.get(), 128);
+  acb_sub(d.get(), d.get(), x.value.get(), 128);
+  acb_mul_fmpz(d.get(), d.get(), fmpq_denref(decimal.value.get()), 128);
+  arf_t size;
+  arf_init(size);
+  acb_get_abs_ubound_arf(size, d.get(), 60);
+  const bool near = arf_cmp_si(size, 1) <= 0;
+  arf_clear(size);
+  return near;
+}
+
+Judgement differing(const Expr& a, const Expr& b, const char* reason) {
+  if (rounds_to(a, b) || rounds_to(b, a)) return {Verdict::undecided, "one is the other rounded"};
+  return {Verdict::different, reason};
+}
+
+}  // namespace
+
+Judgement compare_values(const Expr& a, const Expr& b) {
+  const auto x = exact_value(a), y = exact_value(b);
+  if (x && y) {
+    if (*x == *y) return {Verdict::equal, "the same rational number"};
+    const bool both_terminate =
+        (a.kind == ExprKind::number && a.decimal && b.kind == ExprKind::number && b.decimal);
+    return both_terminate ? Judgement{Verdict::different, "different rational numbers"}
+                          : differing(a, b, "different rational numbers");
+  }
+  if (canonical_text(a) == canonical_text(b)) return {Verdict::equal, "the same expression"};
+  std::set<std::string> symbols;
+  collect_symbols(a, symbols);
+  collect_symbols(b, symbols);
+  if (symbols.size() > 60) return {Verdict::undecided, "too many symbols"};
+  if (symbols.empty()) {
+    switch (agree_at(a, b, {})) {
+      case Agreement::equal:
+        return {Verdict::equal, "values agree to 96 bits or more"};
+      case Agreement::different:
+        return differing(a, b, "different values");
+      case Agreement::one_finite:
+        return {Verdict::different, "only one has a finite value"};
+      case Agreement::unknown:
+      case Agreement::neither_finite:
+      case Agreement::unclear:
+        return {Verdict::undecided, "a value that cannot be computed"};
+    }
+  }
+  int equal = 0, different = 0, signed_different = 0, one_finite = 0, none = 0;
+  for (int k = 0; k < kPositivePoints + kSignedPoints; ++k) {
+    const bool with_sign = k >= kPositivePoints;
+    Assignment values;
+    for (const auto& name : symbols) values[name] = value_at(name, k, with_sign);
+    switch (agree_at(a, b, values)) {
+      case Agreement::equal:
+        ++equal;
+        break;
+      case Agreement::different:
+        ++(with_sign ? signed_different : different);
+        break;
+      case Agreement::one_finite:
+        ++one_finite;
+        break;
+      case Agreement::unknown:
+        return {Verdict::undecided, "a function that is not known"};
+      default:
+        ++none;
+        break;
+    }
+    if (different) return {Verdict::different, "different values"};
+  }
+  if (equal > 0 && !signed_different && !one_finite) return {Verdict::equal, "equal at every point tried"};
+  if (equal > 0 && signed_different)
+    return {Verdict::undecided, "equal for positive symbols, not for negative ones"};
+  if (signed_different) return {Verdict::different, "different values"};
+  if (one_finite && !equal) return {Verdict::different, "only one has a finite value"};
+  return {Verdict::undecided, "values that cannot be computed"};
+}
+
+}  // namespace circuitdiff

@@ -1,0 +1,424 @@
+#include "grade/tokens.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <unordered_set>
+
+namespace circuitdiff {
+namespace {
+
+constexpr size_t kMostTokens = 20'000, kMostDigits = 10'000, kMostDepth = 200;
+constexpr slong kMostExponent = 5000;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = lower(c);
+  return out;
+}
+
+using WordSet = std::unordered_set<std::string_view>;
+
+// Names that plain text writes without a backslash.
+const WordSet& functions() {
+  static const WordSet kWords = {"sin",    "cos",    "tan",    "cot",    "sec",  "csc",   "arcsin", "arccos",
+                                 "arctan", "arccot", "arcsec", "arccsc", "sinh", "cosh",  "tanh",   "coth",
+                                 "sech",   "csch",   "log",    "ln",     "lg",   "exp",   "sqrt",   "pi",
+                                 "gcd",    "lcm",    "max",    "min",    "mod",  "floor", "ceil",   "abs",
+                                 "asin",   "acos",   "atan",   "binom",  "det"};
+  return kWords;
+}
+const WordSet& units() {
+  static const WordSet kWords = {
+      "cm",       "mm",     "km",      "nm",      "kg",      "mg",     "ml",     "mL",     "ft",
+      "feet",     "foot",   "in",      "inch",    "inches",  "yd",     "yard",   "yards",  "mi",
+      "mile",     "miles",  "meter",   "meters",  "metre",   "metres", "hr",     "hrs",    "hour",
+      "hours",    "min",    "mins",    "minute",  "minutes", "sec",    "secs",   "second", "seconds",
+      "day",      "days",   "week",    "weeks",   "month",   "months", "year",   "years",  "mph",
+      "kmh",      "usd",    "dollar",  "dollars", "cent",    "cents",  "euro",   "euros",  "pound",
+      "pounds",   "lb",     "lbs",     "oz",      "ounce",   "ounces", "gram",   "grams",  "liter",
+      "liters",   "litre",  "litres",  "gallon",  "gallons", "quart",  "quarts", "degree", "degrees",
+      "deg",      "radian", "radians", "rad",     "unit",    "units",  "square", "cubic",  "sq",
+      "cu",       "per",    "ev",      "kev",     "mev",     "gev",    "hz",     "khz",    "mhz",
+      "ghz",      "pa",     "kpa",     "mol",     "kj",      "kw",     "mw",     "cal",    "kcal",
+      "erg",      "ergs",   "kelvin",  "people",  "percent", "points", "point",  "times",  "ways",
+      "students", "am",     "pm",      "rs",      "dozen",   "men",    "women",  "km/h"};
+  return kWords;
+}
+// Short words that are no products of letters.
+const WordSet& short_words() {
+  static const WordSet kWords = {"and", "or",  "no",  "yes", "not", "the", "an",  "is",  "of",  "to",
+                                 "by",  "if",  "at",  "one", "two", "six", "ten", "for", "all", "are",
+                                 "odd", "day", "men", "red", "any", "inf", "dne", "nan", "per", "has"};
+  return kWords;
+}
+const WordSet& greek() {
+  static const WordSet kWords = {
+      "alpha",    "beta",  "gamma",   "delta",  "epsilon", "varepsilon", "zeta",    "eta",      "theta",
+      "vartheta", "iota",  "kappa",   "lambda", "mu",      "nu",         "xi",      "rho",      "varrho",
+      "sigma",    "tau",   "upsilon", "phi",    "varphi",  "chi",        "psi",     "omega",    "Gamma",
+      "Delta",    "Theta", "Lambda",  "Xi",     "Pi",      "Sigma",      "Upsilon", "Phi",      "Psi",
+      "Omega",    "ell",   "hbar",    "nabla",  "partial", "varpi",      "mho",     "emptyset", "varnothing",
+      "triangle", "angle", "ldots",   "cdots",  "dots",    "odot"};
+  return kWords;
+}
+// Commands that shape the page; with a braced argument, the argument stays.
+const WordSet& shaping() {
+  static const WordSet kWords = {
+      "left",        "right",    "big",       "Big",    "bigg",      "Bigg",    "bigl",         "bigr",
+      "Bigl",        "Bigr",     "biggl",     "biggr",  "Biggl",     "Biggr",   "displaystyle", "textstyle",
+      "limits",      "nolimits", "quad",      "qquad",  "mathstrut", "strut",   "boxed",        "fbox",
+      "underline",   "mathopen", "mathclose", "middle", "thinspace", "enspace", "hfill",        "noindent",
+      "scriptstyle", "boldmath", "rm",        "bf",     "it",        "sf",      "therefore",    "large"};
+  return kWords;
+}
+const WordSet& text_commands() {
+  static const WordSet kWords = {"text",   "textbf",       "textit", "textrm", "textsf", "texttt", "mbox",
+                                 "mathrm", "operatorname", "emph",   "textup", "mathsf", "mathit"};
+  return kWords;
+}
+const WordSet& decorations() {
+  static const WordSet kWords = {
+      "mathbf", "vec",     "hat",     "overrightarrow", "boldsymbol", "bm",      "dot",       "ddot",
+      "tilde",  "mathcal", "mathscr", "mathfrak",       "mathbb",     "widehat", "widetilde", "pmb"};
+  return kWords;
+}
+
+bool ascending(std::string_view run) {
+  for (size_t i = 1; i < run.size(); ++i)
+    if (lower(run[i]) <= lower(run[i - 1])) return false;
+  return true;
+}
+bool has_vowel(std::string_view run) {
+  return std::any_of(run.begin(), run.end(),
+                     [](char c) { return std::strchr("aeiouy", lower(c)) != nullptr; });
+}
+
+class Cutter {
+ public:
+  Cutter(std::string_view text, const TokenOptions& options) : text_(text), options_(options) {}
+
+  std::vector<Token> run() {
+    cut(text_, /*in_text=*/false, 0);
+    if (failed_) out_.clear();
+    out_.push_back({});
+    return std::move(out_);
+  }
+
+ private:
+  void push(TokenKind kind, std::string text) {
+    if (out_.size() >= kMostTokens) failed_ = true;
+    if (failed_) return;
+    Token token;
+    token.kind = kind;
+    token.text = std::move(text);
+    token.space = space_;
+    space_ = false;
+    out_.push_back(std::move(token));
+  }
+
+  // The content of the braces at text[at], which then stands behind them; one character or command where
+  // there are none.
+  std::string_view argument(std::string_view text, size_t& at) {
+    while (at < text.size() && text[at] == ' ') ++at;
+    if (at >= text.size()) return {};
+    if (text[at] != '{') {
+      const size_t begin = at++;
+      if (text[begin] == '\\') {
+        while (at < text.size() && is_letter(text[at])) ++at;
+        if (at == begin + 1 && at < text.size()) ++at;
+      }
+      return text.substr(begin, at - begin);
+    }
+    int depth = 0;
+    const size_t begin = at + 1;
+    for (; at < text.size(); ++at) {
+      if (text[at] == '\\') {
+        ++at;
+      } else if (text[at] == '{') {
+        ++depth;
+      } else if (text[at] == '}' && --depth == 0) {
+        return text.substr(begin, at++ - begin);
+      }
+    }
+    at = text.size();
+    return text.substr(std::min(begin, text.size()));
+  }
+
+  void cut(std::string_view text, bool in_text, size_t depth) {
+    if (depth > kMostDepth) failed_ = true;
+    for (size_t i = 0; i < text.size() && !failed_;) {
+      const char c = text[i];
+      if (c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '~') {
+        space_ = true;
+        ++i;
+      } else if (is_digit(c) || (c == '.' && i + 1 < text.size() && is_digit(text[i + 1]))) {
+        i = number(text, i);
+      } else if (is_letter(c)) {
+        i = letters(text, i, in_text);
+      } else if (c == '\\') {
+        i = command(text, i, depth);
+      } else if (static_cast<unsigned char>(c) >= 0x80) {
+        size_t end = i;
+        while (end < text.size() && static_cast<unsigned char>(text[end]) >= 0x80) ++end;
+        push(TokenKind::word, std::string(text.substr(i, end - i)));
+        i = end;
+      } else {
+        i = mark(text, i);
+      }
+    }
+  }
+
+  // Whether exactly three digits stand at `at`, as after a thousands separator.
+  static bool three_digits(std::string_view text, size_t at) {
+    return at + 3 <= text.size() && is_digit(text[at]) && is_digit(text[at + 1]) && is_digit(text[at + 2]) &&
+           (at + 3 == text.size() || !is_digit(text[at + 3]));
+  }
+
+  size_t number(std::string_view text, size_t i) {
+    std::string digits;
+    bool point = false;
+    size_t group = 0;
+    while (i < text.size()) {
+      if (is_digit(text[i])) {
+        digits += text[i++];
+        ++group;
+        continue;
+      }
+      // Separators of thousands; the first group has at most three digits.
+      size_t skip = 0;
+      if (!point && group <= 3) {
+        if (text.substr(i, 3) == "{,}" && three_digits(text, i + 3)) skip = 3;
+        if (text.substr(i, 3) == ",\\!" && three_digits(text, i + 3)) skip = 3;
+        if (text.substr(i, 5) == "{,}\\!" && three_digits(text, i + 5)) skip = 5;
+        if (text.substr(i, 2) == "\\," && three_digits(text, i + 2)) skip = 2;
+        if (text[i] == ',' && options_.thousands && brackets_ <= 0 && three_digits(text, i + 1)) skip = 1;
+      }
+      if (skip) {
+        i += skip;
+        group = 0;
+        continue;
+      }
+      if (text[i] == '.' && !point && i + 1 < text.size() && is_digit(text[i + 1])) {
+        point = true;
+        digits += text[i++];
+        group = 0;
+        continue;
+      }
+      break;
+    }
+    if (!point && (text.substr(i, 10) == ".\\overline" || text.substr(i, 5) == ".\\bar{"))
+      digits += text[i++];
+    if (i < text.size() && text[i] == '.' && !point &&
+        (i + 1 == text.size() || std::strchr(" /*)+-}^$,", text[i + 1]))) {
+      ++i;  // "3." and "-3./2"
+      point = i < text.size() && text[i] == '/';
+    }
+    if (digits.size() > kMostDigits) {
+      failed_ = true;
+      return text.size();
+    }
+    Rational value = *parse_decimal(digits);
+    bool scientific = false;
+    if (i + 1 < text.size() && (text[i] == 'e' || text[i] == 'E')) {
+      size_t at = i + 1;
+      const bool negative = text[at] == '-';
+      if (text[at] == '-' || text[at] == '+') ++at;
+      slong exponent = 0;
+      const size_t first = at;
+      while (at < text.size() && is_digit(text[at]) && exponent <= kMostExponent)
+        exponent = exponent * 10 + (text[at++] - '0');
+      if (at > first &&
+          (at == text.size() || (!is_letter(text[at]) && text[at] != '^' && !is_digit(text[at]))) &&
+          exponent <= kMostExponent) {
+        value = scaled_by_ten(std::move(value), negative ? -exponent : exponent);
+        i = at;
+        scientific = true;
+      }
+    }
+    push(TokenKind::number, digits);
+    if (failed_) return text.size();
+    out_.back().value = std::move(value);
+    out_.back().decimal = point || scientific;
+    return i;
+  }
+
+  size_t letters(std::string_view text, size_t i, bool in_text) {
+    size_t end = i;
+    while (end < text.size() && is_letter(text[end])) ++end;
+    const std::string_view run = text.substr(i, end - i);
+    const std::string low = lower(run);
+    const bool behind = !out_.empty() && !space_ &&
+                        (out_.back().kind == TokenKind::number || out_.back().kind == TokenKind::letter);
+    if (functions().contains(low) && !in_text && (run == low || run.size() > 2)) {
+      push(TokenKind::command, low);
+    } else if (in_text) {
+      if (run.size() == 1)
+        push(TokenKind::letter, std::string(run));
+      else
+        push(TokenKind::word, low);
+    } else if (run.size() == 1) {
+      push(TokenKind::letter, std::string(run));
+    } else if (short_words().contains(low) || low == "infinity" ||
+               (is_unit_word(low) && (!out_.empty() || run.size() > 3)) ||
+               (run.size() >= 4 && has_vowel(run) && !ascending(run))) {
+      push(TokenKind::word, low);
+      if (!failed_) out_.back().sticky = behind;
+    } else {
+      for (const char c : run) push(TokenKind::letter, std::string(1, c));
+    }
+    return end;
+  }
+
+  size_t command(std::string_view text, size_t i, size_t depth) {
+    size_t end = i + 1;
+    while (end < text.size() && is_letter(text[end])) ++end;
+    if (end == i + 1) {
+      const char c = end < text.size() ? text[end] : ' ';
+      if (c == '{' || c == '}') {
+        brackets_ += c == '{' ? 1 : -1;
+        push(TokenKind::mark, std::string("\\") + c);
+      } else if (c == '\\') {
+        push(TokenKind::mark, "\\\\");
+      } else if (c == '|') {
+        push(TokenKind::mark, "|");
+      } else if (c == '%') {
+        push(TokenKind::mark, "%");
+      } else if (c == '&') {
+        push(TokenKind::mark, "&");
+      } else {
+        space_ = space_ || c != '!';  // \$ \, \; \: \! \( \) \[ \] and a forced space
+      }
+      return std::min(end + 1, text.size());
+    }
+    const std::string_view name = text.substr(i + 1, end - i - 1);
+    if (name == "left" || name == "right") {
+      // "\left." is no bracket.
+      while (end < text.size() && text[end] == ' ') ++end;
+      if (end < text.size() && text[end] == '.') ++end;
+    } else if (text_commands().contains(name)) {
+      const std::string content = plain_text(argument(text, end));
+      if (functions().contains(content) || content == "arg" || content == "Re" || content == "Im") {
+        push(TokenKind::command, content);
+      } else {
+        space_ = true;
+        cut(content, /*in_text=*/true, depth + 1);
+        space_ = true;
+      }
+    } else if (name == "mathbb" || decorations().contains(name)) {
+      const std::string_view content = argument(text, end);
+      if (!content.empty() && std::all_of(content.begin(), content.end(), is_digit)) {
+        number(content, 0);
+      } else {
+        std::string symbol = "\\" + std::string(name) + " ";
+        for (const char c : content)
+          if (c != ' ' && c != '{' && c != '}') symbol += c;
+        push(TokenKind::letter, std::move(symbol));
+      }
+    } else if (name == "hspace" || name == "vspace" || name == "color" || name == "phantom" ||
+               name == "label" || name == "tag") {
+      argument(text, end);
+    } else if (name == "textcolor") {
+      argument(text, end);
+    } else if (name == "begin" || name == "end") {
+      const std::string_view environment = argument(text, end);
+      if (name == "begin" && (environment == "array" || environment == "tabular")) argument(text, end);
+      brackets_ += name == "begin" ? 1 : -1;
+      push(TokenKind::command, std::string(name) + ":" + std::string(environment));
+    } else if (name == "le" || name == "leq" || name == "leqslant" || name == "leqq") {
+      push(TokenKind::mark, "<=");
+    } else if (name == "ge" || name == "geq" || name == "geqslant" || name == "geqq") {
+      push(TokenKind::mark, ">=");
+    } else if (name == "lt" || name == "gt") {
+      push(TokenKind::mark, name == "lt" ? "<" : ">");
+    } else if (name == "ne" || name == "neq") {
+      push(TokenKind::mark, "!=");
+    } else if (name == "times" || name == "cdot" || name == "ast") {
+      push(TokenKind::mark, "*");
+    } else if (name == "div") {
+      push(TokenKind::mark, "/");
+    } else if (name == "mid" || name == "vert" || name == "lvert" || name == "rvert") {
+      push(TokenKind::mark, "|");
+    } else if (name == "colon") {
+      push(TokenKind::mark, ":");
+    } else if (name == "lbrace" || name == "rbrace") {
+      brackets_ += name == "lbrace" ? 1 : -1;
+      push(TokenKind::mark, name == "lbrace" ? "\\{" : "\\}");
+    } else if (name == "lbrack" || name == "rbrack") {
+      push(TokenKind::mark, name == "lbrack" ? "[" : "]");
+    } else if (name == "langle" || name == "rangle") {
+      push(TokenKind::mark, name == "langle" ? "(" : ")");
+    } else if (name == "prime") {
+      push(TokenKind::mark, "'");
+    } else if (name == "degree") {
+      push(TokenKind::mark, "^");
+      push(TokenKind::command, "circ");
+    } else if (greek().contains(name)) {
+      push(TokenKind::letter, "\\" + std::string(name == "varnothing" ? "emptyset" : name));
+    } else if (name == "dfrac" || name == "tfrac" || name == "cfrac" || name == "sfrac") {
+      push(TokenKind::command, "frac");
+    } else if (name == "dbinom" || name == "tbinom") {
+      push(TokenKind::command, "binom");
+    } else if (shaping().contains(name)) {
+      space_ = true;
+    } else {
+      push(TokenKind::command, std::string(name));
+    }
+    return end;
+  }
+
+  // The content of \text{...}: inner formulas and macros lose their signs, braces go.
+  static std::string plain_text(std::string_view content) {
+    std::string out;
+    for (const char c : content)
+      if (c != '$') out += c == '~' ? ' ' : c;
+    const size_t begin = out.find_first_not_of(' ');
+    if (begin == std::string::npos) return {};
+    return out.substr(begin, out.find_last_not_of(' ') - begin + 1);
+  }
+
+  size_t mark(std::string_view text, size_t i) {
+    const char c = text[i];
+    if (c == '$' || c == '"' || c == '`') {
+      space_ = true;
+      return i + 1;
+    }
+    if (c == '*' && text.substr(i, 2) == "**") {  // a power in program text, emphasis in Markdown
+      const bool power = i > 0 && i + 2 < text.size() && !out_.empty();
+      if (power) push(TokenKind::mark, "^");
+      return i + 2;
+    }
+    if (c == '(' || c == '[') ++brackets_;
+    if (c == ')' || c == ']') brackets_ = std::max(0, brackets_ - 1);
+    const std::string_view two = text.substr(i, 2);
+    if (two == "<=" || two == ">=" || two == "!=") {
+      push(TokenKind::mark, std::string(two));
+      return i + 2;
+    }
+    if (two == "==") {
+      push(TokenKind::mark, "=");
+      return i + 2;
+    }
+    push(TokenKind::mark, std::string(1, c));
+    return i + 1;
+  }
+
+  std::string_view text_;
+  TokenOptions options_;
+  std::vector<Token> out_;
+  bool space_ = false, failed_ = false;
+  int brackets_ = 0;
+};
+
+}  // namespace
+
+bool is_unit_word(std::string_view word) { return units().contains(word); }
+
+std::vector<Token> tokens_of(std::string_view text, const TokenOptions& options) {
+  return Cutter(text, options).run();
+}
+
+}  // namespace circuitdiff
