@@ -4,6 +4,7 @@
 // input, whole characters.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -36,8 +37,13 @@ struct TextRun {
     const size_t end = begin + utf8_length(text[begin]);
     return {static_cast<uint32_t>(offset + begin), static_cast<uint32_t>(offset + end)};
   }
-  // Where the bytes [begin, end), not none, come from.
-  Span origin_of(size_t begin, size_t end) const { return {origin_at(begin).begin, origin_at(end - 1).end}; }
+  // Where the bytes [begin, end) of a run that is not empty come from. Bytes after the run's end (byte
+  // fallback of an affix makes more tokens than there are bytes) come from its last character.
+  Span origin_of(size_t begin, size_t end) const {
+    begin = std::min(begin, text.size() - 1);
+    end = std::clamp(end, begin + 1, text.size());
+    return {origin_at(begin).begin, origin_at(end - 1).end};
+  }
   // Where the run begins in the input.
   uint32_t origin_begin() const { return text.empty() ? offset : origin_at(0).begin; }
 };
