@@ -51,7 +51,7 @@ void apply_attribute_preset(AttributeOptions& options, std::string_view preset) 
 }
 
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                       const std::vector<Sample>& samples) {
+                                                       const std::vector<Sample>& samples, bool keep) {
   std::vector<std::vector<SampleScores>> out;
   if (options.method == Method::exact) {
     for (const Sample& sample : samples) {
@@ -59,7 +59,7 @@ std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, c
       for (const int64_t t : sample.t_cut) out.back().push_back(exact_scores(decoder, options, sample, t));
     }
   } else {
-    out = eap_chunk(decoder, options, samples);
+    out = eap_chunk(decoder, options, samples, keep);
   }
   const Graph graph = graph_of(decoder, options);
   for (auto& of_sample : out)

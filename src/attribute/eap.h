@@ -33,13 +33,15 @@ struct SampleScores {
   std::string problem;         // not empty: a number was not finite; says which
 };
 
-// Any method of `options`. Returns [samples][cuts].
+// Any method of `options`. Returns [samples][cuts]. With `keep`, every layer's part of the graph is kept from
+// the forward pass; without, it is computed again in backward: less memory, half as much work again, the same
+// scores.
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                       const std::vector<Sample>& samples);
+                                                       const std::vector<Sample>& samples, bool keep = false);
 
 // eap, eap-ig and eap-ig-activations:
 std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                 const std::vector<Sample>& samples);
+                                                 const std::vector<Sample>& samples, bool keep);
 // exact (8), one sample and cut at a time:
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options, const Sample& sample,
                           int64_t t_cut);

@@ -122,41 +122,47 @@ RopeTable packed_rope(const ModelConfig& config, const Packing& packing, const a
   return {at::cat(cos, /*dim=*/0), at::cat(sin, /*dim=*/0)};
 }
 
-Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
-                        const RopeTable& rope, const Packing& packing, const Tensor& x,
-                        AttentionSaved* saved) {
+void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, const RopeTable& rope,
+                            const Tensor& x, AttentionSaved& saved) {
   const int64_t n_rows = x.size(0), d_head = config.d_head;
-  const double scale = 1.0 / std::sqrt(static_cast<double>(d_head));
-  const Tensor inverse = inverse_rms(x, config.norm_eps);
-  const Tensor h = normed(x, inverse, w.input_layernorm);
+  saved.inverse = inverse_rms(x, config.norm_eps);
+  const Tensor h = normed(x, saved.inverse, w.input_layernorm);
   Tensor q = linear(h, w.q_proj, w.q_bias).view({n_rows, config.n_heads, d_head});
   Tensor k = linear(h, w.k_proj, w.k_bias).view({n_rows, config.n_kv_heads, d_head});
-  const Tensor v = linear(h, w.v_proj, w.v_bias).view({n_rows, config.n_kv_heads, d_head});
-  const Tensor q_raw = q, k_raw = k;
+  saved.v = linear(h, w.v_proj, w.v_bias).view({n_rows, config.n_kv_heads, d_head});
   if (config.qk_norm) {
+    saved.q_raw = q;
+    saved.k_raw = k;
     q = rms_norm(q, w.q_norm, config.norm_eps);
     k = rms_norm(k, w.k_norm, config.norm_eps);
   }
-  q = rotate(q, rope.cos, rope.sin, /*inverse=*/false);
-  k = rotate(k, rope.cos, rope.sin, /*inverse=*/false);
-  Tensor mixed = at::empty({n_rows, config.n_heads, d_head}, q.options());
-  const int64_t group = config.n_heads / config.n_kv_heads;
-  for (const Segment& s : packing.sequences) {
-    const int64_t step = kv_heads_at_once(config.n_kv_heads, group, s.length);
+  saved.q = rotate(q, rope.cos, rope.sin, /*inverse=*/false);
+  saved.k = rotate(k, rope.cos, rope.sin, /*inverse=*/false);
+}
+
+Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                        const RopeTable& rope, const Packing& packing, const Tensor& x,
+                        AttentionSaved* saved) {
+  AttentionSaved own;
+  AttentionSaved& s = saved ? *saved : own;
+  packed_attention_saved(config, w, rope, x, s);
+  const int64_t n_rows = x.size(0), group = config.n_heads / config.n_kv_heads;
+  const double scale = 1.0 / std::sqrt(static_cast<double>(config.d_head));
+  Tensor mixed = at::empty({n_rows, config.n_heads, config.d_head}, s.q.options());
+  for (const Segment& segment : packing.sequences) {
+    const int64_t step = kv_heads_at_once(config.n_kv_heads, group, segment.length);
     for (int64_t kv = 0; kv < config.n_kv_heads; kv += step) {
       const int64_t count = std::min(step, config.n_kv_heads - kv);
-      const Tensor qs = group_heads(rows(q, s).narrow(1, kv * group, count * group), count);
-      const Tensor ks = rows(k, s).narrow(1, kv, count).transpose(0, 1);
-      const Tensor vs = rows(v, s).narrow(1, kv, count).transpose(0, 1);
-      const Tensor p = attention_weights(qs, ks, window, scale).to(v.scalar_type());
-      rows(mixed, s).narrow(1, kv * group, count * group).copy_(ungroup_heads(p.bmm(vs), s.length));
+      const Tensor q = group_heads(rows(s.q, segment).narrow(1, kv * group, count * group), count);
+      const Tensor k = rows(s.k, segment).narrow(1, kv, count).transpose(0, 1);
+      const Tensor v = rows(s.v, segment).narrow(1, kv, count).transpose(0, 1);
+      const Tensor p = attention_weights(q, k, window, scale).to(v.scalar_type());
+      rows(mixed, segment)
+          .narrow(1, kv * group, count * group)
+          .copy_(ungroup_heads(p.bmm(v), segment.length));
     }
   }
-  if (saved) {
-    *saved = {inverse, q, k, v, {}, {}};
-    if (config.qk_norm) saved->q_raw = q_raw, saved->k_raw = k_raw;
-  }
-  return linear(mixed.view({n_rows, config.n_heads * d_head}), w.o_proj, w.o_bias);
+  return linear(mixed.view({n_rows, config.n_heads * config.d_head}), w.o_proj, w.o_bias);
 }
 
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
@@ -228,13 +234,18 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
   return out;
 }
 
+void packed_mlp_saved(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved& saved) {
+  saved.inverse = inverse_rms(x, config.norm_eps);
+  const Tensor h = normed(x, saved.inverse, w.post_attention_layernorm);
+  saved.gate = linear(h, w.gate_proj, w.gate_bias);
+  saved.up = linear(h, w.up_proj, w.up_bias);
+}
+
 Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved) {
-  const Tensor inverse = inverse_rms(x, config.norm_eps);
-  const Tensor h = normed(x, inverse, w.post_attention_layernorm);
-  const Tensor gate = linear(h, w.gate_proj, w.gate_bias);
-  const Tensor up = linear(h, w.up_proj, w.up_bias);
-  if (saved) *saved = {inverse, gate, up};
-  return linear(activate(config.activation, gate).mul_(up), w.down_proj, w.down_bias);
+  MlpSaved own;
+  MlpSaved& s = saved ? *saved : own;
+  packed_mlp_saved(config, w, x, s);
+  return linear(activate(config.activation, s.gate).mul_(s.up), w.down_proj, w.down_bias);
 }
 
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,

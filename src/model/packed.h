@@ -47,6 +47,9 @@ RopeTable packed_rope(const ModelConfig& config, const Packing& packing, const a
 Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
                         const RopeTable& rope, const Packing& packing, const Tensor& x,
                         AttentionSaved* saved);
+// Only what backward needs, without attention itself and its output projection: for recomputing.
+void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, const RopeTable& rope,
+                            const Tensor& x, AttentionSaved& saved);
 // Gradients at the three branch inputs, from that at attention's output. grad: [gradient_rows, d_model] ->
 // [3, gradient_rows, d_model] for q, k, v, in the stream's dtype.
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
@@ -54,6 +57,7 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
                                  const AttentionSaved& saved, const Tensor& grad);
 
 Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved);
+void packed_mlp_saved(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved& saved);
 // [gradient_rows, d_model] -> [gradient_rows, d_model]
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
                            const Tensor& x, const MlpSaved& saved, const Tensor& grad);

@@ -1,0 +1,32 @@
+// Sums -weight * <O_s, g_d> into the score matrices of a chunk as the gradients g_d appear, so that they need
+// not be kept.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "attribute/layout.h"
+#include "graph/graph.h"
+
+namespace circuitdiff {
+
+class Contraction {
+ public:
+  // sources: [n_forward, rows, d_model]; must stay alive and unchanged.
+  Contraction(const Layout& layout, const Tensor& sources, const Graph& graph, double weight);
+  // g: [n, gradient_rows, d_model], the gradients of destinations first, .., first + n - 1 (which read the
+  // same stream).
+  void add(int64_t first, const Tensor& g);
+  // From here on only this source's row is summed; -1: all of them.
+  void restrict_to(int64_t source) { only_ = source; }
+  const Tensor& totals() const { return totals_; }  // [cuts, n_forward, n_backward], float32 at least
+
+ private:
+  const Layout& layout_;
+  Tensor sources_;
+  const Graph& graph_;
+  double weight_;
+  int64_t only_ = -1;
+  Tensor totals_;
+};
+
+}  // namespace circuitdiff
