@@ -49,8 +49,9 @@ using ExprPtr = std::unique_ptr<Expr>;
 struct Expr {
   ExprKind kind = ExprKind::constant;
   int line = 0;
-  int depth = 1;        // of the tree below, itself included
-  bool stores = false;  // a name that is assigned to
+  int depth = 1;         // of the tree below, itself included
+  bool stores = false;   // a name that is assigned to
+  bool constant = true;  // jinja2 evaluates it while compiling
   uint32_t symbol = 0;
   Value value;
   std::string text;

@@ -101,7 +101,14 @@ Value Interpreter::evaluate(const Expr& expr, const ScopePtr& scope) {
       const auto bound = [&](size_t i) { return expr.children[i] ? child(i) : Value(); };
       const Value object = child(0), start = bound(1), stop = bound(2), step = bound(3);
       rt.line = expr.line;
-      return get_slice(rt, object, start, stop, step);
+      if (!folding_) return get_slice(rt, object, start, stop, step);
+      // Where jinja2 slices while it compiles, a failure is an undefined value.
+      try {
+        return get_slice(rt, object, start, stop, step);
+      } catch (const Raised& error) {
+        if (error.kind != "TypeError") throw;
+        return Value::undefined(fmt::format("{} has no element", object_type_repr(object)));
+      }
     }
     case ExprKind::call:
       return evaluate_call(expr, scope, nullptr);

@@ -179,25 +179,6 @@ Value dictsort(Runtime& rt, const Value& value, const Arguments& arguments) {
   return Value::list(std::move(out));
 }
 
-Value unique(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_unique", {"case_sensitive", "attribute"});
-  const AttributeGetter get(rt, bound[1], !bound.flag(0));
-  IteratorPtr source = iterate(rt, value);
-  const int depth = source->depth;
-  return make_lazy(make_iterator(
-      [source, get, seen = std::make_shared<Dict>()](Runtime& run, Value& out) {
-        while (source->next(run, out)) {
-          run.budget.spend(1);
-          Value key = get(run, out);
-          if (seen->find(run, key)) continue;
-          seen->set(run, std::move(key), Value());
-          return true;
-        }
-        return false;
-      },
-      depth));
-}
-
 template <bool largest>
 Value extreme(Runtime& rt, const Value& value, const Arguments& arguments) {
   const Bound bound(rt, arguments, "do_min", {"case_sensitive", "attribute"});
@@ -312,17 +293,40 @@ int depth_of(const Arguments& arguments) {
   return depth;
 }
 
-// What the generators of jinja2 do first: nothing at all for a false value, else iterate it.
-IteratorPtr iterate_unless_false(Runtime& rt, const Value& value) {
-  if (!truth(rt, value)) return iterate(rt, Value::undefined(""));
+// As a generator iterates its argument: what cannot be iterated is an error only when the generator is
+// advanced.
+IteratorPtr iterate_later(Runtime& rt, const Value& value) {
   if (iterable(rt, value)) return iterate(rt, value);
-  // The error appears when the generator is first advanced.
   return make_iterator(
       [value](Runtime& run, Value&) -> bool {
         iterate(run, value);
         return false;
       },
       value.depth());
+}
+
+Value unique(Runtime& rt, const Value& value, const Arguments& arguments) {
+  const Bound bound(rt, arguments, "do_unique", {"case_sensitive", "attribute"});
+  const AttributeGetter get(rt, bound[1], !bound.flag(0));
+  IteratorPtr source = iterate_later(rt, value);
+  const int depth = source->depth;
+  return make_lazy(make_iterator(
+      [source, get, seen = std::make_shared<Dict>()](Runtime& run, Value& out) {
+        while (source->next(run, out)) {
+          run.budget.spend(1);
+          Value key = get(run, out);
+          if (seen->find(run, key)) continue;
+          seen->set(run, std::move(key), Value());
+          return true;
+        }
+        return false;
+      },
+      depth));
+}
+
+// map, select and their kin do not even look at a false value.
+IteratorPtr iterate_unless_false(Runtime& rt, const Value& value) {
+  return truth(rt, value) ? iterate_later(rt, value) : iterate(rt, Value::undefined(""));
 }
 
 Value map(Runtime& rt, const Value& value, const Arguments& arguments) {
@@ -387,7 +391,7 @@ Value batch(Runtime& rt, const Value& value, const Arguments& arguments) {
   const Bound bound(rt, arguments, "do_batch", {"linecount", "fill_with"}, 1);
   const Value count = bound[0], fill = bound[1];
   return lazily(
-      iterate(rt, value),
+      iterate_later(rt, value),
       [count, fill, pending = std::make_shared<std::optional<Value>>(),
        ended = std::make_shared<bool>(false)](Runtime& run, Iterator& from, Value& out) {
         // jinja2 tests the size before it appends, so a batch ends where the next item is seen.
@@ -418,27 +422,39 @@ Value batch(Runtime& rt, const Value& value, const Arguments& arguments) {
       depth_of(arguments));
 }
 
+std::vector<Value> slices_of(Runtime& rt, const Value& value, const Value& number, const Value& fill) {
+  const std::vector<Value> values = collect(rt, value);
+  const auto slices = to_index(number);
+  if (number.is_undefined()) raise_undefined(number);
+  if (!slices)
+    raise("TypeError", fmt::format("unsupported operand type(s) for //: 'int' and '{}'", type_name(number)));
+  if (*slices == 0) raise("ZeroDivisionError", "integer division or modulo by zero");
+  rt.budget.items(static_cast<size_t>(std::clamp<int64_t>(*slices, 0, kMaxItems + 1)));
+  std::vector<Value> out;
+  if (*slices < 0) return out;
+  const size_t count = static_cast<size_t>(*slices), each = values.size() / count,
+               extra = values.size() % count;
+  size_t at = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t take = each + (i < extra ? 1 : 0);
+    std::vector<Value> part(values.begin() + static_cast<std::ptrdiff_t>(at),
+                            values.begin() + static_cast<std::ptrdiff_t>(at + take));
+    at += take;
+    if (!fill.is_none() && i >= extra) part.push_back(fill);
+    out.push_back(Value::list(std::move(part)));
+  }
+  return out;
+}
+
 Value slice(Runtime& rt, const Value& value, const Arguments& arguments) {
   const Bound bound(rt, arguments, "do_slice", {"slices", "fill_with"}, 1);
-  const int64_t slices = bound.integer(0);
-  const std::vector<Value> values = collect(rt, value);
-  if (slices == 0) raise("ZeroDivisionError", "integer division or modulo by zero");
-  rt.budget.items(static_cast<size_t>(std::clamp<int64_t>(slices, 0, kMaxItems + 1)));
-  std::vector<Value> out;
-  if (slices > 0) {
-    const size_t count = static_cast<size_t>(slices), each = values.size() / count,
-                 extra = values.size() % count;
-    size_t at = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const size_t take = each + (i < extra ? 1 : 0);
-      std::vector<Value> part(values.begin() + static_cast<std::ptrdiff_t>(at),
-                              values.begin() + static_cast<std::ptrdiff_t>(at + take));
-      at += take;
-      if (bound.given(1) && !bound[1].is_none() && i >= extra) part.push_back(bound[1]);
-      out.push_back(Value::list(std::move(part)));
-    }
-  }
-  return make_lazy(iterate(rt, Value::list(std::move(out))));
+  const auto made = std::make_shared<IteratorPtr>();
+  return make_lazy(make_iterator(
+      [made, value, number = bound[0], fill = bound[1]](Runtime& run, Value& out) {
+        if (!*made) *made = iterate(run, Value::list(slices_of(run, value, number, fill)));
+        return (*made)->next(run, out);
+      },
+      std::max(value.depth(), depth_of(arguments)) + 1));
 }
 
 Value groupby(Runtime& rt, const Value& value, const Arguments& arguments) {

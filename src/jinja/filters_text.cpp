@@ -109,14 +109,16 @@ Value indent(Runtime& rt, const Value& value, const Arguments& arguments) {
 
 Value truncate(Runtime& rt, const Value& value, const Arguments& arguments) {
   const Bound bound(rt, arguments, "do_truncate", {"length", "killwords", "end", "leeway"});
-  const std::string& text = require_text(value, "truncate");
   const std::string end = bound.given(2) ? bound.exact_text(2) : "...";
   const int64_t length = bound.integer(0, 255), leeway = bound[3].is_none() ? 5 : bound.integer(3);
   const int64_t tail = static_cast<int64_t>(count_code_points(end));
   if (length < tail) raise("AssertionError", fmt::format("expected length >= {}, got {}", tail, length));
   if (leeway < 0) raise("AssertionError", fmt::format("expected leeway >= 0, got {}", leeway));
+  const auto size = jinja::length(rt, value);
+  if (!size) raise("TypeError", fmt::format("object of type '{}' has no len()", type_name(value)));
+  if (static_cast<int64_t>(*size) <= length + leeway) return value;
+  const std::string& text = require_text(value, "truncate");
   rt.budget.copy(text.size());
-  if (static_cast<int64_t>(count_code_points(text)) <= length + leeway) return value;
   std::string out = text.substr(0, byte_offset(text, static_cast<size_t>(length - tail)));
   if (!bound.flag(1)) out = out.substr(0, std::min(out.rfind(' '), out.size()));
   return like(value, out + end);
@@ -254,23 +256,6 @@ Value xmlattr(Runtime& rt, const Value& value, const Arguments& arguments) {
   return Value(std::move(out));
 }
 
-Value filesizeformat(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_filesizeformat", {"binary"});
-  const Value number = find_filter("float")(rt, value, {});
-  const double bytes = to_double(number);
-  const double base = bound.flag(0) ? 1024 : 1000;
-  if (bytes == 1) return Value("1 Byte");
-  if (bytes < base) return Value(fmt::format("{} Bytes", static_cast<int64_t>(bytes)));
-  double unit = base;
-  const char* names[] = {"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
-  const char* binary[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"};
-  size_t i = 0;
-  for (unit *= base; i < 7 && bytes >= unit; ++i) unit *= base;
-  Arguments scaled;
-  scaled.positional = {Value(base * bytes / unit), Value(bound.flag(0) ? binary[i] : names[i])};
-  return format(rt, Value("%.1f %s"), scaled);
-}
-
 // The digits of an integer literal as Python's int() reads it: sign, underscores, a prefix that fits the
 // base.
 std::optional<BigInt> parse_integer(std::string_view text, int64_t base) {
@@ -347,6 +332,35 @@ std::optional<double> parse_real(std::string_view text) {
   const double value = std::strtod(ascii.c_str(), &end);
   if (end != ascii.c_str() + ascii.size()) return std::nullopt;
   return value;
+}
+
+Value filesizeformat(Runtime& rt, const Value& value, const Arguments& arguments) {
+  const Bound bound(rt, arguments, "do_filesizeformat", {"binary"});
+  if (value.is_undefined()) raise_undefined(value);
+  double bytes = 0;
+  if (value.is_text()) {
+    const auto real = parse_real(value.bytes());
+    if (!real) raise("ValueError", "could not convert string to float: " + repr(value.bytes()));
+    bytes = *real;
+  } else if (value.is_number()) {
+    bytes = to_double(value);
+  } else {
+    raise("TypeError",
+          fmt::format("float() argument must be a string or a real number, not '{}'", type_name(value)));
+  }
+  if (std::isnan(bytes)) raise("ValueError", "cannot convert float NaN to integer");
+  if (std::isinf(bytes) && bytes < 0) raise("OverflowError", "cannot convert float infinity to integer");
+  const double base = bound.flag(0) ? 1024 : 1000;
+  if (bytes == 1) return Value("1 Byte");
+  if (bytes < base) return Value(fmt::format("{} Bytes", static_cast<int64_t>(bytes)));
+  double unit = base;
+  const char* names[] = {"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"};
+  const char* binary[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"};
+  size_t i = 0;
+  for (unit *= base; i < 7 && bytes >= unit; ++i) unit *= base;
+  Arguments scaled;
+  scaled.positional = {Value(base * bytes / unit), Value(bound.flag(0) ? binary[i] : names[i])};
+  return format(rt, Value("%.1f %s"), scaled);
 }
 
 Value to_int(Runtime& rt, const Value& value, const Arguments& arguments) {

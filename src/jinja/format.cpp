@@ -429,7 +429,8 @@ std::string format_value(Runtime& rt, const Value& value, std::string_view speci
     i = 1;
   }
   if (at(i) == '+' || at(i) == '-' || at(i) == ' ') sign = spec[i++];
-  if (at(i) == 'z') ++i;
+  const bool no_negative_zero = at(i) == 'z';
+  if (no_negative_zero) ++i;
   const bool alternate = at(i) == '#';
   if (alternate) ++i;
   if (at(i) == '0') {
@@ -469,6 +470,8 @@ std::string format_value(Runtime& rt, const Value& value, std::string_view speci
     if (type && type != 's') unknown();
     if (align == '=') bad_format("'=' alignment not allowed in string format specifier");
     if (sign != '-') bad_format("Sign not allowed in string format specifier");
+    if (no_negative_zero) bad_format("Negative zero coercion (z) not allowed in string format specifier");
+    if (separator) bad_format(fmt::format("Cannot specify '{}' with 's'.", separator));
     body = cut(value.bytes(), precision);
     if (!align) align = '<';
   } else {
@@ -477,6 +480,7 @@ std::string format_value(Runtime& rt, const Value& value, std::string_view speci
     if (!align) align = '>';
     if (whole) {
       if (precision >= 0) bad_format("Precision not allowed in integer format specifier");
+      if (no_negative_zero) bad_format("Negative zero coercion (z) not allowed in integer format specifier");
       const BigInt n = to_big(value);
       if (type == 'c') {
         const auto small = n.small();
@@ -508,6 +512,7 @@ std::string format_value(Runtime& rt, const Value& value, std::string_view speci
         body = type ? real_digits(std::fabs(d), kind, p, alternate)
                     : untyped_digits(std::fabs(d), std::max(p, 1));
       }
+      if (no_negative_zero && prefix == "-" && body.find_first_of("123456789in") == body.npos) prefix.clear();
       if (type == '%') body += '%';
       if (separator) {
         const size_t point = std::min(body.find_first_not_of("0123456789"), body.size());

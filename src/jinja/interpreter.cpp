@@ -164,7 +164,9 @@ Interpreter::Flow Interpreter::run_statement(const Stmt& stmt, const ScopePtr& s
       return Flow::next;
     case StmtKind::output:
       for (const ExprPtr& expr : stmt.expressions) {
+        folding_ = expr->constant;
         const Value value = evaluate(*expr, scope);
+        folding_ = false;
         rt.line = expr->line;
         if (value.is_text()) {
           append(out, value.bytes());

@@ -63,6 +63,7 @@ class Interpreter {
   Value evaluate_compare(const Expr& expr, const ScopePtr& scope);
   Arguments evaluate_arguments(const Expr& expr, size_t first, const ScopePtr& scope);
 
+  bool folding_ = false;                   // inside an output that jinja2 evaluates while it compiles
   std::vector<std::optional<Value>> top_;  // by symbol: variables, then what the top level sets
 };
 

@@ -44,8 +44,6 @@ void append_string(std::string& out, std::string_view text, bool ensure_ascii) {
           if (c >= 0x10000) {
             const uint32_t rest = static_cast<uint32_t>(c) - 0x10000;
             out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + (rest >> 10), 0xDC00 + (rest & 0x3FF));
-          } else if (c == 0x7F) {
-            out += static_cast<char>(c);
           } else {
             out += fmt::format("\\u{:04x}", static_cast<uint32_t>(c));
           }

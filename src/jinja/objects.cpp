@@ -171,9 +171,9 @@ int64_t RangeObject::count() const {
 }
 
 Value RangeObject::slice(const SliceRange& range) const {
-  const int64_t start = range.count ? at(range.start) : start_;
-  const int64_t step = step_ * range.step;
-  return Value(ObjectPtr(std::make_shared<RangeObject>(start, start + step * range.count, step)));
+  int64_t step = 0;
+  if (__builtin_mul_overflow(step_, range.step, &step)) raise("OverflowError", "range step too large");
+  return Value(ObjectPtr(std::make_shared<RangeObject>(at(range.start), at(range.stop), step)));
 }
 
 std::string RangeObject::repr(Runtime&) const {
@@ -185,6 +185,20 @@ std::optional<Value> RangeObject::attribute(Runtime&, std::string_view name) {
   if (name == "start") return Value(start_);
   if (name == "stop") return Value(stop_);
   if (name == "step") return Value(step_);
+  if (name == "count" || name == "index") {
+    const bool counts = name == "count";
+    return make_function(std::string(name),
+                         [self = *this, counts](Runtime& run, const Arguments& arguments) mutable {
+                           const Bound bound(run, arguments, "range method", {"value"}, 1);
+                           for (int64_t i = 0; i < self.count(); ++i) {
+                             run.budget.spend(1);
+                             if (equal(run, Value(self.at(i)), bound[0]))
+                               return Value(counts ? int64_t{1} : i);
+                           }
+                           if (!counts) raise("ValueError", to_repr(run, bound[0]) + " is not in range");
+                           return Value(0);
+                         });
+  }
   return std::nullopt;
 }
 

@@ -290,6 +290,8 @@ Value get_attribute(Runtime& rt, const Value& object, std::string_view name) {
   if (auto found = find_attribute(rt, object, name)) return *found;
   if (const Dict* dict = object.dict())
     if (const Value* value = dict->find(name)) return *value;
+  if (const auto* p = object.get<ObjectPtr>())
+    if (auto value = (*p)->item(rt, Value(name))) return *value;
   return Value::undefined(fmt::format("{} has no attribute {}", repr(object_type_repr(object)), repr(name)));
 }
 
@@ -345,9 +347,8 @@ SliceRange resolve_slice(const Value& start, const Value& stop, const Value& ste
       return to_big(v).negative() ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
     raise("TypeError", "slice indices must be integers or None or have an __index__ method");
   };
-  if (bound(step, 1) == 0) raise("ValueError", "slice step cannot be zero");
-  const int64_t by =
-      std::clamp(bound(step, 1), -length - 1, length + 1);  // a longer step selects the same one
+  const int64_t by = std::max(bound(step, 1), -std::numeric_limits<int64_t>::max());
+  if (by == 0) raise("ValueError", "slice step cannot be zero");
   const auto clip = [&](int64_t at) {
     if (at < 0) {
       at += length;
@@ -360,7 +361,7 @@ SliceRange resolve_slice(const Value& start, const Value& stop, const Value& ste
   int64_t count = 0;
   if (by > 0 && from < to) count = (to - from - 1) / by + 1;
   if (by < 0 && to < from) count = (from - to - 1) / -by + 1;
-  return {from, by, count};
+  return {from, to, by, count};
 }
 
 Value get_slice(Runtime& rt, const Value& object, const Value& start, const Value& stop, const Value& step) {
@@ -376,8 +377,8 @@ Value get_slice(Runtime& rt, const Value& object, const Value& start, const Valu
     rt.budget.items(count);
     std::vector<Value> out;
     out.reserve(count);
-    for (int64_t i = 0, at = range.start; i < range.count; ++i, at += range.step)
-      out.push_back(items->values[static_cast<size_t>(at)]);
+    for (int64_t i = 0; i < range.count; ++i)
+      out.push_back(items->values[static_cast<size_t>(range.start + i * range.step)]);
     return object.get<ListPtr>() ? Value::list(std::move(out)) : Value::tuple(std::move(out));
   }
   const std::string& bytes = object.bytes();
@@ -392,8 +393,8 @@ Value get_slice(Runtime& rt, const Value& object, const Value& start, const Valu
   }
   const std::u32string points = decode(bytes);
   std::string out;
-  for (int64_t i = 0, at = range.start; i < range.count; ++i, at += range.step)
-    append_code_point(out, points[static_cast<size_t>(at)]);
+  for (int64_t i = 0; i < range.count; ++i)
+    append_code_point(out, points[static_cast<size_t>(range.start + i * range.step)]);
   return Value(std::move(out), object.text().safe);
 }
 

@@ -33,7 +33,7 @@ Value call_value(Runtime& rt, const Value& callee, Arguments arguments);
 // Resolves start:stop:step over a sequence (Python's slice.indices). Throws if step is zero or a bound is not
 // an int.
 struct SliceRange {
-  int64_t start, step, count;
+  int64_t start, stop, step, count;  // stop is clipped, as slice.indices gives it
 };
 SliceRange resolve_slice(const Value& start, const Value& stop, const Value& step, int64_t length);
 

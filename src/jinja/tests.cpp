@@ -58,6 +58,12 @@ bool is_callable(Runtime&, const Value& v, const Value&) {
   return v.is_undefined();
 }
 
+// A name among those of filters or tests; what cannot be hashed cannot be looked up.
+bool named(Runtime& rt, const Value& v, bool (*known)(std::string_view)) {
+  hash(rt, v);
+  return v.is_text() && known(v.bytes());
+}
+
 const std::unordered_map<std::string_view, Entry>& table() {
   static const std::unordered_map<std::string_view, Entry> entries{
       {"odd",
@@ -87,9 +93,8 @@ const std::unordered_map<std::string_view, Entry>& table() {
       {"escaped", {[](Runtime&, const Value& v, const Value&) { return v.is_text() && v.text().safe; }, 0}},
       {"sameas", {[](Runtime&, const Value& v, const Value& other) { return identical(v, other); }, 1}},
       {"in", {[](Runtime& rt, const Value& v, const Value& in) { return contains(rt, in, v); }, 1}},
-      {"filter",
-       {[](Runtime&, const Value& v, const Value&) { return v.is_text() && is_filter(v.bytes()); }, 0}},
-      {"test", {[](Runtime&, const Value& v, const Value&) { return v.is_text() && is_test(v.bytes()); }, 0}},
+      {"filter", {[](Runtime& rt, const Value& v, const Value&) { return named(rt, v, is_filter); }, 0}},
+      {"test", {[](Runtime& rt, const Value& v, const Value&) { return named(rt, v, is_test); }, 0}},
       {"==", {eq, 1}},
       {"eq", {eq, 1}},
       {"equalto", {eq, 1}},

@@ -362,6 +362,30 @@ Value title_case(Runtime& rt, const Value& self, const Arguments& arguments) {
   return Value(any);
 }
 
+// A mapping from code points to text, code points or None.
+Value translate(Runtime& rt, const Value& self, const Arguments& arguments) {
+  const Bound bound(rt, arguments, "translate", {"table"}, 1);
+  std::string out;
+  for (size_t pos = 0; pos < self.bytes().size();) {
+    rt.budget.spend(1);
+    const char32_t c = next_code_point(self.bytes(), pos);
+    const Value to = get_item(rt, bound[0], Value(static_cast<int64_t>(c)));
+    if (to.is_undefined()) {
+      append_code_point(out, c);
+    } else if (to.is_text()) {
+      out += to.bytes();
+    } else if (const auto index = to_index(to)) {
+      if (*index < 0 || *index > 0x10FFFF || (*index >= 0xD800 && *index < 0xE000))
+        raise("ValueError", "character mapping must be in range(0x110000)");
+      append_code_point(out, static_cast<char32_t>(*index));
+    } else if (!to.is_none()) {
+      raise("TypeError", "character mapping must return integer, None or str");
+    }
+    if (out.size() > kMaxTextBytes) rt.budget.text(out.size());
+  }
+  return like(self, std::move(out));
+}
+
 Value format(Runtime& rt, const Value& self, const Arguments& arguments) {
   return like(self, format_braces(rt, self.bytes(), arguments, self.text().safe));
 }
@@ -469,6 +493,7 @@ Method find_text_method(std::string_view name) {
       {"islower", lower_case},
       {"isupper", upper_case},
       {"istitle", title_case},
+      {"translate", translate},
       {"format", format},
       {"format_map", format_map},
   };
