@@ -49,9 +49,11 @@ AddedTokens::AddedTokens(const JsonNode& node, const BpeModel& model, const Norm
   }
   // Special tokens first: of two patterns that are the same text after normalisation, the first one counts.
   RegexScratch scratch;
+  StringMap<bool> seen;  // of special ones listed twice the first is looked for
   for (const bool special : {true, false}) {
     for (const AddedToken& token : tokens) {
       if (token.content.empty() || is_special(token.content) != special) continue;
+      if (special && (!token.special || !seen.emplace(token.content, true).second)) continue;
       const uint32_t id = *id_of(token.content);
       if (!token.normalized) {
         as_given_.add(token.content, id);

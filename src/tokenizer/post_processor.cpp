@@ -49,30 +49,26 @@ bool PostProcessor::needs_texts() const {
                      [](const Step& s) { return std::holds_alternative<TrimOffsets>(s); });
 }
 
-void PostProcessor::apply(Encoding& encoding, std::vector<std::string>& texts,
+void PostProcessor::apply(Encoding& encoding, const std::vector<std::string>& texts,
                           bool add_special_tokens) const {
-  const bool with_texts = needs_texts();
+  // A template leaves the text's tokens a piece of their own, so trimming first is the same in any order.
+  for (const Step& step : steps_)
+    if (const auto* how = std::get_if<TrimOffsets>(&step)) trim(*how, encoding, texts);
   for (const Step& step : steps_) {
-    if (const auto* how = std::get_if<TrimOffsets>(&step)) {
-      trim(*how, encoding, texts);
-      continue;
-    }
+    const auto* around = std::get_if<Template>(&step);
+    if (!around) continue;
     Encoding whole;
-    std::vector<std::string> whole_texts;
-    for (const Piece& piece : std::get<Template>(step).pieces) {
+    for (const Piece& piece : around->pieces) {
       if (const auto* ids = std::get_if<std::vector<int64_t>>(&piece)) {
         if (!add_special_tokens) continue;
         whole.ids.insert(whole.ids.end(), ids->begin(), ids->end());
         whole.offsets.resize(whole.ids.size(), {0, 0});
-        if (with_texts) whole_texts.resize(whole.ids.size());
       } else {
         whole.ids.insert(whole.ids.end(), encoding.ids.begin(), encoding.ids.end());
         whole.offsets.insert(whole.offsets.end(), encoding.offsets.begin(), encoding.offsets.end());
-        whole_texts.insert(whole_texts.end(), texts.begin(), texts.end());
       }
     }
     encoding = std::move(whole);
-    texts = std::move(whole_texts);
   }
 }
 

@@ -19,7 +19,7 @@ class PostProcessor {
   explicit PostProcessor(const JsonNode& node);  // null, or the object with its "type"
 
   // `texts` are the tokens as the model spells them; only looked at if needs_texts().
-  void apply(Encoding& encoding, std::vector<std::string>& texts, bool add_special_tokens) const;
+  void apply(Encoding& encoding, const std::vector<std::string>& texts, bool add_special_tokens) const;
   bool needs_texts() const;
 
   // The special tokens that stand before and after a text, in order.
