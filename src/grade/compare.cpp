@@ -183,8 +183,7 @@ bool is_equation(const Expr& e) { return e.kind == ExprKind::relation && e.name 
 bool is_name(const Expr& e) {
   if (e.kind == ExprKind::symbol) return true;
   if (e.kind == ExprKind::e || e.kind == ExprKind::i) return true;  // used as names here
-  if (e.kind == ExprKind::call)
-    return e.name.rfind("function ", 0) == 0 || e.name == "max" || e.name == "min" || e.name == "arg";
+  if (e.kind == ExprKind::call) return e.name == "max" || e.name == "min" || e.name == "arg";
   if (e.kind == ExprKind::product || is_list(e))
     return std::all_of(e.args.begin(), e.args.end(), [](const auto& a) {
       return a->kind == ExprKind::symbol || a->kind == ExprKind::e || a->kind == ExprKind::i;
@@ -263,7 +262,9 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
     }
     if (plain && std::all_of(a->args.begin(), a->args.end(), [](const auto& e) { return is_value(*e); }) &&
         std::all_of(b->args.begin(), b->args.end(), [](const auto& e) { return is_value(*e); })) {
-      const auto is_call = [](const Expr& e) { return e.kind == ExprKind::call && is_name(e); };
+      const auto is_call = [](const Expr& e) {
+        return e.kind == ExprKind::symbol && e.name.find('(') != std::string::npos;
+      };
       // f(x) = x + 1 and y = x + 1 define the same.
       if ((is_call(*a->args[0]) && is_name(*b->args[0])) || (is_call(*b->args[0]) && is_name(*a->args[0])))
         return compare_items(a->args[1], b->args[1]);

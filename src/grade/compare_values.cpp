@@ -53,22 +53,22 @@ Agreement agree_at(const Expr& a, const Expr& b, const Assignment& symbols) {
   return Agreement::unclear;
 }
 
-// A decimal that is the other value rounded to the decimal's last place, with at least four digits.
+// A decimal of three or more places that is the other value rounded to its last place.
 bool rounds_to(const Expr& decimal, const Expr& other) {
-  if (decimal.kind != ExprKind::number || !decimal.decimal ||
-      fmpz_bits(fmpq_numref(decimal.value.get())) < 12)
-    return false;
+  if (decimal.kind != ExprKind::number || decimal.decimals < 3 || decimal.decimals > 1000) return false;
   const Evaluation x = evaluate(other, {}, 128);
   if (!x.known || !x.value.is_finite() || !acb_is_real(x.value.get())) return false;
-  // |value - other| * denominator <= 1 (a little more than half a unit of the last place).
+  // |value - other| <= half a unit of the last place, a little more for a digit cut off wrongly.
   Ball d;
-  acb_set_fmpq(d.get(), decimal.value.get(), 128);
-  acb_sub(d.get(), d.get(), x.value.get(), 128);
-  acb_mul_fmpz(d.get(), d.get(), fmpq_denref(decimal.value.get()), 128);
+  acb_set_fmpq(d.get(), scaled_by_ten(decimal.value, decimal.decimals).get(), 128);
+  Ball unit;
+  acb_set_fmpq(unit.get(), scaled_by_ten(Rational(1), decimal.decimals).get(), 128);
+  acb_mul(unit.get(), unit.get(), x.value.get(), 128);
+  acb_sub(d.get(), d.get(), unit.get(), 128);
   arf_t size;
   arf_init(size);
   acb_get_abs_ubound_arf(size, d.get(), 60);
-  const bool near = arf_cmp_si(size, 1) <= 0;
+  const bool near = arf_cmp_d(size, 0.501) <= 0;
   arf_clear(size);
   return near;
 }

@@ -80,15 +80,36 @@ size_t sentence_end(std::string_view text) {
   return text.size();
 }
 
-// "$...$", "\(...\)", "\[...\]" at the beginning: the formula alone.
+// The first "close" after `from` that is not escaped.
+size_t find_close(std::string_view text, std::string_view close, size_t from) {
+  for (size_t at = text.find(close, from); at != std::string_view::npos; at = text.find(close, at + 1))
+    if (at == 0 || text[at - 1] != '\\' || close[0] == '\\') return at;
+  return std::string_view::npos;
+}
+
+// "$...$", "\(...\)", "\[...\]" at the beginning: the formula alone. Where what is quoted has formulas of its
+// own
+// ("$Any $h$ will do.$"), its first sign closes nothing: then all up to the last one.
 std::optional<std::string_view> leading_formula(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kMarks = {
       {{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}}};
   for (const auto& [open, close] : kMarks) {
     if (text.substr(0, open.size()) != open) continue;
-    const size_t end = text.find(close, open.size());
-    if (end != std::string_view::npos && end > open.size())
-      return text.substr(open.size(), end - open.size());
+    size_t end = find_close(text, close, open.size());
+    if (end == std::string_view::npos || end == open.size()) continue;
+    if (close == "$") {
+      const size_t after = end + 1;
+      const bool text_follows =
+          after < text.size() &&
+          (is_letter(text[after]) || is_digit(text[after]) || text[after] == '\\' || text[after] == '[' ||
+           text[after] == '(' || text[after] == '{' || text[after] == '=');
+      if (kSpace.find(text[end - 1]) != std::string_view::npos || text_follows || text[end - 1] == '\n') {
+        const size_t last = text.rfind('$');
+        const std::string_view tail = trim(text.substr(last + 1), " \t\r\n.");
+        if (last > end && tail.empty()) end = last;
+      }
+    }
+    return text.substr(open.size(), end - open.size());
   }
   return std::nullopt;
 }

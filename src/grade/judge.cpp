@@ -24,6 +24,7 @@ std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> out;
   std::string word;
   const auto flush = [&] {
+    if (word == "dfrac" || word == "tfrac" || word == "cfrac") word = "frac";
     if (!word.empty() && word != "a" && word != "an" && word != "the" && word != "text" && word != "mathrm" &&
         word != "textbf" && word != "mbox" && word != "is" && word != "left" && word != "right" &&
         word != "it")

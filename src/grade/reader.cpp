@@ -622,6 +622,7 @@ class Reader {
     auto out = std::make_shared<Expr>();
     out->value = t.value;
     out->decimal = t.decimal;
+    out->decimals = t.decimals;
     // 0.1\overline{6}: digits that repeat for ever.
     const bool repeats = is_command("overline") || is_command("bar");
     if (!repeats || t.text.find('.') == std::string::npos || !is_mark("{", 1) ||
@@ -652,9 +653,11 @@ class Reader {
       const bool at_number = peek(1).kind == TokenKind::number && is_mark(")", 2);
       if (named || (at_number && t.text[0] >= 'A' && t.text[0] <= 'Z')) {
         ++at_;
-        auto args = items();
+        const auto args = items();
         expect(")");
-        return make_node(ExprKind::call, std::move(args), "function " + t.text);
+        std::string name = t.text;
+        for (const auto& a : args) name += (name.size() == 1 ? "(" : ",") + canonical_text(*a);
+        return make_symbol(name + ")");
       }
     }
     return make_symbol(t.text);

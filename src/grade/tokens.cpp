@@ -243,6 +243,9 @@ class Cutter {
     if (failed_) return text.size();
     out_.back().value = std::move(value);
     out_.back().decimal = point || scientific;
+    const size_t at_point = digits.find('.');
+    if (!scientific && at_point != std::string::npos)
+      out_.back().decimals = static_cast<int>(digits.size() - at_point - 1);
     return i;
   }
 
@@ -373,8 +376,11 @@ class Cutter {
   // The content of \text{...}: inner formulas and macros lose their signs, braces go.
   static std::string plain_text(std::string_view content) {
     std::string out;
-    for (const char c : content)
-      if (c != '$') out += c == '~' ? ' ' : c;
+    for (size_t i = 0; i < content.size(); ++i) {
+      if (content[i] == '$' || (content[i] == '\\' && i + 1 < content.size() && content[i + 1] == '$'))
+        continue;
+      out += content[i] == '~' ? ' ' : content[i];
+    }
     const size_t begin = out.find_first_not_of(' ');
     if (begin == std::string::npos) return {};
     return out.substr(begin, out.find_last_not_of(' ') - begin + 1);

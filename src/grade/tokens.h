@@ -24,7 +24,8 @@ struct Token {
   TokenKind kind = TokenKind::end;
   std::string text;
   Rational value;
-  bool decimal = false;  // written with a point
+  bool decimal = false;  // written with a point or an exponent
+  int decimals = 0;      // digits behind the point
   bool space = false;    // white space stands before it
   bool sticky = false;   // a word written as plain letters right behind a number or letter ("5cm")
 };
