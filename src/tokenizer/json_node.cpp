@@ -75,7 +75,7 @@ void JsonNode::wrong_type(std::string_view expected) const {
                     value_->is_null() ? "null" : value_->type_name()));
 }
 
-nlohmann::json read_json_file(const std::filesystem::path& file) {
+nlohmann::json read_tokenizer_json(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) fail("{}: cannot be opened", file.string());
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());

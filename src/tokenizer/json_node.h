@@ -46,6 +46,6 @@ class JsonNode {
 };
 
 // The parsed file; Error if it cannot be read or is not JSON.
-nlohmann::json read_json_file(const std::filesystem::path& file);
+nlohmann::json read_tokenizer_json(const std::filesystem::path& file);
 
 }  // namespace circuitdiff

@@ -30,12 +30,16 @@ bool SpecialTokens::rebuilds_template() const {
   return false;
 }
 
+const char* SpecialTokens::default_bos() const {
+  return tokenizer_class.starts_with("Gemma") ? "<bos>" : "<s>";
+}
+
 SpecialTokens read_special_tokens(const std::filesystem::path& folder) {
   SpecialTokens out;
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     const auto path = folder / name;
     if (!std::filesystem::exists(path)) continue;
-    const nlohmann::json json = read_json_file(path);
+    const nlohmann::json json = read_tokenizer_json(path);
     const std::string file = path.string();
     const JsonNode root(json, file);
     read_token(root, "bos_token", out.bos);

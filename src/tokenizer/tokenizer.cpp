@@ -108,7 +108,7 @@ TokenizerParts::TokenizerParts(const std::filesystem::path& folder) {
              path.string(), other);
     fail("{}: no such file", path.string());
   }
-  const nlohmann::json json = read_json_file(path);
+  const nlohmann::json json = read_tokenizer_json(path);
   const std::string file = path.string();
   const JsonNode root(json, file);
   normalizer_ = Normalizer(member_or_null(root, "normalizer", file));
@@ -130,6 +130,8 @@ TokenizerParts::TokenizerParts(const std::filesystem::path& folder) {
   for (const auto& [id, token] : added_->by_id()) vocab_size = std::max<int64_t>(vocab_size, int64_t{id} + 1);
   special = read_special_tokens(folder);
   if (!special.unk) special.unk = model_->unknown_token();
+  if (!special.bos && special.rebuilds_template() && id_of(std::string_view(special.default_bos())))
+    special.bos = special.default_bos();
   settle_special_tokens((folder / "tokenizer_config.json").string());
 }
 
@@ -144,7 +146,7 @@ void TokenizerParts::settle_special_tokens(const std::string& file) {
     if (!id && token) fail("{}: {}: \"{}\" is not in the vocabulary", file, name, *token);
     return id.has_value();
   };
-  if (special.rebuilds_template()) {
+  if (special.rebuilds_template() && (special.bos || special.add_bos)) {
     const bool with_bos = special.add_bos.value_or(true) && needed(bos, special.bos, "bos_token");
     const bool with_eos = special.add_eos.value_or(false) && needed(eos, special.eos, "eos_token");
     before.clear();
