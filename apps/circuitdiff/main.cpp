@@ -1,0 +1,50 @@
+// circuitdiff: what did post-training do inside this model?
+#include <c10/util/Exception.h>
+
+#include <cstdio>
+#include <new>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "commands.h"
+#include "records/manifest.h"
+
+namespace {
+
+int fail_with(const std::string& message, int code) {
+  std::string line = message.substr(0, message.find('\n'));
+  std::fprintf(stderr, "error: %s\n", line.c_str());
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace circuitdiff;
+  int exit_code = 0;
+  CLI::App app{
+      "What did post-training do inside this model? Edge attribution before and after, with intervals.",
+      "circuitdiff"};
+  app.set_version_flag("--version", std::string("circuitdiff ") + kVersion);
+  app.require_subcommand(1);
+  for (const auto setup :
+       {setup_grade, setup_select, setup_attribute, setup_inspect, setup_score, setup_text, setup_data, setup_verify})
+    setup(app, exit_code);
+  install_interrupt_handler();
+  try {
+    app.parse(argc, argv);
+    return exit_code;
+  } catch (const CLI::Success& e) {
+    return app.exit(e);  // --help, --version
+  } catch (const CLI::ParseError& e) {
+    return fail_with(std::string(e.what()) + " (see --help)", 2);
+  } catch (const Error& e) {
+    return fail_with(e.what(), e.exit_code());
+  } catch (const c10::Error& e) {
+    return fail_with(e.what_without_backtrace(), 1);
+  } catch (const std::bad_alloc&) {
+    return fail_with("out of memory", 1);
+  } catch (const std::exception& e) {
+    return fail_with(e.what(), 1);
+  }
+}

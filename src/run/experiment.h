@@ -1,0 +1,53 @@
+// An experiment file (SPEC 7): pairs of models, data sets, and the options of every stage, read and checked
+// whole before any work starts. Unknown keys are errors that name the nearest known one.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "attribute/options.h"
+#include "generate/generate_stage.h"
+#include "grade/grade_stage.h"
+#include "io/json.h"
+#include "metrics/compare_stage.h"
+#include "select/select_stage.h"
+
+namespace circuitdiff {
+
+struct PairSpec {
+  std::string name;
+  std::filesystem::path before, after;
+  bool chat = false;
+  std::string prompt;  // name of a preset; empty with chat, or where the model's own default is wanted
+};
+
+struct DataSpec {
+  std::string name;
+  std::filesystem::path file;
+  std::string dataset = "generic";
+};
+
+struct Experiment {
+  std::string name;
+  std::vector<std::string> texts{"own"};  // "cross" adds the 2 x 2
+  std::vector<std::string> controls;      // "null": the before-model against itself
+  std::vector<PairSpec> pairs;
+  std::vector<DataSpec> data;
+  // Options of the stages, without their files.
+  GenerateOptions generate;
+  GradeOptions grade;
+  SelectOptions select;
+  AttributeOptions attribute;
+  CompareOptions compare;
+
+  bool cross() const;
+  bool null_control() const;
+  json to_json() const;  // everything that the results depend on, models and data by path
+};
+
+// Relative paths are taken from the folder the command runs in; where nothing is there, from the file's own
+// folder.
+Experiment read_experiment(const std::filesystem::path& path);
+
+}  // namespace circuitdiff

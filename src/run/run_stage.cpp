@@ -1,0 +1,270 @@
+#include "run/run_stage.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <set>
+
+#include "attribute/attribute_stage.h"
+#include "base/error.h"
+#include "io/files.h"
+#include "records/manifest.h"
+#include "report/report_stage.h"
+#include "run/experiment.h"
+
+namespace circuitdiff {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Names the work in front of the phase of a stage: "grpo, analysis, before: attribute".
+class NamedProgress : public Progress {
+ public:
+  NamedProgress(Progress& inner, std::string name) : inner_(inner), name_(std::move(name)) {}
+  void begin(std::string_view phase, int64_t total, std::string_view unit, int64_t done) override {
+    inner_.begin(fmt::format("{}: {}", name_, phase), total, unit, done);
+  }
+  void advance(int64_t units, std::string_view note) override { inner_.advance(units, note); }
+  void end() override { inner_.end(); }
+  void warn(std::string_view message) override { inner_.warn(fmt::format("{}: {}", name_, message)); }
+
+ private:
+  Progress& inner_;
+  std::string name_;
+};
+
+// Folder names of the models: the last part of the path, made distinct where two models share it.
+std::map<fs::path, std::string> model_names(const Experiment& e) {
+  std::vector<fs::path> models;
+  for (const PairSpec& p : e.pairs)
+    for (const fs::path& m : {p.before, p.after})
+      if (std::find(models.begin(), models.end(), m) == models.end()) models.push_back(m);
+  std::map<fs::path, std::string> out;
+  std::set<std::string> used;
+  for (const fs::path& m : models) {
+    const std::string base = fs::weakly_canonical(m).filename().string();
+    std::string name = base;
+    for (int i = 2; !used.insert(name).second; ++i) name = fmt::format("{}-{}", base, i);
+    out[m] = name;
+  }
+  return out;
+}
+
+Manifest describe(const Experiment& e, const RunOptions& o) {
+  Manifest m;
+  m.command = "run";
+  m.options = e.to_json();
+  m.options["limit"] = o.limit;
+  // Files are compared by content; the paths they were found under may change.
+  for (json& pair : m.options["pairs"]) pair.erase("before"), pair.erase("after");
+  for (json& data : m.options["data"]) data.erase("file");
+  for (const PairSpec& p : e.pairs) {
+    m.inputs.push_back(record_path("before model of " + p.name, p.before));
+    m.inputs.push_back(record_path("after model of " + p.name, p.after));
+  }
+  for (const DataSpec& d : e.data) m.inputs.push_back(record_file("questions of " + d.name, d.file));
+  return m;
+}
+
+class Run {
+ public:
+  Run(const RunOptions& options, Experiment experiment, fs::path folder, Progress& progress)
+      : options_(options),
+        e_(std::move(experiment)),
+        folder_(std::move(folder)),
+        progress_(progress),
+        names_(model_names(e_)) {}
+
+  RunResult go() {
+    result_.folder = folder_;
+    Manifest manifest = describe(e_, options_);
+    begin_or_resume(folder_ / "run.state.json", manifest, options_.overwrite, [&] { clear(); });
+    write_file_atomically(folder_ / "experiment.json", e_.to_json().dump(2) + "\n");
+    for (const DataSpec& data : e_.data)
+      for (const PairSpec& pair : e_.pairs)
+        for (const fs::path& model : {pair.before, pair.after}) answer(pair, model, data);
+    write_file_atomically(folder_ / "accuracy.json", result_.summary["accuracy"].dump(2) + "\n");
+    for (const PairSpec& pair : e_.pairs)
+      for (const DataSpec& data : e_.data) compare_pair(pair, data);
+
+    manifest.details["seconds"] = seconds_;
+    manifest.details["problems"] = result_.problems;
+    manifest.outputs = outputs();
+    write_manifest(folder_ / "manifest.json", manifest);  // the page shows it; its own hash is added below
+    timed("report", [&] { report_directory(folder_, ReportOptions{}, progress_); });
+    manifest.details["seconds"] = seconds_;
+    manifest.outputs = outputs();
+    write_manifest(folder_ / "manifest.json", manifest);
+    result_.report = folder_ / "report.html";
+    return result_;
+  }
+
+ private:
+  template <class Work>
+  auto timed(const std::string& stage, Work work) {
+    check_interrupt();
+    const auto start = std::chrono::steady_clock::now();
+    struct Add {
+      json& seconds;
+      const std::string& name;
+      std::chrono::steady_clock::time_point from;
+      ~Add() {
+        const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
+        seconds[name] = seconds.value(name, 0.0) + spent;
+      }
+    } add{seconds_, stage, start};
+    return work();
+  }
+
+  void clear() const {
+    for (const char* part : {"generate", "grade", "pairs"}) fs::remove_all(folder_ / part);
+    for (const char* part : {"experiment.json", "accuracy.json", "manifest.json", "report.html", "table.md",
+                             "table.csv", "table.tex"})
+      fs::remove(folder_ / part);
+  }
+
+  fs::path graded(const fs::path& model, const DataSpec& data) const {
+    return folder_ / "grade" / names_.at(model) / (data.name + ".jsonl");
+  }
+
+  // Generates and grades one model's answers to one data set; a model of several pairs answers once.
+  void answer(const PairSpec& pair, const fs::path& model, const DataSpec& data) {
+    const std::string key = names_.at(model) + "/" + data.name;
+    if (!answered_.insert(key).second) return;
+    NamedProgress named(progress_, names_.at(model) + ", " + data.name);
+    GenerateOptions g = e_.generate;
+    g.model = model;
+    g.data = data.file;
+    g.dataset = data.dataset;
+    g.out = folder_ / "generate" / names_.at(model) / (data.name + ".jsonl");
+    if (pair.chat) g.chat = true;
+    if (!pair.prompt.empty()) g.prompt = pair.prompt;
+    g.device = options_.device;
+    if (options_.threads > 0) g.threads = options_.threads;
+    if (options_.limit > 0) g.limit = options_.limit;
+    timed("generate", [&] { generate(g, named); });
+    GradeOptions judge = e_.grade;
+    judge.input = g.out;
+    judge.out = graded(model, data);
+    // Grading is cheap beside what it would take to know that it need not be done again.
+    const auto summary = timed("grade", [&] { return grade_file(judge, named); });
+    result_.summary["accuracy"][names_.at(model)][data.name] = summary;
+  }
+
+  void compare_pair(const PairSpec& pair, const DataSpec& data) {
+    const std::string name = pair.name + ", " + data.name;
+    NamedProgress named(progress_, name);
+    const fs::path folder = folder_ / "pairs" / pair.name / data.name;
+    try {
+      SelectOptions s = e_.select;
+      s.before = graded(pair.before, data);
+      s.after = graded(pair.after, data);
+      s.out = folder / "pairs.jsonl";
+      result_.summary["selection"][pair.name][data.name] =
+          timed("select", [&] { return select_file(s, named); });
+      const auto before = attribute_side(pair, data, "before", pair.before, PairSide::before);
+      const auto after = attribute_side(pair, data, "after", pair.after, PairSide::after);
+      std::vector<fs::path> before_on_after, after_on_before;
+      if (e_.cross()) {
+        before_on_after = attribute_side(pair, data, "before-on-after", pair.before, PairSide::after);
+        after_on_before = attribute_side(pair, data, "after-on-before", pair.after, PairSide::before);
+      }
+      for (size_t i = 0; i < before.size(); ++i) {
+        CompareOptions c = e_.compare;
+        c.before = before[i];
+        c.after = after[i];
+        if (e_.cross()) {
+          c.before_on_after = before_on_after[i];
+          c.after_on_before = after_on_before[i];
+        }
+        result_.summary["metrics"][pair.name][data.name][label_of(before[i])] =
+            compare_once(c, folder / "compare" / label_of(before[i]), named);
+        if (!e_.null_control()) continue;
+        c.after = c.before;
+        c.before_on_after.clear();
+        c.after_on_before.clear();
+        compare_once(c, folder / "null" / label_of(before[i]), named);
+      }
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& error) {
+      // One empty cell must not take the others with it.
+      result_.problems.push_back(fmt::format("{}: {}", name, error.what()));
+      named.warn(error.what());
+    }
+  }
+
+  std::vector<fs::path> attribute_side(const PairSpec& pair, const DataSpec& data, const std::string& label,
+                                       const fs::path& model, PairSide side) {
+    NamedProgress named(progress_, fmt::format("{}, {}, {}", pair.name, data.name, label));
+    AttributeOptions a = e_.attribute;
+    a.model = model;
+    a.pairs = folder_ / "pairs" / pair.name / data.name / "pairs.jsonl";
+    a.side = side;
+    a.out = folder_ / "pairs" / pair.name / data.name / "attribute" / label;
+    a.device = options_.device;
+    if (options_.threads > 0) a.threads = options_.threads;
+    const AttributeResult r = timed("attribute", [&] { return attribute(a, named); });
+    for (const std::string& failure : r.failed)
+      result_.problems.push_back(fmt::format("{}, {}, {}: {}", pair.name, data.name, label, failure));
+    return r.outputs;
+  }
+
+  // "scores.alpha-0.1.safetensors" -> "alpha-0.1"
+  static std::string label_of(const fs::path& scores) {
+    const std::string name = scores.filename().string();
+    return name.substr(7, name.size() - 7 - std::string(".safetensors").size());
+  }
+
+  nlohmann::ordered_json compare_once(CompareOptions c, const fs::path& out, Progress& named) {
+    c.out = out;
+    return timed("compare", [&] { return compare_files(c, named); });
+  }
+
+  std::vector<FileRecord> outputs() const {
+    std::vector<FileRecord> out;
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_))
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files) {
+      const std::string name = file.filename().string();
+      if (file == folder_ / "manifest.json" || name == "run.state.json" || name.ends_with(".lock")) continue;
+      const std::string relative = fs::relative(file, folder_).string();
+      out.push_back({relative, relative, sha256_file(file)});
+    }
+    return out;
+  }
+
+  const RunOptions& options_;
+  Experiment e_;
+  fs::path folder_;
+  Progress& progress_;
+  std::map<fs::path, std::string> names_;
+  std::set<std::string> answered_;
+  json seconds_ = json::object();
+  RunResult result_;
+};
+
+}  // namespace
+
+RunResult run_experiment(const RunOptions& options, Progress& progress) {
+  if (options.experiment.empty()) usage_error("run: EXPERIMENT.toml is missing");
+  if (options.limit < 0) usage_error("--limit: 0 or more expected, {} found", options.limit);
+  Experiment experiment = read_experiment(options.experiment);
+  resolve_device(options.device);
+  // Every model is opened before the first question is asked: a damaged one should not be found out an hour
+  // later.
+  for (const PairSpec& pair : experiment.pairs) {
+    Checkpoint::open(pair.before);
+    Checkpoint::open(pair.after);
+  }
+  const fs::path folder = options.out.empty() ? fs::path("runs") / experiment.name : options.out;
+  fs::create_directories(folder);
+  const FileLock lock(folder / ".lock");
+  return Run(options, std::move(experiment), folder, progress).go();
+}
+
+}  // namespace circuitdiff
