@@ -4,6 +4,7 @@
 #include <map>
 
 #include "grade/extract.h"
+#include "grade/harness.h"
 #include "grade/judge.h"
 
 namespace circuitdiff {
@@ -33,16 +34,37 @@ json summaries(const std::map<std::string, Count>& groups) {
 
 }  // namespace
 
-void grade_generation(Generation& g, GradeCompat /*compat*/) {
-  const Extraction extraction = extract_answer(g.answer, g.dataset);
-  g.extracted = extraction.text;
-  g.extra["extraction"] = extraction_rule_name(extraction.rule);
-  const Judgement judgement = extraction.text ? judge(*extraction.text, g.gold, g.dataset)
-                                              : Judgement{Verdict::different, "no answer found"};
+void grade_generation(Generation& g, GradeCompat compat) {
+  g.correct.reset();
+  Judgement judgement;
+  if (compat == GradeCompat::harness) {
+    HarnessJudgement harness = harness_judge(g.answer, g.gold, g.dataset);
+    g.extracted = std::move(harness.extracted);
+    g.extra["extraction"] = "harness";
+    judgement = std::move(harness.judgement);
+  } else {
+    const Extraction extraction = extract_answer(g.answer, g.dataset);
+    g.extracted = extraction.text;
+    g.extra["extraction"] = extraction_rule_name(extraction.rule);
+    judgement = extraction.text ? judge(*extraction.text, g.gold, g.dataset)
+                                : Judgement{Verdict::different, "no answer found"};
+  }
   g.verdict = verdict_name(judgement.verdict);
   g.extra["reason"] = judgement.reason;
-  g.correct.reset();
   if (judgement.verdict != Verdict::undecided) g.correct = judgement.verdict == Verdict::equal;
+}
+
+std::vector<Disagreement> list_disagreements(const std::vector<Generation>& generations) {
+  std::vector<Disagreement> out;
+  for (const auto& g : generations) {
+    Generation ours = g, theirs = g;
+    grade_generation(ours, GradeCompat::none);
+    grade_generation(theirs, GradeCompat::harness);
+    if (ours.correct == theirs.correct) continue;
+    out.push_back({g.id, g.sample, g.gold, ours.extracted, ours.verdict, ours.extra.value("reason", ""),
+                   theirs.extracted.value_or(""), theirs.verdict});
+  }
+  return out;
 }
 
 std::pair<double, double> wilson_interval(int64_t successes, int64_t n) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +37,17 @@ void visit(V& v, GradeOptions& o) {
 
 // Fills extracted, verdict, correct and, in `extra`, extraction (the rule) and reason.
 void grade_generation(Generation& generation, GradeCompat compat);
+
+// An answer on which our verdict and the harness's part.
+struct Disagreement {
+  std::string id;
+  int64_t sample = 0;
+  std::string gold;
+  std::optional<std::string> extracted;  // ours
+  std::string verdict, reason;           // ours
+  std::string harness_extracted, harness_verdict;
+};
+std::vector<Disagreement> list_disagreements(const std::vector<Generation>& generations);
 
 // {"n", "correct", "undecided", "different", "accuracy", "wilson95": [low, high], "by_finish_reason": {..},
 //  "by_extraction": {..}, "by_dataset": {..}}; an undecided answer counts as not correct.
