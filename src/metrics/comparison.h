@@ -33,7 +33,8 @@ struct MetricComparison {
 std::vector<MetricComparison> compare_metrics(const ScoreMatrices& before, const ScoreMatrices& after,
                                               const MetricOptions& options);
 
-// One number a sample for every metric with is_sample_mean, and intensity over edges; null where undefined.
+// One number a sample for every metric that is a mean over samples, and intensity over edges; null where
+// undefined.
 struct SampleValues {
   std::string name;  // of the metric; "edge_intensity" for mean abs(W) over existing edges
   std::vector<std::optional<double>> values;  // [n]

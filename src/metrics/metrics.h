@@ -54,14 +54,6 @@ struct EnumWords<Metric> {
 };
 static_assert(EnumWords<Metric>::words.size() == kMetrics);
 
-// True where the metric is a plain mean over samples of one number a sample: its per-sample values can be
-// plotted and have an effect size.
-constexpr bool is_sample_mean(Metric m) {
-  return m == Metric::act_intensity || m == Metric::dist_kurtosis || m == Metric::gini ||
-         m == Metric::effective_edges || m == Metric::top1_share || m == Metric::mean_loss ||
-         m == Metric::mean_error;
-}
-
 struct MetricOptions {
   Cells cells = Cells::matrix;   // cells of the paper's metrics
   int bins = 100;                // of info_complexity

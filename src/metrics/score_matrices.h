@@ -46,5 +46,7 @@ struct Figure {
 // Throws Error unless sizes agree with n, n_forward and n_backward, edges are 0 or 1 and every number is
 // finite. `name` begins the message: "before: sample 3, cell [2, 5]: a finite number expected, nan found".
 void check_matrices(const ScoreMatrices& w, std::string_view name);
+// The same for every file of a comparison, and that n, shape and edges agree.
+void check_paired(std::span<const ScoreMatrices> files, std::span<const std::string_view> names);
 
 }  // namespace circuitdiff
