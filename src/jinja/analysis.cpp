@@ -7,6 +7,7 @@
 #include <set>
 
 #include "jinja/lexer.h"
+#include "jinja/symbols.h"
 #include "jinja/text.h"
 
 namespace circuitdiff::jinja {
@@ -214,6 +215,9 @@ class Analyser {
 
 }  // namespace
 
-void analyse(Template& tree) { Analyser(tree).body(tree.body, false, false); }
+void analyse(Template& tree) {
+  Analyser(tree).body(tree.body, false, false);
+  find_hidden_names(tree);
+}
 
 }  // namespace circuitdiff::jinja

@@ -49,9 +49,9 @@ using ExprPtr = std::unique_ptr<Expr>;
 struct Expr {
   ExprKind kind = ExprKind::constant;
   int line = 0;
-  int depth = 1;         // of the tree below, itself included
-  bool stores = false;   // a name that is assigned to
-  bool constant = true;  // jinja2 evaluates it while compiling
+  int depth = 1;        // of the tree below, itself included
+  bool stores = false;  // a name that is assigned to
+  bool slices = false;  // has a slice in it
   uint32_t symbol = 0;
   Value value;
   std::string text;
@@ -85,6 +85,7 @@ using Body = std::vector<StmtPtr>;
 // The parameters of a macro or call block, the last `defaults.size()` of them with a default.
 struct Signature {
   std::vector<uint32_t> parameters;
+  std::vector<uint32_t> hidden;  // of the top level
   std::vector<std::string> names;
   std::vector<ExprPtr> defaults;
   bool uses_caller = false, uses_kwargs = false, uses_varargs = false;
@@ -106,11 +107,15 @@ struct Stmt {
   Body body, otherwise;
   Signature signature;
   bool recursive = false, uses_loop = false, required = false, scoped = false;
+  // Names that the scope of the body (of the loop's else) assigns somewhere, and that are undefined until
+  // then even where a variable of that name exists: see analysis.h.
+  std::vector<uint32_t> hidden, hidden_otherwise;
 };
 
 struct Template {
   std::string name;
   Body body;
+  std::vector<uint32_t> hidden;                             // of the top level
   std::vector<std::string> names;                           // of symbols
   std::vector<std::pair<std::string, const Stmt*>> blocks;  // by name
 };

@@ -9,6 +9,27 @@
 
 namespace circuitdiff::jinja {
 
+namespace {
+[[noreturn]] void refuse_folding() { raise("Impossible", "not a constant"); }
+}  // namespace
+
+// jinja2 evaluates a printed constant while it compiles, and falls back on the rendering where that fails.
+// The two differ only for slices that raise: a constant one is undefined.
+Value Interpreter::evaluate_output(const Expr& expr, const ScopePtr& scope) {
+  if (expr.slices) {
+    folding_ = true;
+    try {
+      Value value = evaluate(expr, scope);
+      folding_ = false;
+      return value;
+    } catch (const Raised& error) {
+      folding_ = false;
+      if (error.kind == "ResourceError") throw;
+    }
+  }
+  return evaluate(expr, scope);
+}
+
 Value Interpreter::evaluate(const Expr& expr, const ScopePtr& scope) {
   rt.budget.spend(1);
   rt.check_stack();
@@ -24,6 +45,7 @@ Value Interpreter::evaluate(const Expr& expr, const ScopePtr& scope) {
     case ExprKind::constant:
       return expr.value;
     case ExprKind::name:
+      if (folding_) refuse_folding();
       return lookup(scope, expr.symbol);
     case ExprKind::member:
       return get_attribute(rt, lookup(scope, expr.symbol), expr.text);
@@ -111,6 +133,7 @@ Value Interpreter::evaluate(const Expr& expr, const ScopePtr& scope) {
       }
     }
     case ExprKind::call:
+      if (folding_) refuse_folding();
       return evaluate_call(expr, scope, nullptr);
     case ExprKind::filter:
       return evaluate_filter(expr, scope, nullptr);
@@ -228,6 +251,9 @@ Value Interpreter::evaluate_filter(const Expr& expr, const ScopePtr& scope, cons
   }
   const Arguments arguments = evaluate_arguments(expr, 1, scope);
   rt.line = expr.line;
+  if (folding_)
+    for (const char* name : {"map", "select", "reject", "selectattr", "rejectattr", "random"})
+      if (expr.text == name) refuse_folding();
   const Filter filter = find_filter(expr.text);
   if (!filter) raise("TemplateRuntimeError", fmt::format("No filter named {} found.", repr(expr.text)));
   return filter(rt, value, arguments);

@@ -13,7 +13,12 @@ namespace circuitdiff::jinja {
 
 Interpreter::Interpreter(const Template& template_tree, Runtime& runtime,
                          const nlohmann::ordered_json& variables)
-    : tree(template_tree), rt(runtime), top_(template_tree.names.size()) {
+    : tree(template_tree),
+      rt(runtime),
+      variables_(template_tree.names.size()),
+      top_(template_tree.names.size()),
+      hidden_(template_tree.names.size()) {
+  for (const uint32_t hidden : tree.hidden) hidden_[hidden] = true;
   const auto symbol = [&](const char* name) {
     const auto at = std::find(tree.names.begin(), tree.names.end(), name);
     return at == tree.names.end() ? kNoSymbol : static_cast<uint32_t>(at - tree.names.begin());
@@ -25,11 +30,11 @@ Interpreter::Interpreter(const Template& template_tree, Runtime& runtime,
   for (size_t i = 0; i < tree.names.size(); ++i) {
     const auto at = variables.find(tree.names[i]);
     if (at != variables.end()) {
-      top_[i] = from_json(*at, rt);
+      variables_[i] = from_json(*at, rt);
     } else if (tree.names[i] == "self") {
-      top_[i] = Value(ObjectPtr(std::make_shared<SelfObject>(*this)));
+      variables_[i] = Value(ObjectPtr(std::make_shared<SelfObject>(*this)));
     } else {
-      top_[i] = find_global(tree.names[i]);
+      variables_[i] = find_global(tree.names[i]);
     }
   }
 }
@@ -57,7 +62,21 @@ std::string Interpreter::render_loop(const Stmt& loop, const ScopePtr& scope, co
 
 std::string Interpreter::render_block(const Stmt& block) {
   const CallGuard guard(rt);
-  return render_body(block.body, std::make_shared<Scope>(nullptr));
+  const ScopePtr scope = enter(nullptr, block.hidden);
+  scope->block = true;
+  return render_body(block.body, scope);
+}
+
+void Interpreter::hide(Scope& scope, const std::vector<uint32_t>& hidden) const {
+  for (const uint32_t symbol : hidden)
+    scope.variables.emplace_back(symbol,
+                                 Value::undefined(fmt::format("{} is undefined", repr(tree.names[symbol]))));
+}
+
+ScopePtr Interpreter::enter(const ScopePtr& parent, const std::vector<uint32_t>& hidden) const {
+  auto scope = std::make_shared<Scope>(parent);
+  hide(*scope, hidden);
+  return scope;
 }
 
 void Interpreter::append(std::string& out, std::string_view text) {
@@ -68,10 +87,15 @@ void Interpreter::append(std::string& out, std::string_view text) {
 }
 
 const Value* Interpreter::find(const ScopePtr& scope, uint32_t symbol) const {
-  for (const Scope* s = scope.get(); s; s = s->parent.get())
+  bool in_block = false;
+  for (const Scope* s = scope.get(); s; s = s->parent.get()) {
+    in_block = s->block;
     for (const auto& [known, value] : s->variables)
       if (known == symbol) return &value;
-  return top_[symbol] ? &*top_[symbol] : nullptr;
+  }
+  if (top_[symbol]) return &*top_[symbol];
+  if (hidden_[symbol] && !in_block) return nullptr;
+  return variables_[symbol] ? &*variables_[symbol] : nullptr;
 }
 
 Value Interpreter::lookup(const ScopePtr& scope, uint32_t symbol) const {
@@ -164,9 +188,7 @@ Interpreter::Flow Interpreter::run_statement(const Stmt& stmt, const ScopePtr& s
       return Flow::next;
     case StmtKind::output:
       for (const ExprPtr& expr : stmt.expressions) {
-        folding_ = expr->constant;
-        const Value value = evaluate(*expr, scope);
-        folding_ = false;
+        const Value value = evaluate_output(*expr, scope);
         rt.line = expr->line;
         if (value.is_text()) {
           append(out, value.bytes());
@@ -209,7 +231,7 @@ Interpreter::Flow Interpreter::run_statement(const Stmt& stmt, const ScopePtr& s
       return Flow::next;
     }
     case StmtKind::filter_block: {
-      const auto inner = std::make_shared<Scope>(scope);
+      const ScopePtr inner = enter(scope, stmt.hidden);
       std::string text;
       if (const Flow flow = run_body(stmt.body, inner, text); flow != Flow::next) return flow;
       rt.budget.text(text.size());
@@ -218,7 +240,7 @@ Interpreter::Flow Interpreter::run_statement(const Stmt& stmt, const ScopePtr& s
       return Flow::next;
     }
     case StmtKind::with: {
-      const auto inner = std::make_shared<Scope>(scope);
+      const ScopePtr inner = enter(scope, stmt.hidden);
       for (size_t i = 0; i < stmt.targets.size(); ++i)
         assign(*stmt.targets[i], evaluate(*stmt.expressions[i], scope), inner);
       return run_body(stmt.body, inner, out);
@@ -226,8 +248,12 @@ Interpreter::Flow Interpreter::run_statement(const Stmt& stmt, const ScopePtr& s
     case StmtKind::block: {
       if (stmt.required)
         raise("TemplateRuntimeError", fmt::format("Required block {} not found", repr(stmt.text)));
+      if (!stmt.scoped) {
+        append(out, render_block(stmt));
+        return Flow::next;
+      }
       const CallGuard guard(rt);
-      append(out, render_body(stmt.body, std::make_shared<Scope>(stmt.scoped ? scope : nullptr)));
+      append(out, render_body(stmt.body, enter(scope, stmt.hidden)));
       return Flow::next;
     }
     case StmtKind::load:
@@ -242,7 +268,7 @@ Interpreter::Flow Interpreter::run_statement(const Stmt& stmt, const ScopePtr& s
 }
 
 void Interpreter::run_assign_block(const Stmt& stmt, const ScopePtr& scope, Flow& flow) {
-  const auto inner = std::make_shared<Scope>(scope);
+  const ScopePtr inner = enter(scope, stmt.hidden);
   std::string text;
   flow = run_body(stmt.body, inner, text);
   if (flow != Flow::next) return;
@@ -293,6 +319,7 @@ Interpreter::Flow Interpreter::run_loop(const Stmt& stmt, const ScopePtr& scope,
     } else {
       inner = std::make_shared<Scope>(scope);
     }
+    hide(*inner, stmt.hidden);
     assign(*stmt.target, item, inner);
     if (context) set(inner, loop_symbol, Value(ObjectPtr(context)));
     const Flow flow = run_body(stmt.body, inner, out);
@@ -301,7 +328,7 @@ Interpreter::Flow Interpreter::run_loop(const Stmt& stmt, const ScopePtr& scope,
     rt.line = stmt.line;
   }
   if (completed || stmt.otherwise.empty()) return Flow::next;
-  return run_body(stmt.otherwise, std::make_shared<Scope>(scope), out);
+  return run_body(stmt.otherwise, enter(scope, stmt.hidden_otherwise), out);
 }
 
 }  // namespace circuitdiff::jinja

@@ -19,6 +19,7 @@ struct Scope {
   std::vector<std::pair<uint32_t, Value>> variables;
   std::shared_ptr<Scope> parent;  // null: the top level
   bool remembered = false;        // by a macro or a recursive loop
+  bool block = false;             // of a {% block %}: sees the variables that the top level hides
 };
 using ScopePtr = std::shared_ptr<Scope>;
 
@@ -33,6 +34,7 @@ class Interpreter {
   std::string render_block(const Stmt& block);
   Value evaluate(const Expr& expr, const ScopePtr& scope);
   void set(const ScopePtr& scope, uint32_t symbol, Value value);
+  void hide(Scope& scope, const std::vector<uint32_t>& hidden) const;
 
   const Template& tree;
   Runtime& rt;
@@ -48,6 +50,8 @@ class Interpreter {
   Flow run_loop(const Stmt& stmt, const ScopePtr& scope, const Value& iterable, int depth, std::string& out);
   void run_assign_block(const Stmt& stmt, const ScopePtr& scope, Flow& flow);
   void append(std::string& out, std::string_view text);
+  Value evaluate_output(const Expr& expr, const ScopePtr& scope);
+  ScopePtr enter(const ScopePtr& parent, const std::vector<uint32_t>& hidden) const;
 
   const Value* find(const ScopePtr& scope, uint32_t symbol) const;
   Value lookup(const ScopePtr& scope, uint32_t symbol) const;
@@ -63,8 +67,10 @@ class Interpreter {
   Value evaluate_compare(const Expr& expr, const ScopePtr& scope);
   Arguments evaluate_arguments(const Expr& expr, size_t first, const ScopePtr& scope);
 
-  bool folding_ = false;                   // inside an output that jinja2 evaluates while it compiles
-  std::vector<std::optional<Value>> top_;  // by symbol: variables, then what the top level sets
+  bool folding_ = false;                         // inside an output that jinja2 evaluates while it compiles
+  std::vector<std::optional<Value>> variables_;  // by symbol: what the caller gave, and the globals
+  std::vector<std::optional<Value>> top_;        // by symbol: what the top level has set
+  std::vector<bool> hidden_;                     // by symbol: undefined at the top level until set there
 };
 
 }  // namespace circuitdiff::jinja

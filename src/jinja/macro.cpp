@@ -39,6 +39,7 @@ Value Macro::call(Runtime& rt, Arguments arguments) {
   const Signature& s = stmt_.signature;
   const size_t count = s.parameters.size();
   const auto scope = std::make_shared<Scope>(scope_);
+  interpreter_.hide(*scope, stmt_.hidden);
   const auto bind = [&](uint32_t symbol, Value value) { interpreter_.set(scope, symbol, std::move(value)); };
   const auto take = [&](std::string_view name) -> std::optional<Value> {
     const auto at = std::find_if(arguments.keyword.begin(), arguments.keyword.end(),

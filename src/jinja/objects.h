@@ -41,6 +41,7 @@ class DictView : public Object {
   IteratorPtr iterate(Runtime& rt) override;
   IteratorPtr iterate_backwards(Runtime& rt) override;
   std::optional<size_t> length(Runtime&) override { return dict_->size(); }
+  bool hashable() const override { return part_ == Part::values; }
   int depth() const override { return dict_->depth() + 1; }
   Value element(size_t i) const;
   size_t size() const { return dict_->size(); }

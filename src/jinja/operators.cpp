@@ -274,6 +274,7 @@ bool contains(Runtime& rt, const Value& container, const Value& element) {
     return container.bytes().find(element.bytes()) != std::string::npos;
   }
   if (const Dict* dict = container.dict()) return dict->find(rt, element) != nullptr;
+  if (const DictView* view = container.object<DictView>(); view && !view->hashable()) hash(rt, element);
   if (!iterable(rt, container))
     raise("TypeError", fmt::format("argument of type '{}' is not iterable", type_name(container)));
   const IteratorPtr it = iterate(rt, container);

@@ -11,13 +11,13 @@ ExprPtr Parser::make(ExprKind kind, int line) const {
   auto out = std::make_unique<Expr>();
   out->kind = kind;
   out->line = line;
-  out->constant = kind != ExprKind::name && kind != ExprKind::member && kind != ExprKind::call;
+  out->slices = kind == ExprKind::slice;
   return out;
 }
 
 void Parser::check_depth(Expr& node, const Expr* child) const {
   if (!child) return;
-  node.constant = node.constant && child->constant;
+  node.slices = node.slices || child->slices;
   node.depth = std::max(node.depth, child->depth + 1);
   if (node.depth > kMaxSyntaxDepth) error("an expression is nested too deeply");
 }
@@ -434,10 +434,6 @@ ExprPtr Parser::parse_filter(ExprPtr node, bool start_inline) {
     ExprPtr out = make(ExprKind::filter, token.line);
     out->text = token.text;
     while (skip_op(".")) out->text += "." + expect(TokenKind::name, "name").text;
-    // Filters that read the context, and those of a filter block, wait for the rendering.
-    out->constant = node != nullptr;
-    for (const char* name : {"map", "select", "reject", "selectattr", "rejectattr", "random"})
-      out->constant = out->constant && out->text != name;
     adopt(*out, std::move(node));
     if (current().is_op("(")) parse_call_arguments(*out);
     node = std::move(out);

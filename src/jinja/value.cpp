@@ -415,7 +415,8 @@ size_t hash(Runtime& rt, const Value& value) {
   }
   if (value.is_none()) return 2;
   if (value.is_undefined()) return 3;
-  if (const auto* p = value.get<ObjectPtr>()) return std::hash<const void*>{}(p->get());
+  if (const auto* p = value.get<ObjectPtr>(); p && (*p)->hashable())
+    return std::hash<const void*>{}(p->get());
   raise("TypeError", fmt::format("unhashable type: '{}'", type_name(value)));
 }
 

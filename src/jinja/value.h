@@ -153,6 +153,7 @@ class Object {
   virtual IteratorPtr iterate_backwards(Runtime& rt);  // null: reversed() refuses it
   virtual std::optional<size_t> length(Runtime& rt);
   virtual bool sequence() const { return false; }  // has __getitem__
+  virtual bool hashable() const { return true; }
   virtual bool same(const Object& other) const { return this == &other; }
   virtual int depth() const { return 1; }
 };

@@ -167,7 +167,7 @@ zfill(12) expandtabs() expandtabs(4) removeprefix('He') removesuffix('ld') isalp
 isspace() isprintable() isascii() isidentifier() islower() isupper() istitle() format(1,2) format(1,b=2) format_map({'a':1})
 get('a') get('zz') get('zz',5) items() keys() values() items()|list keys()|list values()|list copy() count(1) index(2) pop()
 append(1) update({}) setdefault('q',1) clear() foo foo.bar __class__ _x bit_length() is_integer() real a name start tags[0]
-encode('utf-8') translate({})""".split()
+translate({})""".split()
 
 OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or", "is sameas"]
 
@@ -425,10 +425,23 @@ a {# unclosed
 {{ loop.index if loop is defined else 'no loop' }}
 {{ caller is defined }}{{ varargs is defined }}
 {{ super is defined }}
+{% for x in [1] %}{{ word }}{% endfor %}|{% set word = 1 %}{{ word }}
+{% for x in [1] %}{{ word }}{% endfor %}|{{ word }}{% set word = 1 %}
+{% if no %}{% set word = 1 %}{% endif %}{% for x in [1] %}{{ word }}{% endfor %}
+{% for x in [1] %}{{ word }}{% endfor %}{% if yes %}{% set word = 1 %}{% else %}{% set text = 2 %}{% endif %}{{ word }}{{ text }}
+{% block b %}{{ word }}{% endblock %}{% for x in [1] %}{{ word }}{% endfor %}{% set word = 1 %}{{ self.b() }}
+{% macro m() %}{{ word }}{% endmacro %}{{ m() }}{% set word = 1 %}{{ m() }}
+{% macro m() %}{% for x in [1] %}{{ word }}{% endfor %}{% set word = 1 %}{% endmacro %}{{ m() }}{{ word }}
+{% set a = 1 %}{% for x in [1, 2] %}{% for y in [1] %}{{ a }}{{ word }}{% endfor %}{% set a = 2 %}{% set word = 3 %}{{ a }}{{ word }}{% endfor %}
+{% with %}{% for y in [1] %}{{ text }}{% endfor %}{% set text = 3 %}{% endwith %}
+{% filter upper %}{% for y in [1] %}{{ text }}{% endfor %}{% set text = 3 %}{% endfilter %}
+{% for x in [] %}{% else %}{% for y in [1] %}{{ text }}{% endfor %}{% set text = 3 %}{{ text }}{% endfor %}
+{% for x in [1] %}{{ tools|length }}{% endfor %}{% if tools %}{% set tools = [] %}{% endif %}{{ tools|length }}
+{% for x in [1] %}{{ f() }}{% endfor %}{% macro f() %}F{% endmacro %}
 """.strip("\n").split("\n")
 
 # Python prints these with an address, and what a filter makes of the text hides it.
-PRINTS_ADDRESS = r"(\(words\|map\('upper'\)\)|\(people\|selectattr\('tags'\)\)|word\.upper)(\||.* ~ )"
+PRINTS_ADDRESS = r"attr\('upper'\)|(\(words\|map\('upper'\)\)|\(people\|selectattr\('tags'\)\)|word\.upper)(\||.* ~ )"
 # Views of a dict can be subtracted and compared as sets; sets have no place in a template.
 MAKES_A_SET = r"mapping\.(keys|items)\(\) (-|<|>|==|!=)|(-|<|>|<=|>=|==|!=) mapping\.(keys|items)\(\)"
 

@@ -82,7 +82,7 @@ TEST(Template, FiltersFollowJinja) {
             "1 4 3");
   EXPECT_EQ(render("{{ 'a\n\nb'|indent(2) }}|{{ 'they\\'re here'|title }}|{{ 2.5|round }}|{{ "
                    "word|truncate(5, true, '') }}"),
-            "a\n\n  b|They're Here|2.0|Hello World");
+            "a\n\n  b|They're Here|2.0|Hello");
   EXPECT_EQ(render("{% set g = numbers|map('string') %}{{ g|join('+') }}|{{ g|join('+') }}"), "3+1+2|");
 }
 
@@ -132,6 +132,15 @@ TEST(Template, AssignmentsStayInTheirScopeAndNamespacesDoNot) {
             "2322");
   EXPECT_EQ(render("{% set b %}x{{ word }}{% endset %}{{ b|upper }}{% set a, c = 1, 2 %}{{ a }}{{ c }}"),
             "XHELLO WORLD12");
+}
+
+// Names belong to the whole scope that assigns them: jinja2 decides that before it renders.
+TEST(Template, AScopeHidesWhatItAssignsLater) {
+  EXPECT_EQ(render("[{% for x in [1] %}{{ word }}{% endfor %}{% set word = 1 %}{{ word }}]"), "[1]");
+  EXPECT_EQ(render("[{{ word }}{% for x in [1] %}{{ word }}{% endfor %}{% set word = 1 %}]"),
+            "[Hello WorldHello World]");
+  EXPECT_EQ(render("{% for x in [1] %}{{ word }}{% endfor %}{% if false %}{% set word = 1 %}{% endif %}"),
+            "Hello World");
 }
 
 TEST(Template, MacrosTakeDefaultsKeywordsAndACaller) {
