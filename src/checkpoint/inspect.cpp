@@ -40,6 +40,11 @@ ordered_json graph_json(int64_t n_layers, GraphKind kind) {
           {"edges_paper", paper.n_edges()}};
 }
 
+// A folder's name need not be UTF-8; JSON must be.
+ordered_json utf8_json(const std::string& text) {
+  return ordered_json::parse(ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+}
+
 std::string scalar_text(const ordered_json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -123,7 +128,7 @@ ordered_json inspect_json(const Checkpoint& checkpoint, const ordered_json& esti
   ordered_json types = ordered_json::object();
   for (const auto& [type, count] : checkpoint.tensors_by_type()) types[tensor_type_name(type)] = count;
   ordered_json out = {
-      {"model", checkpoint.folder().string()},
+      {"model", utf8_json(checkpoint.folder().string())},
       {"architecture", to_word(c.architecture)},
       {"n_layers", c.n_layers},
       {"d_model", c.d_model},

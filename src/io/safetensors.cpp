@@ -252,7 +252,8 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Tens
                            {"data_offsets", {offset, offset + size}}};
     offset += size;
   }
-  std::string text = header.dump();
+  // Metadata may hold a path, and a path need not be UTF-8.
+  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');
   const uint64_t length = text.size();
   write_file_atomically(path, [&](const auto& append) {

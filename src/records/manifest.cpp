@@ -73,7 +73,8 @@ Manifest Manifest::from_json(const json& value, const std::string& where) {
 }
 
 void write_manifest(const std::filesystem::path& path, const Manifest& manifest) {
-  write_file_atomically(path, manifest.to_json().dump(2) + "\n");
+  // A path need not be UTF-8.
+  write_file_atomically(path, manifest.to_json().dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 Manifest read_manifest(const std::filesystem::path& path) {
@@ -155,12 +156,13 @@ std::vector<std::string> verify_manifest(const std::filesystem::path& path) {
     }
     const std::string found = record_path(record.role, file).sha256;
     if (found != record.sha256)
-      problems.push_back(fmt::format("{} {} ({}): sha256 {} expected, {} found", kind, record.role, record.path,
-                                     record.sha256.substr(0, 12), found.substr(0, 12)));
+      problems.push_back(fmt::format("{} {} ({}): sha256 {} expected, {} found", kind, record.role,
+                                     record.path, record.sha256.substr(0, 12), found.substr(0, 12)));
   };
   // Inputs lie where the command was given them, outputs beside their manifest.
   for (const auto& r : manifest.inputs) check(r, "input", r.path, path.parent_path() / r.path);
-  for (const auto& r : manifest.outputs) check(r, "output", path.parent_path() / r.path, path.parent_path() / r.path);
+  for (const auto& r : manifest.outputs)
+    check(r, "output", path.parent_path() / r.path, path.parent_path() / r.path);
   return problems;
 }
 

@@ -75,6 +75,16 @@ TEST(Inspect, ShowsTheCallersEstimate) {
   EXPECT_THAT(inspect_text(*checkpoint), Not(HasSubstr("eap")));
 }
 
+TEST(Inspect, AFolderWhoseNameIsNotUtf8CanBePrinted) {
+  const TempFolder folder;
+  const auto odd = folder / "caf\xe9";
+  std::filesystem::create_directory(odd);
+  TinyModel().write(folder);
+  for (const char* name : {"config.json", "model.safetensors"})
+    std::filesystem::rename(folder / name, odd / name);
+  EXPECT_THAT(inspect_json(*Checkpoint::open(odd)).dump(), HasSubstr("caf\xef\xbf\xbd\""));
+}
+
 TEST(Inspect, EveryLineIsALabelAndItsText) {
   const std::string text = inspect_text(*Checkpoint::open(golden("qwen3")));
   size_t lines = 0;

@@ -81,6 +81,12 @@ TEST(Safetensors, TheHeaderIsPaddedToEightBytesAndTheSameInputGivesTheSameBytes)
   }
 }
 
+TEST(Safetensors, MetadataThatIsNotUtf8CanBeWritten) {
+  const test::TempFolder folder;
+  write_safetensors(folder / "t", {}, {{"model", "caf\xe9"}});
+  EXPECT_EQ(SafetensorsFile(folder / "t").metadata().at("model"), "caf\xef\xbf\xbd");
+}
+
 TEST(Safetensors, WritingChecksShapesAndNames) {
   const test::TempFolder folder;
   const std::vector<float> x{1, 2, 3};

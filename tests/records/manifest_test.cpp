@@ -34,6 +34,14 @@ TEST(Manifest, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read_manifest(folder / "manifest.json").to_json()["circuitdiff"], kVersion);
 }
 
+TEST(Manifest, APathThatIsNotUtf8CanBeWritten) {
+  const test::TempFolder folder;
+  Manifest m = sample();
+  m.inputs[0].path = "caf\xe9";
+  write_manifest(folder / "manifest.json", m);
+  EXPECT_EQ(read_manifest(folder / "manifest.json").inputs.at(0).path, "caf\xef\xbf\xbd");
+}
+
 TEST(Manifest, ErrorsNameTheField) {
   const test::TempFolder folder;
   const auto read = [&](const char* content) {
