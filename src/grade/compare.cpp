@@ -202,11 +202,14 @@ bool has_symbols(const Expr& e) {
 ExprPtr said_by(const Expr& equation, bool& contradicts) {
   contradicts = false;
   const Expr& first = *equation.args.front();
-  const ExprPtr& final_side = equation.args.back();
-  if (equation.args.size() == 2 && is_name(first)) return final_side;
+  // "x = 7/9 ~ 0.78" says 7/9; "x ~ 0.78" says 0.78.
+  size_t n = std::max<size_t>(equation.exact_sides, 1);
+  if (n == 1 && (is_name(first) || equation.exact_sides == 0)) n = equation.args.size();
+  const ExprPtr& final_side = equation.args[n - 1];
+  if (n == 2 && is_name(first)) return final_side;
   // A chain: what stands last, if the values agree.
   const size_t from = is_name(first) ? 1 : 0;
-  for (size_t k = from; k + 1 < equation.args.size(); ++k) {
+  for (size_t k = from; k + 1 < n; ++k) {
     if (!is_value(*equation.args[k]) || !is_value(*final_side)) return nullptr;
     if (has_symbols(*equation.args[k])) return nullptr;
     const Verdict verdict = compare_values(*equation.args[k], *final_side).verdict;
@@ -244,6 +247,21 @@ Judgement compare_zero_sets(const Expr& a, const Expr& b) {
   return same;
 }
 
+// "f('x)" -> "x": the argument, if it is one symbol.
+std::string only_argument(const std::string& call) {
+  const size_t open = call.find("('");
+  if (open == std::string::npos || call.find_first_of(",+*^(", open + 2) != std::string::npos) return {};
+  return call.substr(open + 2, call.size() - open - 3);
+}
+
+ExprPtr with_symbol(const ExprPtr& e, const std::string& from, const std::string& to) {
+  if (e->kind == ExprKind::symbol) return e->name == from ? make_symbol(to) : e;
+  if (e->args.empty()) return e;
+  auto out = std::make_shared<Expr>(*e);
+  for (auto& a : out->args) a = with_symbol(a, from, to);
+  return out;
+}
+
 std::string turned(const std::string& sign) {
   if (sign == "<") return ">";
   if (sign == ">") return "<";
@@ -265,6 +283,12 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
       const auto is_call = [](const Expr& e) {
         return e.kind == ExprKind::symbol && e.name.find('(') != std::string::npos;
       };
+      // f(x) = x + 1 and f(n) = n + 1 define the same.
+      if (is_call(*a->args[0]) && is_call(*b->args[0])) {
+        const std::string x = only_argument(a->args[0]->name), y = only_argument(b->args[0]->name);
+        if (!x.empty() && !y.empty() && x != y)
+          return compare_items(a->args[1], with_symbol(b->args[1], y, x));
+      }
       // f(x) = x + 1 and y = x + 1 define the same.
       if ((is_call(*a->args[0]) && is_name(*b->args[0])) || (is_call(*b->args[0]) && is_name(*a->args[0])))
         return compare_items(a->args[1], b->args[1]);
@@ -386,7 +410,11 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
     if (!said)
       return is_value(*y) && !has_symbols(*y) ? different("an equation and a number")
                                               : undecided("an equation and none");
-    return x == a ? compare_items(said, y) : compare_items(y, said);
+    const Judgement exact = x == a ? compare_items(said, y) : compare_items(y, said);
+    if (exact.verdict != Verdict::equal && x->exact_sides < x->args.size() && is_value(*x->args.back()) &&
+        compare_items(x->args.back(), y).verdict == Verdict::equal)
+      return equal("the same rounded value");
+    return exact;
   }
   if (is_list(*a) && is_list(*b)) return compare_lists(a, b);
   if (a->kind == ExprKind::matrix && b->kind == ExprKind::matrix) {
@@ -405,8 +433,10 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
     if (value.verdict == Verdict::equal && !a->unit.empty() && !b->unit.empty() &&
         plain_unit(a->unit) != plain_unit(b->unit) && is_tuple_like(*a) == is_tuple_like(*b)) {
       const std::string x = plain_unit(a->unit), y = plain_unit(b->unit);
-      if (x.find(y) == std::string::npos && y.find(x) == std::string::npos)
-        return undecided("the same number, different units");
+      const auto has_words_of = [](const std::string& all, const std::string& part) {
+        return (" " + all + " ").find(" " + part + " ") != std::string::npos;
+      };
+      if (!has_words_of(x, y) && !has_words_of(y, x)) return undecided("the same number, different units");
     }
     return value;
   }

@@ -90,6 +90,11 @@ Judgement compare_values(const Expr& a, const Expr& b) {
                           : differing(a, b, "different rational numbers");
   }
   if (canonical_text(a) == canonical_text(b)) return {Verdict::equal, "the same expression"};
+  const auto infinite = [](const Expr& e) {
+    return e.kind == ExprKind::infinity ||
+           (e.kind == ExprKind::product && e.args.size() == 2 && e.args[1]->kind == ExprKind::infinity);
+  };
+  if (infinite(a) && infinite(b)) return {Verdict::different, "infinity with another sign"};
   std::set<std::string> symbols;
   collect_symbols(a, symbols);
   collect_symbols(b, symbols);

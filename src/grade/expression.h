@@ -45,9 +45,10 @@ struct Expr {
   std::vector<ExprPtr> args;
   char open = 0, close = 0;
   size_t rows = 0, columns = 0;
-  bool decimal = false;  // a number written with a point or an exponent
-  int decimals = 0;      // digits behind its point
-  std::string unit;      // words after the expression, lower case, one space between them
+  bool decimal = false;    // a number written with a point or an exponent
+  int decimals = 0;        // digits behind its point
+  size_t exact_sides = 0;  // of a chain of equations: sides before the first "about equal"
+  std::string unit;        // words after the expression, lower case, one space between them
 };
 
 ExprPtr make_number(Rational value);

@@ -121,7 +121,13 @@ std::string without_remarks(std::string_view text) {
 }
 
 Judgement judge_mathematics(std::string_view prediction, std::string_view gold, const ReadOptions& options) {
-  const ReadAnswer a = read_answer(prediction, options), b = read_answer(gold, options);
+  ReadAnswer a = read_answer(prediction, options);
+  const ReadAnswer b = read_answer(gold, options);
+  if (!a.expr && b.expr) {
+    // A sentence that names its answer, in the box or behind a mark.
+    const Extraction again = extract_answer(prediction, {});
+    if (again.rule == ExtractionRule::answer_is) a = read_answer(*again.text, options);
+  }
   if (a.expr && b.expr) return compare_answers(a.expr, b.expr);
   if (b.expr) {
     Judgement text = compare_texts(prediction, gold);

@@ -195,7 +195,7 @@ class Reader {
       if (is_mark(sign)) return sign;
     if (is_command("in")) return "in";
     for (const char* about : {"approx", "simeq", "doteq", "cong"})
-      if (is_command(about)) return "=";
+      if (is_command(about)) return "~";
     if (is_command("equiv")) return "=";
     return {};
   }
@@ -212,8 +212,15 @@ class Reader {
       if (sides.size() > 30) unreadable("a chain too long");
     }
     if (signs.empty()) return sides.front();
-    if (std::all_of(signs.begin(), signs.end(), [](const auto& s) { return s == "="; }))
-      return make_node(ExprKind::relation, std::move(sides), "=");
+    if (std::all_of(signs.begin(), signs.end(), [](const auto& s) { return s == "=" || s == "~"; })) {
+      auto out = std::make_shared<Expr>();
+      out->kind = ExprKind::relation;
+      out->name = "=";
+      out->args = std::move(sides);
+      const auto about = std::find(signs.begin(), signs.end(), "~");
+      out->exact_sides = static_cast<size_t>(about - signs.begin()) + 1;
+      return out;
+    }
     if (signs.size() == 1) return make_node(ExprKind::relation, std::move(sides), signs.front());
     std::vector<ExprPtr> links;
     for (size_t k = 0; k < signs.size(); ++k)
@@ -317,7 +324,7 @@ class Reader {
       if (divide) f = inverse(std::move(f));
       factors.push_back(std::move(f));
       divide = false;
-      if (is_mark("*")) {
+      if (is_mark("*") || is_times_letter()) {
         ++at_;
         continue;
       }
@@ -332,6 +339,12 @@ class Reader {
       if (is_mark("(") && words_in_brackets()) break;
     }
     return factors.size() == 1 ? factors.front() : make_node(ExprKind::product, std::move(factors));
+  }
+
+  // "1.5 x 10^3": between two numbers x multiplies.
+  bool is_times_letter() const {
+    return peek().kind == TokenKind::letter && (peek().text == "x" || peek().text == "X") && peek().space &&
+           tokens_[at_ - 1].kind == TokenKind::number && peek(1).kind == TokenKind::number && peek(1).space;
   }
 
   // "(approximately)", "(apples)" behind a value.
@@ -623,6 +636,17 @@ class Reader {
     out->value = t.value;
     out->decimal = t.decimal;
     out->decimals = t.decimals;
+    // 0.333...: the last digit for ever, if it stands there twice.
+    const bool goes_on = peek().kind == TokenKind::letter &&
+                         (peek().text == "\\ldots" || peek().text == "\\dots" || peek().text == "\\cdots");
+    const size_t n = t.text.size();
+    if (goes_on && t.decimals >= 2 && t.text[n - 1] == t.text[n - 2]) {
+      ++at_;
+      Rational tail(t.text[n - 1] - '0', 9);
+      tail = scaled_by_ten(std::move(tail), -t.decimals);
+      fmpq_add(out->value.get(), out->value.get(), tail.get());
+      return out;
+    }
     // 0.1\overline{6}: digits that repeat for ever.
     const bool repeats = is_command("overline") || is_command("bar");
     if (!repeats || t.text.find('.') == std::string::npos || !is_mark("{", 1) ||
@@ -645,7 +669,7 @@ class Reader {
 
   ExprPtr letter(const Token& t) {
     if (t.text == "e") return make_node(ExprKind::e, {});
-    if (t.text == "i") return make_node(ExprKind::i, {});
+    if (t.text == "i" && !i_is_symbol_) return make_node(ExprKind::i, {});
     if (t.text == "\\mathbb R") return make_node(ExprKind::reals, {});
     // f(x): a function's value, not a product.
     if (is_mark("(") && !peek().space && t.text.size() == 1) {
@@ -668,6 +692,14 @@ class Reader {
     if (text == "infinity" || text == "inf") {
       ++at_;
       return make_node(ExprKind::infinity, {});
+    }
+    if ((text == "all" || text == "real" || text == "reals") && at_ == 0) {
+      if (is_word("all")) ++at_;
+      const bool real = is_word("real") || is_word("reals");
+      if (real) ++at_;
+      if (real && is_word("numbers")) ++at_;
+      if (real && at_end()) return make_node(ExprKind::reals, {});
+      unreadable("words");
     }
     const auto it = number_words().find(text);
     if (it != number_words().end() || fraction_word(text) == 2) {
@@ -915,6 +947,7 @@ class Reader {
 
   ExprPtr series(const std::string& name) {
     ExprPtr variable, from, to;
+    bool index_is_i = false;
     for (int k = 0; k < 2; ++k) {
       const bool below = is_mark("_");
       if (!below && !is_mark("^")) unreadable("a series without bounds");
@@ -926,20 +959,25 @@ class Reader {
         variable = bound->args[0];
         from = bound->args[1];
         if (variable->kind == ExprKind::i) variable = make_symbol("i");
+        index_is_i = variable->kind == ExprKind::symbol && variable->name == "i";
         if (variable->kind != ExprKind::symbol) unreadable("a series over no symbol");
       } else {
         to = std::move(bound);
       }
     }
     if (!from || !to) unreadable("a series without bounds");
-    return make_node(ExprKind::call, {variable, from, to, term()}, name);
+    const bool outer = std::exchange(i_is_symbol_, i_is_symbol_ || index_is_i);
+    ExprPtr body = term();
+    i_is_symbol_ = outer;
+    return make_node(ExprKind::call, {variable, from, to, std::move(body)}, name);
   }
 
   ReadOptions options_;
   std::vector<Token> tokens_;
   size_t at_ = 0;
   int depth_ = 0;
-  int bars_ = 0;  // open |
+  int bars_ = 0;              // open |
+  bool i_is_symbol_ = false;  // the index of a series
   std::string unit_;
 };
 

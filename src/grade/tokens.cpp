@@ -252,6 +252,12 @@ class Cutter {
   size_t letters(std::string_view text, size_t i, bool in_text) {
     size_t end = i;
     while (end < text.size() && is_letter(text[end])) ++end;
+    // "a.m.", "p.m."
+    if (end == i + 1 && (text[i] == 'a' || text[i] == 'p') &&
+        (text.substr(end, 3) == ".m." || text.substr(end, 4) == ". m.")) {
+      push(TokenKind::word, text[i] == 'a' ? "am" : "pm");
+      return end + (text[end + 1] == ' ' ? 4 : 3);
+    }
     const std::string_view run = text.substr(i, end - i);
     const std::string low = lower(run);
     const bool behind = !out_.empty() && !space_ &&
@@ -407,6 +413,10 @@ class Cutter {
     if (two == "==") {
       push(TokenKind::mark, "=");
       return i + 2;
+    }
+    if (text.substr(i, 3) == "...") {
+      push(TokenKind::letter, "\\ldots");
+      return i + 3;
     }
     push(TokenKind::mark, std::string(1, c));
     return i + 1;
