@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/error.h"
 #include "base/progress.h"
+#include "metrics/contrast.h"
 #include "metrics/resampling.h"
 #include "metrics/sample_table.h"
 #include "metrics/statistics.h"
@@ -12,23 +12,78 @@
 namespace circuitdiff {
 namespace {
 
-// Two values nearer than this, relative to the metric's, count as tied: rounding must not decide a p value.
-constexpr double kTie = 1e-10;
-
-struct Observed {
-  MetricComparison* out;
-  double before, after, difference, tolerance;
-};
-
-MetricValues minus(const MetricValues& after, const MetricValues& before) {
-  MetricValues out;
-  for (size_t i = 0; i < out.size(); ++i) out[i] = after[i] - before[i];
-  return out;
-}
+constexpr auto kRangeStatistic = static_cast<size_t>(Metric::info_complexity);
 
 void add_reason(std::string& reason, const std::string& more) {
-  if (more.empty() || reason == more) return;
-  reason += (reason.empty() ? "" : "; ") + more;
+  if (!more.empty()) reason += (reason.empty() ? "" : "; ") + more;
+}
+
+MetricComparison without_statistics(const char* name, const Figure& before, const Figure& after) {
+  MetricComparison m;
+  m.name = name;
+  m.before = before.value;
+  m.after = after.value;
+  if (before.reason == after.reason) {
+    m.reason = before.reason;
+  } else {
+    if (!before.value) add_reason(m.reason, "before: " + before.reason);
+    if (!after.value) add_reason(m.reason, "after: " + after.reason);
+  }
+  if (!m.before || !m.after) return m;
+  const double difference = *m.after - *m.before;
+  if (!std::isfinite(difference)) {
+    m.reason = "difference: too large for float64";
+    return m;
+  }
+  m.difference = difference;
+  if (const double relative = difference / *m.before; *m.before != 0 && std::isfinite(relative))
+    m.relative = relative;
+  else
+    add_reason(m.reason, *m.before == 0 ? "relative: before is 0" : "relative: too large for float64");
+  return m;
+}
+
+// Two-sided p of every difference: before and after swapped within questions, the metric computed anew.
+void add_p_values(const SampleTable& table, const MetricOptions& options,
+                  std::vector<MetricComparison>& out) {
+  const int64_t n = table.n();
+  std::array<double, kMetrics> least{};  // a difference this large counts as a hit
+  std::array<int64_t, kMetrics> hits{};
+  for (size_t i = 0; i < kMetrics; ++i)
+    if (out[i].difference)
+      least[i] = std::abs(*out[i].difference) - tie_tolerance(std::array{*out[i].before, *out[i].after});
+  const auto count_hit = [&](size_t i, double difference) {
+    // A value that is undefined after the swap counts as a hit: p can only grow by it.
+    if (!(std::abs(difference) < least[i])) ++hits[i];
+  };
+  std::vector<uint8_t> swaps(static_cast<size_t>(n));
+  std::vector<UnitSet> sets;          // before and after of each permutation, kept for info_complexity
+  constexpr int64_t kKept = 2000000;  // units kept at a time
+  for (int64_t r = 0; r < options.permutations; ++r) {
+    if (r % 64 == 0) check_interrupt();
+    draw_swaps(options.seed, r, swaps);
+    UnitSet before;
+    UnitSet after;
+    for (int64_t k = 0; k < n; ++k) {
+      const bool swap = swaps[static_cast<size_t>(k)];
+      before.add(swap ? n + k : k);
+      after.add(swap ? k : n + k);
+    }
+    const MetricValues b = table.evaluate(before);
+    const MetricValues a = table.evaluate(after);
+    for (size_t i = 0; i < kMetrics; ++i)
+      if (i != kRangeStatistic) count_hit(i, a[i] - b[i]);
+    if (!out[kRangeStatistic].difference) continue;
+    sets.push_back(std::move(before));
+    sets.push_back(std::move(after));
+    if (static_cast<int64_t>(sets.size()) * n < kKept && r + 1 < options.permutations) continue;
+    const auto complexity = table.info_complexities(sets);
+    for (size_t j = 0; j < complexity.size(); j += 2)
+      count_hit(kRangeStatistic, complexity[j + 1] - complexity[j]);
+    sets.clear();
+  }
+  for (size_t i = 0; i < kMetrics; ++i)
+    if (out[i].difference) out[i].p = permutation_p(hits[i], options.permutations);
 }
 
 }  // namespace
@@ -40,144 +95,35 @@ std::vector<MetricComparison> compare_metrics(const ScoreMatrices& before, const
   check_paired(files, std::array<std::string_view, 2>{"before", "after"});
   const double largest = std::max(largest_on_edges(before), largest_on_edges(after));
   const SampleTable table(files, options, largest, /*cross=*/options.permutations > 0);
-  const int64_t n = before.n;
+  const std::array values{table.values(0), table.values(1)};
 
-  std::vector<MetricComparison> out(kMetrics);
-  const auto b = table.values(0);
-  const auto a = table.values(1);
-  std::vector<Observed> observed;  // metrics with a difference
+  std::vector<MetricComparison> out;
+  std::array<std::array<ContrastFigure, kMetrics>, 1> figures;
   for (size_t i = 0; i < kMetrics; ++i) {
-    MetricComparison& m = out[i];
-    m.name = EnumWords<Metric>::words[i].second;
-    m.before = b[i].value;
-    m.after = a[i].value;
-    if (b[i].reason == a[i].reason) {
-      m.reason = b[i].reason;
-    } else {
-      if (!b[i].reason.empty()) add_reason(m.reason, "before: " + b[i].reason);
-      if (!a[i].reason.empty()) add_reason(m.reason, "after: " + a[i].reason);
-    }
-    if (!m.before || !m.after) continue;
-    const double difference = *m.after - *m.before;
-    if (!std::isfinite(difference)) {
-      add_reason(m.reason, "difference: too large for float64");
-      continue;
-    }
-    m.difference = difference;
-    if (*m.before != 0 && std::isfinite(difference / *m.before))
-      m.relative = difference / *m.before;
-    else
-      add_reason(m.reason, "relative: before is 0");
-    observed.push_back(
-        {&m, *m.before, *m.after, difference, kTie * std::max(std::abs(*m.before), std::abs(*m.after))});
+    out.push_back(without_statistics(EnumWords<Metric>::words[i].second, values[0][i], values[1][i]));
+    figures[0][i].value = out[i].difference;
   }
-  const auto index = [&](const Observed& o) { return static_cast<size_t>(o.out - out.data()); };
-  const auto info = static_cast<size_t>(Metric::info_complexity);
+  add_intervals(table, std::array{std::vector{-1.0, 1.0}}, values, options, figures);
+  if (options.permutations > 0) add_p_values(table, options, out);
 
-  // Intervals: questions resampled with both their matrices; the acceleration from leaving out one question.
-  if (options.bootstrap > 0 && n > 1 && !observed.empty()) {
-    std::vector<std::vector<double>> values(kMetrics);
-    std::vector<int32_t> weights(static_cast<size_t>(n));
-    UnitSet units_before;
-    UnitSet units_after;
-    const auto difference_of_weights = [&] {
-      units_before.clear();
-      units_after.clear();
-      for (int64_t k = 0; k < n; ++k) {
-        const int32_t w = weights[static_cast<size_t>(k)];
-        if (w == 0) continue;
-        units_before.add(k, w);
-        units_after.add(n + k, w);
-      }
-      return minus(table.evaluate(units_after), table.evaluate(units_before));
-    };
-    for (int64_t r = 0; r < options.bootstrap; ++r) {
-      if (r % 64 == 0) check_interrupt();
-      draw_weights(options.seed, r, weights);
-      const MetricValues d = difference_of_weights();
-      for (size_t i = 0; i < kMetrics; ++i)
-        if (std::isfinite(d[i])) values[i].push_back(d[i]);
-    }
-    std::vector<std::vector<double>> left_out(kMetrics);
-    std::fill(weights.begin(), weights.end(), 1);
-    for (int64_t k = 0; k < n; ++k) {
-      if (k % 64 == 0) check_interrupt();
-      weights[static_cast<size_t>(k)] = 0;
-      const MetricValues d = difference_of_weights();
-      weights[static_cast<size_t>(k)] = 1;
-      for (size_t i = 0; i < kMetrics; ++i) left_out[i].push_back(d[i]);
-    }
-    for (const Observed& o : observed) {
-      const size_t i = index(o);
-      if (i == info) continue;
-      const auto undefined = options.bootstrap - static_cast<int64_t>(values[i].size());
-      if (undefined * 20 > options.bootstrap) {
-        add_reason(o.out->reason,
-                   fmt::format("interval: undefined in {} of {} resamples", undefined, options.bootstrap));
-        continue;
-      }
-      const Interval interval = bootstrap_interval(values[i], o.difference, left_out[i], o.tolerance);
-      o.out->ci_low = interval.low;
-      o.out->ci_high = interval.high;
-      o.out->interval = interval.kind;
-    }
-  } else {
-    for (const Observed& o : observed)
-      if (index(o) != info)
-        add_reason(o.out->reason, n == 1 ? "interval: one question" : "interval: no resamples asked for");
-  }
-  if (out[info].difference) add_reason(out[info].reason, "range statistic");
-
-  // p values: before and after swapped within questions.
-  if (options.permutations > 0 && !observed.empty()) {
-    std::vector<int64_t> hits(kMetrics, 0);
-    const auto count_hits = [&](const Observed& o, double difference) {
-      // An undefined value counts as a hit: p can only get larger by it.
-      if (!(std::abs(difference) < std::abs(o.difference) - o.tolerance)) ++hits[index(o)];
-    };
-    std::vector<uint8_t> swaps(static_cast<size_t>(n));
-    std::vector<UnitSet> sets;  // before and after of each permutation, for info_complexity
-    const bool with_info = out[info].difference.has_value();
-    constexpr int64_t kBatch = 20000;  // permutations kept at a time
-    for (int64_t r = 0; r < options.permutations; ++r) {
-      if (r % 64 == 0) check_interrupt();
-      draw_swaps(options.seed, r, swaps);
-      UnitSet units_before;
-      UnitSet units_after;
-      for (int64_t k = 0; k < n; ++k) {
-        const bool swap = swaps[static_cast<size_t>(k)];
-        units_before.add(swap ? n + k : k);
-        units_after.add(swap ? k : n + k);
-      }
-      const MetricValues d = minus(table.evaluate(units_after), table.evaluate(units_before));
-      for (const Observed& o : observed)
-        if (index(o) != info) count_hits(o, d[index(o)]);
-      if (!with_info) continue;
-      sets.push_back(std::move(units_before));
-      sets.push_back(std::move(units_after));
-      if (r % kBatch != kBatch - 1 && r + 1 < options.permutations) continue;
-      const auto complexity = table.info_complexities(sets);
-      for (const Observed& o : observed)
-        if (index(o) == info)
-          for (size_t j = 0; j < sets.size(); j += 2) count_hits(o, complexity[j + 1] - complexity[j]);
-      sets.clear();
-    }
-    for (const Observed& o : observed) o.out->p = permutation_p(hits[index(o)], options.permutations);
-  } else {
-    for (const Observed& o : observed) add_reason(o.out->reason, "p: no permutations asked for");
-  }
   std::vector<std::optional<double>> p;
   for (const MetricComparison& m : out) p.push_back(m.p);
   const auto adjusted = benjamini_hochberg(p);
-  for (size_t i = 0; i < kMetrics; ++i) out[i].p_adjusted = adjusted[i];
-
-  for (const Observed& o : observed) {
-    const auto column = mean_column(static_cast<Metric>(index(o)));
-    if (!column) continue;
+  for (size_t i = 0; i < kMetrics; ++i) {
+    MetricComparison& m = out[i];
+    const ContrastFigure& figure = figures[0][i];
+    m.ci_low = figure.ci_low;
+    m.ci_high = figure.ci_high;
+    m.interval = figure.interval;
+    m.p_adjusted = adjusted[i];
+    if (m.difference) add_reason(m.reason, figure.reason);
+    if (m.difference && !m.p) add_reason(m.reason, "p: no permutations asked for");
+    const auto column = mean_column(static_cast<Metric>(i));
+    if (!m.difference || !column) continue;
     std::vector<double> differences;
-    for (int64_t k = 0; k < n; ++k)
-      differences.push_back(table.column(n + k, *column) - table.column(k, *column));
-    o.out->effect_size = cohen_dz(differences);
+    for (int64_t k = 0; k < before.n; ++k)
+      differences.push_back(table.column(before.n + k, *column) - table.column(k, *column));
+    m.effect_size = cohen_dz(differences);
   }
   return out;
 }

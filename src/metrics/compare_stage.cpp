@@ -1,0 +1,251 @@
+#include "metrics/compare_stage.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "io/files.h"
+#include "metrics/compare_json.h"
+#include "metrics/compare_tables.h"
+#include "metrics/comparison.h"
+#include "metrics/edge_change.h"
+#include "metrics/two_by_two.h"
+#include "records/manifest.h"
+#include "records/scores.h"
+
+namespace circuitdiff {
+namespace {
+
+// One file with the samples that it is compared on.
+struct Side {
+  std::string role;  // "before", "after", "before_on_after", "after_on_before"
+  std::filesystem::path path;
+  Scores scores;
+  std::vector<size_t> chosen;  // sample of the file for each compared question
+
+  bool has_ids() const {
+    const auto it = scores.metadata.find("ids");
+    return it != scores.metadata.end() && !it->second.empty();
+  }
+  std::string name() const { return path.string(); }
+  ScoreMatrices view() const {
+    return {scores.n,     scores.n_forward, scores.n_backward, scores.scores,
+            scores.edges, scores.loss,      scores.error};
+  }
+};
+
+void check_names(const Side& a, const Side& b, const char* what, const std::vector<std::string>& of_a,
+                 const std::vector<std::string>& of_b) {
+  const auto named = [&](const Side& s) {
+    const auto it = s.scores.metadata.find(what);
+    return it != s.scores.metadata.end() && !it->second.empty();
+  };
+  if (!named(a) || !named(b)) return;  // a file without names takes the other's
+  for (size_t i = 0; i < of_a.size(); ++i)
+    if (of_a[i] != of_b[i])
+      fail("{}: metadata \"{}\": entry {} is {} here and {} in {}", b.name(), what, i, in_quotes(of_b[i]),
+           in_quotes(of_a[i]), a.name());
+}
+
+void check_same_graph(const Side& a, const Side& b) {
+  const Scores& x = a.scores;
+  const Scores& y = b.scores;
+  if (x.n_forward != y.n_forward || x.n_backward != y.n_backward)
+    fail("{}: tensor \"scores\": shape [n, {}, {}] expected, as {} has, [n, {}, {}] found", b.name(),
+         x.n_forward, x.n_backward, a.name(), y.n_forward, y.n_backward);
+  for (size_t c = 0; c < x.edges.size(); ++c)
+    if (x.edges[c] != y.edges[c])
+      fail("{}: tensor \"edges\": cell [{}, {}] is {} here and {} in {}", b.name(),
+           static_cast<int64_t>(c) / x.n_backward, static_cast<int64_t>(c) % x.n_backward, y.edges[c],
+           x.edges[c], a.name());
+  check_names(a, b, "sources", x.sources, y.sources);
+  check_names(a, b, "destinations", x.destinations, y.destinations);
+}
+
+// Scores of different methods are different quantities: said, not refused.
+void warn_of_settings(const Side& a, const Side& b, std::vector<std::string>& warnings) {
+  for (const char* key : {"method", "graph", "gradient", "objective", "edges", "alpha", "t_cut", "dtype"}) {
+    const auto x = a.scores.metadata.find(key);
+    const auto y = b.scores.metadata.find(key);
+    if (x == a.scores.metadata.end() || y == b.scores.metadata.end() || x->second == y->second) continue;
+    warnings.push_back(fmt::format("{} is {} in the {} file and {} in the {} file", key, in_quotes(x->second),
+                                   a.role, in_quotes(y->second), b.role));
+  }
+}
+
+// Chooses the samples that all files have, in the order of the first.
+void pair_samples(std::vector<Side>& sides, std::vector<std::string>& warnings) {
+  const Side& first = sides.front();
+  const bool by_id = std::all_of(sides.begin(), sides.end(), [](const Side& s) { return s.has_ids(); });
+  if (!by_id) {
+    for (Side& side : sides) {
+      if (side.scores.n != first.scores.n)
+        fail(
+            "{}: {} samples expected, as {} has, {} found (without \"ids\" in both samples are paired by "
+            "place)",
+            side.name(), first.scores.n, first.name(), side.scores.n);
+      for (int64_t k = 0; k < side.scores.n; ++k) side.chosen.push_back(static_cast<size_t>(k));
+    }
+    if (std::any_of(sides.begin(), sides.end(), [](const Side& s) { return s.has_ids(); }))
+      warnings.push_back("not every file has ids: samples are paired by place");
+    return;
+  }
+  std::vector<std::map<std::string, size_t>> places(sides.size());
+  for (size_t f = 0; f < sides.size(); ++f)
+    for (size_t k = 0; k < sides[f].scores.ids.size(); ++k) places[f].emplace(sides[f].scores.ids[k], k);
+  for (const std::string& id : first.scores.ids) {
+    if (!std::all_of(places.begin(), places.end(), [&](const auto& p) { return p.contains(id); })) continue;
+    for (size_t f = 0; f < sides.size(); ++f) sides[f].chosen.push_back(places[f].at(id));
+  }
+  if (first.chosen.empty())
+    fail("{} and {} have no sample in common (ids {} ... and {} ...)", first.name(), sides[1].name(),
+         in_quotes(first.scores.ids.front()), in_quotes(sides[1].scores.ids.front()));
+  for (const Side& side : sides)
+    if (const size_t missing = side.scores.ids.size() - side.chosen.size())
+      warnings.push_back(fmt::format("{} of {} samples of {} left out: not in every file", missing,
+                                     side.scores.ids.size(), side.name()));
+}
+
+// Keeps the chosen samples, in their order; M and every figure are those of what is compared.
+void keep_chosen(Side& side) {
+  Scores& s = side.scores;
+  const auto cells = static_cast<size_t>(s.n_forward * s.n_backward);
+  std::vector<double> scores;
+  std::vector<double> loss;
+  std::vector<double> error;
+  std::vector<std::string> ids;
+  scores.reserve(side.chosen.size() * cells);
+  for (const size_t k : side.chosen) {
+    scores.insert(scores.end(), s.scores.begin() + static_cast<int64_t>(k * cells),
+                  s.scores.begin() + static_cast<int64_t>((k + 1) * cells));
+    loss.push_back(s.loss[k]);
+    if (!s.error.empty()) error.push_back(s.error[k]);
+    ids.push_back(s.ids[k]);
+  }
+  s.scores = std::move(scores);
+  s.loss = std::move(loss);
+  s.error = std::move(error);
+  s.ids = std::move(ids);
+  s.n = static_cast<int64_t>(side.chosen.size());
+}
+
+std::vector<Side> read_sides(const CompareOptions& o) {
+  std::vector<Side> sides{{"before", o.before, {}, {}}, {"after", o.after, {}, {}}};
+  if (!o.before_on_after.empty()) {
+    sides.push_back({"before_on_after", o.before_on_after, {}, {}});
+    sides.push_back({"after_on_before", o.after_on_before, {}, {}});
+  }
+  for (Side& side : sides) {
+    check_interrupt();
+    side.scores = read_scores(side.path);
+    if (&side != &sides.front()) check_same_graph(sides.front(), side);
+  }
+  return sides;
+}
+
+ordered_json inputs_json(const std::vector<Side>& sides, const std::vector<int64_t>& samples) {
+  ordered_json out;
+  for (size_t f = 0; f < sides.size(); ++f) {
+    ordered_json metadata = ordered_json::object();
+    for (const auto& [key, value] : sides[f].scores.metadata)
+      if (key != "ids" && key != "sources" && key != "destinations") metadata[key] = value;
+    out[sides[f].role] = {{"file", sides[f].name()},
+                          {"sha256", sha256_file(sides[f].path)},
+                          {"samples", samples[f]},
+                          {"metadata", std::move(metadata)}};
+  }
+  return out;
+}
+
+const std::vector<std::string>& names_of(const std::vector<Side>& sides, const char* what,
+                                         std::vector<std::string> Scores::*member) {
+  for (const Side& side : sides) {
+    const auto it = side.scores.metadata.find(what);
+    if (it != side.scores.metadata.end() && !it->second.empty()) return side.scores.*member;
+  }
+  return sides.front().scores.*member;
+}
+
+}  // namespace
+
+void check_compare(const CompareOptions& o) {
+  const auto needed = [](const char* flag, const std::filesystem::path& path, const char* what) {
+    if (path.empty()) usage_error("{}: {} expected", flag, what);
+  };
+  needed("--before", o.before, "a scores file");
+  needed("--after", o.after, "a scores file");
+  needed("--out", o.out, "a folder");
+  if (o.before_on_after.empty() != o.after_on_before.empty())
+    usage_error("--before-on-after and --after-on-before go together: {} is missing",
+                o.before_on_after.empty() ? "--before-on-after" : "--after-on-before");
+  check_metric_options(o);
+}
+
+nlohmann::ordered_json compare_files(const CompareOptions& options, Progress& progress) {
+  check_compare(options);
+  progress.begin("compare", 0, "");
+  std::vector<Side> sides = read_sides(options);
+  std::vector<std::string> warnings;
+  std::vector<int64_t> samples;
+  for (const Side& side : sides) samples.push_back(side.scores.n);
+  warn_of_settings(sides[0], sides[1], warnings);
+  pair_samples(sides, warnings);
+  for (Side& side : sides) keep_chosen(side);
+  for (const std::string& warning : warnings) progress.warn(warning);
+
+  const ScoreMatrices before = sides[0].view();
+  const ScoreMatrices after = sides[1].view();
+  const Scores& first = sides.front().scores;
+  ordered_json out;
+  out["version"] = kVersion;
+  out["n"] = first.n;
+  out["n_forward"] = first.n_forward;
+  out["n_backward"] = first.n_backward;
+  out["n_edges"] = std::count(first.edges.begin(), first.edges.end(), 1);
+  out["inputs"] = inputs_json(sides, samples);
+  out["options"] = {{"cells", to_word(options.cells)},
+                    {"bins", options.bins},
+                    {"bootstrap", options.bootstrap},
+                    {"permutations", options.permutations},
+                    {"seed", options.seed}};
+  out["warnings"] = warnings;
+  for (size_t f = 0; f < sides.size(); ++f) out["unpaired"][sides[f].role] = samples[f] - first.n;
+  const ordered_json metrics = metrics_json(compare_metrics(before, after, options));
+  out["metrics"] = metrics;
+  out["decomposition"] = decomposition_json(decompose_intensity(before, after));
+  ordered_json two_by_two;  // null
+  if (sides.size() == 4)
+    two_by_two =
+        two_by_two_json(compare_two_by_two(before, after, sides[2].view(), sides[3].view(), options));
+  out["two_by_two"] = two_by_two;
+  out["sources"] = names_of(sides, "sources", &Scores::sources);
+  out["destinations"] = names_of(sides, "destinations", &Scores::destinations);
+  out["edges"] = grid_json(first.edges, first.n_backward);
+  out["relative_change"] = edge_changes_json(edge_changes(before, after, options), first.n_backward);
+  const auto values_before = sample_values(before, options);
+  const auto values_after = sample_values(after, options);
+  out["ids"] = first.ids;
+  for (size_t i = 0; i < values_before.size(); ++i)
+    out["per_sample"][values_before[i].name] = {{"before", nulls_json(values_before[i].values)},
+                                                {"after", nulls_json(values_after[i].values)}};
+  out["node_entropy"] = {{"before", nulls_json(node_entropy_by_source(before, options.cells))},
+                         {"after", nulls_json(node_entropy_by_source(after, options.cells))}};
+  out["correlation"] = {{"before", correlation_json(correlation_summary(before, options.cells))},
+                        {"after", correlation_json(correlation_summary(after, options.cells))}};
+
+  check_interrupt();
+  std::error_code error;
+  std::filesystem::create_directories(options.out, error);
+  if (error) fail("{}: {}", options.out.string(), error.message());
+  const auto write = [&](const char* name, const std::string& text) {
+    write_file_atomically(options.out / name, text);
+  };
+  write("table.md", table_markdown(out));
+  write("table.csv", table_csv(out));
+  write("table.tex", table_latex(out));
+  write("metrics.json", out.dump(1) + "\n");
+  progress.end();
+  return {{"n", first.n}, {"metrics", metrics}, {"two_by_two", two_by_two}};
+}
+
+}  // namespace circuitdiff
