@@ -1,4 +1,5 @@
 #include "attribute/attribute_stage.h"
+#include "checkpoint/inspect.h"
 #include "command.h"
 #include "commands.h"
 
@@ -8,6 +9,18 @@ namespace {
 int run_attribute(const AttributeOptions& options, const CommonFlags& common) {
   TerminalProgress progress = make_progress(common);
   const AttributeResult result = attribute(options, progress);
+  if (options.dry_run && !common.json) {
+    const auto bytes = [&](const char* key) { return print_bytes(result.summary[key].get<int64_t>()); };
+    fmt::print(
+        "memory   {} above the mapped weights: sources {}, a layer's graph {}, working {}, converted weights "
+        "{}\n",
+        bytes("peak_bytes"), bytes("source_bytes"), bytes("graph_bytes"), bytes("working_bytes"),
+        bytes("weight_bytes"));
+    fmt::print("time     about {:.3g} s for {} samples, at the {:.3g} GFLOP/s that a product reaches here\n",
+               result.summary["seconds"].get<double>(), result.n,
+               result.summary["flops_per_second"].get<double>() / 1e9);
+    return 0;
+  }
   for (const std::string& failure : result.failed) progress.warn("failed: " + failure);
   if (common.json) {
     fmt::print("{}\n", result.summary.dump());

@@ -1,3 +1,4 @@
+#include "attribute/estimate.h"
 #include "checkpoint/inspect.h"
 #include "command.h"
 #include "commands.h"
@@ -7,19 +8,25 @@ namespace {
 
 struct InspectOptions {
   std::filesystem::path model;
+  int64_t prompt_tokens = 160, answer_tokens = 60;
 };
 template <class V>
 void visit(V& v, InspectOptions& o) {
   v(o.model, "model", "Hugging Face folder");
+  v(o.prompt_tokens, "prompt_tokens", "length of the prompt that memory and time are estimated for");
+  v(o.answer_tokens, "answer_tokens", "length of the answer likewise");
 }
 
 int run_inspect(const InspectOptions& options, const CommonFlags& common) {
   if (options.model.empty()) usage_error("inspect: MODEL is missing");
+  if (options.prompt_tokens < 1 || options.answer_tokens < 1)
+    usage_error("--prompt-tokens and --answer-tokens: at least 1 expected");
   const auto checkpoint = Checkpoint::open(options.model);
+  const auto estimates = method_estimates(*checkpoint, options.prompt_tokens, options.answer_tokens);
   if (common.json)
-    fmt::print("{}\n", inspect_json(*checkpoint).dump(2));
+    fmt::print("{}\n", inspect_json(*checkpoint, estimates).dump(2));
   else
-    fmt::print("{}", inspect_text(*checkpoint));
+    fmt::print("{}", inspect_text(*checkpoint, estimates));
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "attribute/eap.h"
+#include "attribute/estimate.h"
 #include "attribute/journal.h"
 #include "base/error.h"
 #include "io/files.h"
@@ -138,6 +139,31 @@ Manifest describe(const AttributeOptions& o, at::Device device, at::ScalarType d
   return m;
 }
 
+// --dry-run: the largest chunk's memory and the time of all of them, in result.summary.
+AttributeResult forecast_only(const AttributeOptions& o, const Work& work, const Checkpoint& checkpoint,
+                              at::Device device, at::ScalarType dtype) {
+  std::vector<std::vector<Sample>> chunks;
+  for (size_t i = 0; i < work.sequences.size(); ++i) {
+    if (i % static_cast<size_t>(o.chunk) == 0) chunks.emplace_back();
+    chunks.back().push_back(sample_of(work.sequences[i], work.cuts));
+  }
+  const double rate = matmul_rate(device, dtype, checkpoint.config().d_model);
+  const Forecast f = forecast(checkpoint, dtype, o.scoring, chunks, /*keep=*/false, rate);
+  AttributeResult out;
+  out.n = static_cast<int64_t>(work.sequences.size());
+  out.summary = {{"samples", out.n},
+                 {"chunks", chunks.size()},
+                 {"peak_bytes", f.peak_bytes},
+                 {"weight_bytes", f.weight_bytes},
+                 {"source_bytes", f.source_bytes},
+                 {"graph_bytes", f.graph_bytes},
+                 {"working_bytes", f.working_bytes},
+                 {"flops", f.flops},
+                 {"flops_per_second", rate},
+                 {"seconds", f.seconds}};
+  return out;
+}
+
 // The finished work of this manifest lies in the folder already.
 bool is_done(const std::filesystem::path& out, const Manifest& now, bool overwrite) {
   const std::filesystem::path path = out / "manifest.json";
@@ -168,6 +194,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   const auto checkpoint = Checkpoint::open(options.model);
   const at::ScalarType dtype = resolve_dtype(options.dtype, device, *checkpoint);
   const Work work = read_work(options, checkpoint->config().d_vocab);
+  if (options.dry_run) return forecast_only(options, work, *checkpoint, device, dtype);
   Manifest manifest = describe(options, device, dtype);
 
   std::filesystem::create_directories(options.out);

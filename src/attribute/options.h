@@ -100,6 +100,7 @@ struct AttributeOptions {
   DtypeChoice dtype = DtypeChoice::automatic;
   int64_t threads = 0;
   bool overwrite = false;
+  bool dry_run = false;
 };
 template <class V>
 void visit(V& v, AttributeOptions& o) {
@@ -118,6 +119,7 @@ void visit(V& v, AttributeOptions& o) {
   v(o.dtype, "dtype", "of weights and products: auto, float32, bfloat16 or float64");
   v(o.threads, "threads", "CPU threads; 0: one a core");
   v(o.overwrite, "overwrite", "begin anew where earlier work with other options or inputs lies");
+  v(o.dry_run, "dry_run", "forecast memory and time, and stop");
 }
 
 // Sets what SPEC's table of presets says for "paper" or "code"; UsageError on another word.

@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "io/files.h"
 #include "records/manifest.h"
-#include "report/report_stage.h"
 #include "run/experiment.h"
+#include "run/run_report.h"
 
 namespace circuitdiff {
 namespace {
@@ -91,7 +91,8 @@ class Run {
     manifest.details["problems"] = result_.problems;
     manifest.outputs = outputs();
     write_manifest(folder_ / "manifest.json", manifest);  // the page shows it; its own hash is added below
-    timed("report", [&] { report_directory(folder_, ReportOptions{}, progress_); });
+    result_.sentences =
+        timed("report", [&] { return report_run(folder_, ReportOptions{}, progress_); }).sentences;
     manifest.details["seconds"] = seconds_;
     manifest.outputs = outputs();
     write_manifest(folder_ / "manifest.json", manifest);
@@ -144,7 +145,7 @@ class Run {
     if (options_.limit > 0) g.limit = options_.limit;
     timed("generate", [&] { generate(g, named); });
     GradeOptions judge = e_.grade;
-    judge.input = g.out;
+    judge.in = g.out;
     judge.out = graded(model, data);
     // Grading is cheap beside what it would take to know that it need not be done again.
     const auto summary = timed("grade", [&] { return grade_file(judge, named); });

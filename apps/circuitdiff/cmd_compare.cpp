@@ -1,0 +1,17 @@
+#include "command.h"
+#include "commands.h"
+#include "metrics/compare_stage.h"
+
+namespace circuitdiff {
+
+void setup_compare(CLI::App& app, int& exit_code) {
+  command<CompareOptions>(app, exit_code, "compare", "metrics before and after, with intervals and p values",
+                          {}, [](const CompareOptions& options, const CommonFlags& common) {
+                            TerminalProgress progress = make_progress(common);
+                            const auto result = compare_files(options, progress);
+                            fmt::print("{}", common.json ? result.dump() + "\n" : comparison_text(result));
+                            return 0;
+                          });
+}
+
+}  // namespace circuitdiff

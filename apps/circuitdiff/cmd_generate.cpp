@@ -1,0 +1,20 @@
+#include "command.h"
+#include "commands.h"
+#include "generate/generate_stage.h"
+
+namespace circuitdiff {
+
+void setup_generate(CLI::App& app, int& exit_code) {
+  command<GenerateOptions>(app, exit_code, "generate", "a model's answers to questions", {"model"},
+                           [](const GenerateOptions& options, const CommonFlags& common) {
+                             TerminalProgress progress = make_progress(common);
+                             const auto summary = generate(options, progress);
+                             if (common.json)
+                               fmt::print("{}\n", summary.dump());
+                             else
+                               fmt::print("{}", generation_text(summary));
+                             return 0;
+                           });
+}
+
+}  // namespace circuitdiff

@@ -1,0 +1,10 @@
+// The report of a run's folder, with the models' own tokenizers to mark where an answer was cut.
+#pragma once
+
+#include "report/report_stage.h"
+
+namespace circuitdiff {
+
+ReportResult report_run(const std::filesystem::path& dir, const ReportOptions& options, Progress& progress);
+
+}  // namespace circuitdiff
