@@ -369,6 +369,10 @@ Judgement compare_quantities(const ExprPtr& a, const ExprPtr& b) {
     if (is_time(*a) || is_time(*b)) return parts;
     return compare_values(*a, *b);
   }
+  const auto has_matrix = [](const Expr& e) {
+    return contains(e, ExprKind::matrix) && !(e.kind == ExprKind::call && e.name == "det");
+  };
+  if (has_matrix(*a) != has_matrix(*b)) return different("a matrix and a number");
   const Judgement plain = compare_values(*a, *b);
   if (plain.verdict == Verdict::equal) return plain;
   for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {

@@ -67,6 +67,9 @@ Judgement compare_texts(std::string_view prediction, std::string_view gold) {
     for (const auto& w : words) out += (out.empty() ? "" : " ") + w;
     for (const auto* none : {"dne", "does not exist", "doesnt exist", "undefined"})
       if (out == none) return std::string("does not exist");
+    for (const auto* none : {"no solutions", "there no solution", "there are no solutions",
+                             "no real solution", "no real solutions", "emptyset", "varnothing"})
+      if (out == none) return std::string("no solution");
     return out;
   };
   if (!b.empty() && said(a) == said(b)) return {Verdict::equal, "the same words"};
@@ -160,14 +163,20 @@ Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std:
   if (gold.empty()) return {Verdict::undecided, "no reference answer"};
   if (prediction.empty()) return {Verdict::different, "an empty answer"};
   if (dataset == "asdiv") {
-    if (const std::string plain = without_remarks(gold); !trim(plain).empty()) gold = trim(plain);
-    if (const std::string plain = without_remarks(prediction); !trim(plain).empty()) prediction = trim(plain);
+    const auto says_something = [](const std::string& text) {
+      return std::any_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    };
+    if (const std::string plain = without_remarks(gold); says_something(plain)) gold = trim(plain);
+    if (const std::string plain = without_remarks(prediction); says_something(plain))
+      prediction = trim(plain);
   }
   if (without_spaces(prediction) == without_spaces(gold)) return {Verdict::equal, "the same text"};
   if (prediction.size() > kMostCharacters || gold.size() > kMostCharacters)
     return {Verdict::undecided, "a text too long to read"};
   if (const char letter = choice_of(gold); letter && (is_multiple_choice(dataset) || letter <= 'H')) {
-    const char chosen = choice_of(prediction);
+    char chosen = choice_of(prediction);
+    if (prediction.size() == 1 && prediction[0] >= 'a' && prediction[0] <= 'e')
+      chosen = static_cast<char>(prediction[0] - 'a' + 'A');
     if (chosen)
       return chosen == letter ? Judgement{Verdict::equal, "the same choice"}
                               : Judgement{Verdict::different, "another choice"};
@@ -181,17 +190,19 @@ Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std:
   }
   Judgement out = judge_mathematics(prediction, gold, {});
   if (out.verdict == Verdict::equal) return out;
-  // Other readings of the same text: 1,200 as two numbers; letters as units.
-  const auto again = [&](const ReadOptions& options, const char* how) {
+  // Other readings of the same text: 1,200 as two numbers; letters behind the prediction's number as its
+  // unit.
+  const auto again = [&](const ReadOptions& for_prediction, const ReadOptions& for_gold, const char* how) {
     if (out.verdict == Verdict::equal) return;
-    const ReadAnswer a = read_answer(prediction, options), b = read_answer(gold, options);
+    const ReadAnswer a = read_answer(prediction, for_prediction), b = read_answer(gold, for_gold);
     if (!a.expr || !b.expr) return;
-    Judgement other = compare_answers(a.expr, b.expr);
+    const Judgement other = compare_answers(a.expr, b.expr);
     if (other.verdict == Verdict::equal) out = {Verdict::equal, other.reason + how};
   };
   const bool commas = prediction.find(',') != std::string::npos && gold.find(',') != std::string::npos;
-  if (commas) again({.thousands = false}, " (commas read as separators)");
-  again({.letter_units = true}, " (letters read as units)");
+  if (commas) again({.thousands = false}, {.thousands = false}, " (commas read as separators)");
+  if (prediction.find(' ') != std::string::npos)
+    again({.letter_units = true}, {}, " (letters read as units)");
   return out;
 }
 

@@ -38,6 +38,17 @@ slong fraction_word(std::string_view word) {
   return it == kWords.end() ? 0 : it->second;
 }
 
+// "2 million" is a number, not two of a unit.
+slong multiplier_word(std::string_view word) {
+  static const std::unordered_map<std::string_view, slong> kWords = {{"dozen", 12},
+                                                                     {"hundred", 100},
+                                                                     {"thousand", 1000},
+                                                                     {"million", 1'000'000},
+                                                                     {"billion", 1'000'000'000}};
+  const auto it = kWords.find(word);
+  return it == kWords.end() ? 0 : it->second;
+}
+
 bool is_function(const std::string& name) {
   static const std::unordered_set<std::string> kNames = {
       "sin",    "cos",    "tan",    "cot",  "sec",  "csc",  "arcsin", "arccos", "arctan",
@@ -310,7 +321,15 @@ class Reader {
     std::vector<ExprPtr> factors;
     bool divide = false;
     while (true) {
-      if (!factors.empty() && !divide && peek().kind == TokenKind::word && take_unit()) break;
+      if (!factors.empty() && !divide && peek().kind == TokenKind::word) {
+        if (const slong times = multiplier_word(peek().text)) {
+          factors.push_back(make_number(Rational(times)));
+          ++at_;
+          if (!starts_factor()) break;
+          continue;
+        }
+        if (take_unit()) break;
+      }
       if (!factors.empty() && !divide && options_.letter_units && take_letter_unit(factors)) break;
       int sign = 1;
       while (is_mark("-") || is_mark("+")) {  // after * or /
@@ -397,6 +416,10 @@ class Reader {
     bool any = false;
     while (!at_end()) {
       if (peek().kind == TokenKind::word && peek().text != "and" && peek().text != "or") {
+        static const std::unordered_set<std::string> kTurns = {"not",   "no",     "never", "than",  "wrong",
+                                                               "least", "most",   "but",   "less",  "more",
+                                                               "if",    "unless", "when",  "where", "fewer"};
+        if (kTurns.contains(peek().text)) unreadable("words that change the value");
         unit_ += (unit_.empty() ? "" : " ") + peek().text;
         ++at_;
         any = true;
@@ -797,7 +820,8 @@ class Reader {
     ExprPtr e = sum();
     --bars_;
     expect("|");
-    return make_node(ExprKind::call, {std::move(e)}, "abs");
+    const bool is_matrix = e->kind == ExprKind::matrix;
+    return make_node(ExprKind::call, {std::move(e)}, is_matrix ? "det" : "abs");
   }
 
   ExprPtr command(const std::string& name) {
@@ -860,6 +884,7 @@ class Reader {
         log_base = argument();
       }
     }
+    if ((name == "max" || name == "min") && !relation_sign().empty()) return make_symbol("\\" + name);
     std::vector<ExprPtr> args;
     if (is_mark("(") || is_mark("[") || is_mark("{")) {
       ExprPtr e = base();
