@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "select/t_cut.h"
+#include "records/t_cut.h"
 #include "support/temp_folder.h"
 
 namespace circuitdiff {
