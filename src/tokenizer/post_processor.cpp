@@ -19,7 +19,7 @@ void PostProcessor::add(const JsonNode& node, int depth) {
     node.at("processors").for_each([&](const JsonNode& child) { add(child, depth + 1); });
   } else if (type == "ByteLevel") {
     const bool add_prefix_space = node.at("add_prefix_space").boolean();
-    if (node.at("trim_offsets").boolean()) steps_.push_back(TrimOffsets{add_prefix_space});
+    if (node.at("trim_offsets").boolean()) trims_.push_back({add_prefix_space});
   } else if (type == "TemplateProcessing") {
     Template step;
     const JsonNode tokens = node.at("special_tokens");
@@ -38,27 +38,18 @@ void PostProcessor::add(const JsonNode& node, int depth) {
         step.pieces.push_back(Text{});
       }
     });
-    steps_.push_back(std::move(step));
+    templates_.push_back(std::move(step));
   } else {
     node.wrong(fmt::format("post-processor \"{}\" is not supported", type));
   }
 }
 
-bool PostProcessor::needs_texts() const {
-  return std::any_of(steps_.begin(), steps_.end(),
-                     [](const Step& s) { return std::holds_alternative<TrimOffsets>(s); });
-}
-
 void PostProcessor::apply(Encoding& encoding, const std::vector<std::string>& texts,
                           bool add_special_tokens) const {
-  // A template leaves the text's tokens a piece of their own, so trimming first is the same in any order.
-  for (const Step& step : steps_)
-    if (const auto* how = std::get_if<TrimOffsets>(&step)) trim(*how, encoding, texts);
-  for (const Step& step : steps_) {
-    const auto* around = std::get_if<Template>(&step);
-    if (!around) continue;
+  for (const TrimOffsets& how : trims_) trim(how, encoding, texts);
+  for (const Template& around : templates_) {
     Encoding whole;
-    for (const Piece& piece : around->pieces) {
+    for (const Piece& piece : around.pieces) {
       if (const auto* ids = std::get_if<std::vector<int64_t>>(&piece)) {
         if (!add_special_tokens) continue;
         whole.ids.insert(whole.ids.end(), ids->begin(), ids->end());
@@ -93,11 +84,9 @@ void PostProcessor::trim(const TrimOffsets& step, Encoding& encoding, const std:
 
 std::vector<int64_t> PostProcessor::ids_before() const {
   std::vector<int64_t> out;
-  for (const Step& step : steps_) {
-    const auto* around = std::get_if<Template>(&step);
-    if (!around) continue;
+  for (const Template& around : templates_) {
     std::vector<int64_t> before;
-    for (const Piece& piece : around->pieces) {
+    for (const Piece& piece : around.pieces) {
       const auto* ids = std::get_if<std::vector<int64_t>>(&piece);
       if (!ids) break;
       before.insert(before.end(), ids->begin(), ids->end());
@@ -109,11 +98,9 @@ std::vector<int64_t> PostProcessor::ids_before() const {
 
 std::vector<int64_t> PostProcessor::ids_after() const {
   std::vector<int64_t> out;
-  for (const Step& step : steps_) {
-    const auto* around = std::get_if<Template>(&step);
-    if (!around) continue;
+  for (const Template& around : templates_) {
     std::vector<int64_t> after;
-    for (const Piece& piece : around->pieces) {
+    for (const Piece& piece : around.pieces) {
       if (const auto* ids = std::get_if<std::vector<int64_t>>(&piece))
         after.insert(after.end(), ids->begin(), ids->end());
       else
@@ -125,10 +112,11 @@ std::vector<int64_t> PostProcessor::ids_after() const {
 }
 
 void PostProcessor::set_around(std::vector<int64_t> before, std::vector<int64_t> after) {
-  std::erase_if(steps_, [](const Step& s) { return std::holds_alternative<Template>(s); });
-  Template step;
-  step.pieces = {std::move(before), Text{}, std::move(after)};
-  steps_.push_back(std::move(step));
+  Template around;
+  around.pieces.emplace_back(std::move(before));
+  around.pieces.emplace_back(Text{});
+  around.pieces.emplace_back(std::move(after));
+  templates_.assign(1, std::move(around));
 }
 
 }  // namespace circuitdiff

@@ -20,7 +20,7 @@ class PostProcessor {
 
   // `texts` are the tokens as the model spells them; only looked at if needs_texts().
   void apply(Encoding& encoding, const std::vector<std::string>& texts, bool add_special_tokens) const;
-  bool needs_texts() const;
+  bool needs_texts() const { return !trims_.empty(); }
 
   // The special tokens that stand before and after a text, in order.
   std::vector<int64_t> ids_before() const;
@@ -37,10 +37,12 @@ class PostProcessor {
   struct TrimOffsets {
     bool add_prefix_space;
   };
-  using Step = std::variant<Template, TrimOffsets>;
   void add(const JsonNode& node, int depth);
   static void trim(const TrimOffsets& step, Encoding& encoding, const std::vector<std::string>& texts);
-  std::vector<Step> steps_;
+  // A template leaves the tokens of the text a piece of their own, so trimming first is the same in any
+  // order.
+  std::vector<TrimOffsets> trims_;
+  std::vector<Template> templates_;
 };
 
 }  // namespace circuitdiff

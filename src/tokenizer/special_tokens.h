@@ -17,6 +17,8 @@ struct SpecialTokens {
   // Classes of the Llama family build their template from add_bos_token (true unless said otherwise) and
   // add_eos_token (false), whatever tokenizer.json holds.
   bool rebuilds_template() const;
+  // The name that such a class gives its BOS token if the files name none.
+  const char* default_bos() const;
 };
 
 // Reads what of the two files there is in `folder`; Error for a malformed one.

@@ -64,6 +64,13 @@ TEST(SpecialTokens, LlamaClassesFollowTheConfigurationNotTheTemplate) {
               ElementsAre(0, 2));
 }
 
+TEST(SpecialTokens, ALlamaClassWithoutABosNameUsesItsOwn) {
+  EXPECT_THAT(load_json(with_template(false), R"({"tokenizer_class": "LlamaTokenizer"})").encode("a").ids,
+              ElementsAre(1, 0));
+  EXPECT_THAT(load_json(tokenizer_json({"a"}), R"({"tokenizer_class": "GemmaTokenizer"})").encode("a").ids,
+              ElementsAre(0));
+}
+
 TEST(SpecialTokens, OtherClassesKeepTheTemplateAndMayAddToIt) {
   const auto ids = [](bool bos, const std::string& config) {
     return load_json(with_template(bos), config).encode("a").ids;
