@@ -158,8 +158,11 @@ MetricValues SampleTable::evaluate(const UnitSet& set) const {
     const uint32_t* f = &fixed_counts_[unit * kFixedBins];
     const uint32_t* l = &log_counts_[unit * kFixedBins];
     for (size_t c = 0; c < kColumns; ++c) sums[c] += weight * row[c];
-    for (size_t b = 0; b < kFixedBins; ++b) fixed[b] += weight * f[b];
-    for (size_t b = 0; b < kFixedBins; ++b) logs[b] += weight * l[b];
+    // Adding a row twice is cheaper than a multiplication that vector registers may not have.
+    for (uint32_t times = 0; times < weight; ++times) {
+      for (size_t b = 0; b < kFixedBins; ++b) fixed[b] += f[b];
+      for (size_t b = 0; b < kFixedBins; ++b) logs[b] += l[b];
+    }
     count += weight;
   }
   const auto n = static_cast<double>(count);
