@@ -1,6 +1,7 @@
 #include "checkpoint/inspect.h"
 
 #include "graph/graph.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 namespace {
@@ -38,11 +39,6 @@ ordered_json graph_json(int64_t n_layers, GraphKind kind) {
           {"n_backward", all.n_backward()},
           {"edges_all", all.n_edges()},
           {"edges_paper", paper.n_edges()}};
-}
-
-// A folder's name need not be UTF-8; JSON must be.
-ordered_json utf8_json(const std::string& text) {
-  return ordered_json::parse(ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 
 std::string scalar_text(const ordered_json& value) {
@@ -128,7 +124,7 @@ ordered_json inspect_json(const Checkpoint& checkpoint, const ordered_json& esti
   ordered_json types = ordered_json::object();
   for (const auto& [type, count] : checkpoint.tensors_by_type()) types[tensor_type_name(type)] = count;
   ordered_json out = {
-      {"model", utf8_json(checkpoint.folder().string())},
+      {"model", valid_utf8(checkpoint.folder().string())},
       {"architecture", to_word(c.architecture)},
       {"n_layers", c.n_layers},
       {"d_model", c.d_model},

@@ -8,14 +8,22 @@
 
 namespace circuitdiff {
 
+namespace {
+
+std::string dump_valid(std::string_view text) {
+  return json(std::string(text)).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
 std::string in_quotes(std::string_view text) {
   constexpr size_t kMost = 100;
-  const bool cut = text.size() > kMost;
-  // A character cut in half, as any other invalid UTF-8, becomes U+FFFD.
-  const std::string out =
-      json(std::string(text.substr(0, kMost))).dump(-1, ' ', false, json::error_handler_t::replace);
-  return cut ? out.substr(0, out.size() - 1) + "...\"" : out;
+  // A character cut in half becomes U+FFFD.
+  const std::string out = dump_valid(text.substr(0, kMost));
+  return text.size() > kMost ? out.substr(0, out.size() - 1) + "...\"" : out;
 }
+
+std::string valid_utf8(std::string_view text) { return json::parse(dump_valid(text)).get<std::string>(); }
 
 namespace {
 

@@ -22,6 +22,8 @@ json read_json_file(const std::filesystem::path& path);
 std::string json_kind(const json& value);
 // Text out of a file, fit for a message: in quotes, on one line, at most about a hundred characters.
 std::string in_quotes(std::string_view text);
+// The text with U+FFFD for each byte that is not UTF-8, as JSON can hold it: paths need not be UTF-8.
+std::string valid_utf8(std::string_view text);
 
 // One object with the place it came from. Field names may be dotted ("after.tokens"). Every accessor throws
 // Error "WHERE: field \"after.tokens\": an array of token ids expected, a string found".
@@ -48,9 +50,9 @@ class Row {
   std::string where_;
 };
 
-// Calls `each` for every line of a JSON Lines file, in order. A line must be an object; blank ones may only end the file.
-// With `torn_tail_ok`, a last line without its newline is passed over instead of read (an append that was cut
-// short).
+// Calls `each` for every line of a JSON Lines file, in order. A line must be an object; blank ones may only
+// end the file. With `torn_tail_ok`, a last line without its newline is passed over instead of read (an
+// append that was cut short).
 void read_jsonl(const std::filesystem::path& path, const std::function<void(Row&&)>& each,
                 bool torn_tail_ok = false);
 

@@ -10,7 +10,8 @@ namespace {
 
 json records_json(const std::vector<FileRecord>& records) {
   json out = json::array();
-  for (const auto& r : records) out.push_back({{"role", r.role}, {"path", r.path}, {"sha256", r.sha256}});
+  for (const auto& r : records)
+    out.push_back({{"role", r.role}, {"path", valid_utf8(r.path)}, {"sha256", r.sha256}});
   return out;
 }
 
@@ -73,8 +74,7 @@ Manifest Manifest::from_json(const json& value, const std::string& where) {
 }
 
 void write_manifest(const std::filesystem::path& path, const Manifest& manifest) {
-  // A path need not be UTF-8.
-  write_file_atomically(path, manifest.to_json().dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  write_file_atomically(path, manifest.to_json().dump(2) + "\n");
 }
 
 Manifest read_manifest(const std::filesystem::path& path) {
@@ -84,7 +84,9 @@ Manifest read_manifest(const std::filesystem::path& path) {
 json options_json(const std::vector<OptionInfo>& options) {
   json out = json::object();
   for (const auto& option : options) {
-    const auto one = [&](const std::string& text) { return option.is_text ? json(text) : json::parse(text); };
+    const auto one = [&](const std::string& text) {
+      return option.is_text ? json(valid_utf8(text)) : json::parse(text);
+    };
     if (option.is_list) {
       out[option.name] = json::array();
       for (const auto& text : option.values) out[option.name].push_back(one(text));

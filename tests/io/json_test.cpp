@@ -109,6 +109,12 @@ TEST(InQuotes, IsOneShortLineOfValidText) {
   EXPECT_NO_THROW(json(in_quotes(std::string(99, 'a') + "é")).dump());  // cut inside the last character
 }
 
+TEST(ValidUtf8, ReplacesOnlyWhatIsInvalid) {
+  EXPECT_EQ(valid_utf8("a\n\"\xe2\x88\x9a"), "a\n\"\xe2\x88\x9a");
+  EXPECT_EQ(valid_utf8("caf\xe9!"), "caf\xef\xbf\xbd!");
+  EXPECT_EQ(valid_utf8(""), "");
+}
+
 Row row(const char* text) { return Row(parse_json(text, "f.jsonl:3"), "f.jsonl:3"); }
 
 TEST(Row, ReadsPlainAndDottedFields) {

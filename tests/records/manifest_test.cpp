@@ -150,6 +150,14 @@ TEST(VerifyManifest, ListsEveryProblem) {
                                     " expected, ")));
 }
 
+TEST(FirstChange, APathThatIsNotUtf8IsTheSameWhenReadBack) {
+  const test::TempFolder folder;
+  Manifest m = sample();
+  m.options["out"] = options_json({{"out", "", {"caf\xe9"}, false, false, true}})["out"];
+  write_manifest(folder / "state.json", m);
+  EXPECT_EQ(first_change(read_manifest(folder / "state.json"), m), "");
+}
+
 struct Knobs {
   int64_t count = 3;
   double rate = 0.1;
