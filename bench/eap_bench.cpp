@@ -1,4 +1,5 @@
-// Edge attribution of one chunk beside the matrix products that no method can avoid, in one process, interleaved.
+// Edge attribution of one chunk beside the matrix products that no method can avoid, in one process,
+// interleaved.
 //   eap_bench MODEL [prompt=160] [answer=60] [repeats=3]
 // The limit: forward and input gradient of every linear map of one sample, lm_head on the answer's rows only.
 #include <ATen/Parallel.h>
@@ -35,12 +36,14 @@ double mib(const char* key) {
 double gemm_limit(const Decoder& decoder, int64_t rows, int64_t answer) {
   const ModelConfig& c = decoder.config();
   const auto input = [&](int64_t r, int64_t width) { return at::randn({r, width}, decoder.options()); };
-  const Tensor x = input(rows, c.d_model), a = input(rows, c.n_heads * c.d_head), k = input(rows, c.n_kv_heads * c.d_head),
-               m = input(rows, c.d_mlp), h = input(answer, c.d_model);
+  const Tensor x = input(rows, c.d_model), a = input(rows, c.n_heads * c.d_head),
+               k = input(rows, c.n_kv_heads * c.d_head), m = input(rows, c.d_mlp),
+               h = input(answer, c.d_model);
   return seconds_of([&] {
     for (int64_t l = 0; l < c.n_layers; ++l) {
       const LayerWeights w = decoder.weights().layer(l);
-      for (const Tensor& weight : {w.q_proj, w.k_proj, w.v_proj, w.gate_proj, w.up_proj}) x.matmul(weight.t());
+      for (const Tensor& weight : {w.q_proj, w.k_proj, w.v_proj, w.gate_proj, w.up_proj})
+        x.matmul(weight.t());
       a.matmul(w.o_proj.t());
       m.matmul(w.down_proj.t());
       a.matmul(w.q_proj);
@@ -62,11 +65,12 @@ int run(int argc, char** argv) {
   const Decoder decoder(Checkpoint::open(argv[1]), at::kCPU, at::kFloat);
   Philox random(1);
   const auto samples = [&](int64_t count, std::vector<int64_t> cuts) {
-    std::vector<Sample> out;
+    std::vector<AttributionSample> out;
     for (int64_t i = 0; i < count; ++i) {
-      Sample s{std::to_string(i), {}, prompt, cuts};
+      AttributionSample s{std::to_string(i), {}, prompt, cuts};
       for (int64_t t = 0; t < prompt + answer; ++t)
-        s.tokens.push_back(static_cast<int64_t>(random.below(static_cast<uint64_t>(decoder.config().d_vocab))));
+        s.tokens.push_back(
+            static_cast<int64_t>(random.below(static_cast<uint64_t>(decoder.config().d_vocab))));
       out.push_back(s);
     }
     return out;
@@ -74,7 +78,7 @@ int run(int argc, char** argv) {
   struct Case {
     std::string name;
     bool keep;
-    std::vector<Sample> samples;
+    std::vector<AttributionSample> samples;
     double best = 1e30, above = 0;
   };
   const int64_t a = answer;
@@ -96,8 +100,8 @@ int run(int argc, char** argv) {
   }
   fmt::print("GEMM limit of one sample: {:.2f} s, {} threads\n", limit, at::get_num_threads());
   for (const Case& c : cases)
-    fmt::print("{:<33} {:7.2f} s   {:5.2f} x limit a sample   {:6.0f} MiB above the weights\n", c.name, c.best,
-               c.best / limit / static_cast<double>(c.samples.size()), c.above);
+    fmt::print("{:<33} {:7.2f} s   {:5.2f} x limit a sample   {:6.0f} MiB above the weights\n", c.name,
+               c.best, c.best / limit / static_cast<double>(c.samples.size()), c.above);
   return 0;
 }
 

@@ -51,10 +51,11 @@ void apply_attribute_preset(AttributeOptions& options, std::string_view preset) 
 }
 
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                       const std::vector<Sample>& samples, bool keep) {
+                                                       const std::vector<AttributionSample>& samples,
+                                                       bool keep) {
   std::vector<std::vector<SampleScores>> out;
   if (options.method == Method::exact) {
-    for (const Sample& sample : samples) {
+    for (const AttributionSample& sample : samples) {
       out.emplace_back();
       for (const int64_t t : sample.t_cut) out.back().push_back(exact_scores(decoder, options, sample, t));
     }

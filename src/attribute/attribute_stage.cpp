@@ -87,8 +87,8 @@ Work read_work(const AttributeOptions& o, int64_t vocab_size) {
   return work;
 }
 
-Sample sample_of(const Sequence& s, const std::vector<Cut>& cuts) {
-  Sample out{s.id, s.tokens, s.prompt_len, {}};
+AttributionSample sample_of(const Sequence& s, const std::vector<Cut>& cuts) {
+  AttributionSample out{s.id, s.tokens, s.prompt_len, {}};
   const int64_t answer = static_cast<int64_t>(s.tokens.size()) - s.prompt_len;
   for (const Cut& cut : cuts)
     out.t_cut.push_back(std::min(cut.tokens, answer));  // a shorter answer is used whole
@@ -97,24 +97,24 @@ Sample sample_of(const Sequence& s, const std::vector<Cut>& cuts) {
 
 // Where angles hang on the length of the sequence, one forward cannot serve two cuts: each is a sample of its
 // own.
-bool cuts_need_own_forward(const ModelConfig& config, const std::vector<Sample>& samples) {
+bool cuts_need_own_forward(const ModelConfig& config, const std::vector<AttributionSample>& samples) {
   if (config.rope.type != RopeType::dynamic) return false;
-  for (const Sample& s : samples)
+  for (const AttributionSample& s : samples)
     for (const int64_t t : s.t_cut)
       if (s.prompt_len + t - 1 > config.rope.original_max_positions) return true;
   return false;
 }
 
 ChunkScores attribute_samples(const Decoder& decoder, const ScoringOptions& options,
-                              const std::vector<Sample>& samples) {
+                              const std::vector<AttributionSample>& samples) {
   if (!cuts_need_own_forward(decoder.config(), samples)) return attribute_chunk(decoder, options, samples);
-  std::vector<Sample> apart;
-  for (const Sample& s : samples)
+  std::vector<AttributionSample> apart;
+  for (const AttributionSample& s : samples)
     for (const int64_t t : s.t_cut) apart.push_back({s.id, s.tokens, s.prompt_len, {t}});
   auto flat = attribute_chunk(decoder, options, apart);
   ChunkScores out;
   size_t next = 0;
-  for (const Sample& s : samples) {
+  for (const AttributionSample& s : samples) {
     out.emplace_back();
     for (size_t c = 0; c < s.t_cut.size(); ++c) out.back().push_back(std::move(flat[next++].front()));
   }
@@ -142,7 +142,7 @@ Manifest describe(const AttributeOptions& o, at::Device device, at::ScalarType d
 // --dry-run: the largest chunk's memory and the time of all of them, in result.summary.
 AttributeResult forecast_only(const AttributeOptions& o, const Work& work, const Checkpoint& checkpoint,
                               at::Device device, at::ScalarType dtype) {
-  std::vector<std::vector<Sample>> chunks;
+  std::vector<std::vector<AttributionSample>> chunks;
   for (size_t i = 0; i < work.sequences.size(); ++i) {
     if (i % static_cast<size_t>(o.chunk) == 0) chunks.emplace_back();
     chunks.back().push_back(sample_of(work.sequences[i], work.cuts));
@@ -229,7 +229,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
     for (int64_t c = 0; c < n_chunks; ++c) {
       if (journal.finished().contains(c)) continue;
       check_interrupt();
-      std::vector<Sample> samples;
+      std::vector<AttributionSample> samples;
       for (int64_t i = c * options.chunk; i < std::min(n, (c + 1) * options.chunk); ++i)
         samples.push_back(sample_of(work.sequences[static_cast<size_t>(i)], work.cuts));
       journal.append(c, attribute_samples(decoder, options.scoring, samples));

@@ -35,7 +35,8 @@ struct Pass {
 
 class Engine {
  public:
-  Engine(const Decoder& decoder, const ScoringOptions& options, const std::vector<Sample>& samples, bool keep)
+  Engine(const Decoder& decoder, const ScoringOptions& options, const std::vector<AttributionSample>& samples,
+         bool keep)
       : decoder_(decoder),
         config_(decoder.config()),
         options_(options),
@@ -45,7 +46,7 @@ class Engine {
         layout_(lay_out(samples)),
         rope_(packed_rope(config_, layout_.packing, decoder.options())),
         type_(decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat) {
-    for (const Sample& s : samples) scores_.emplace_back(s.t_cut.size());
+    for (const AttributionSample& s : samples) scores_.emplace_back(s.t_cut.size());
   }
 
   std::vector<std::vector<SampleScores>> run() {
@@ -200,7 +201,7 @@ class Engine {
   const Decoder& decoder_;
   const ModelConfig& config_;
   const ScoringOptions& options_;
-  const std::vector<Sample>& samples_;
+  const std::vector<AttributionSample>& samples_;
   bool keep_;
   Graph graph_;
   Layout layout_;
@@ -221,7 +222,7 @@ Graph graph_of(const Decoder& decoder, const ScoringOptions& options) {
 }
 
 std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                 const std::vector<Sample>& samples, bool keep) {
+                                                 const std::vector<AttributionSample>& samples, bool keep) {
   const at::NoGradGuard no_grad;
   return Engine(decoder, options, samples, keep).run();
 }

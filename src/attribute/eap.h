@@ -17,7 +17,7 @@ namespace circuitdiff {
 
 // One sequence to score, with the number of answer tokens in the loss for each output (already no longer than
 // the answer).
-struct Sample {
+struct AttributionSample {
   std::string id;
   std::vector<int64_t> tokens;
   int64_t prompt_len = 0;
@@ -37,14 +37,15 @@ struct SampleScores {
 // the forward pass; without, it is computed again in backward: less memory, half as much work again, the same
 // scores.
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                       const std::vector<Sample>& samples, bool keep = false);
+                                                       const std::vector<AttributionSample>& samples,
+                                                       bool keep = false);
 
 // eap, eap-ig and eap-ig-activations:
 std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                 const std::vector<Sample>& samples, bool keep);
+                                                 const std::vector<AttributionSample>& samples, bool keep);
 // exact (8), one sample and cut at a time:
-SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options, const Sample& sample,
-                          int64_t t_cut);
+SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
+                          const AttributionSample& sample, int64_t t_cut);
 
 // Interpolation point k (1-based) of m: (k - 1/2)/m or k/m.
 double ig_point(IgRule rule, int64_t k, int64_t m);

@@ -36,7 +36,7 @@ std::pair<double, double> passes(const ScoringOptions& o, int64_t n_layers) {
 }  // namespace
 
 Forecast forecast(const Checkpoint& checkpoint, at::ScalarType dtype, const ScoringOptions& options,
-                  const std::vector<std::vector<Sample>>& chunks, bool keep, double rate) {
+                  const std::vector<std::vector<AttributionSample>>& chunks, bool keep, double rate) {
   const ModelConfig& c = checkpoint.config();
   const int64_t bytes = dtype == at::kDouble ? 8 : dtype == at::kBFloat16 ? 2 : 4;
   const int64_t wide = dtype == at::kDouble ? 8 : 4;
@@ -124,7 +124,8 @@ nlohmann::ordered_json method_estimates(const Checkpoint& checkpoint, int64_t pr
   const at::ScalarType dtype = resolve_dtype(DtypeChoice::automatic, device, checkpoint);
   const double rate = matmul_rate(device, dtype, checkpoint.config().d_model);
   nlohmann::ordered_json out;
-  const Sample sample{"", std::vector<int64_t>(static_cast<size_t>(prompt + answer), 0), prompt, {answer}};
+  const AttributionSample sample{
+      "", std::vector<int64_t>(static_cast<size_t>(prompt + answer), 0), prompt, {answer}};
   for (const Method method : {Method::eap, Method::eap_ig, Method::exact}) {
     ScoringOptions options;
     options.method = method;

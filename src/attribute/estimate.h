@@ -23,7 +23,7 @@ struct Forecast {
 
 // `chunks`: the samples as they will be computed together. rate: floating-point operations a second.
 Forecast forecast(const Checkpoint& checkpoint, at::ScalarType dtype, const ScoringOptions& options,
-                  const std::vector<std::vector<Sample>>& chunks, bool keep, double rate);
+                  const std::vector<std::vector<AttributionSample>>& chunks, bool keep, double rate);
 
 // Measured on a product of the model's own width.
 double matmul_rate(at::Device device, at::ScalarType dtype, int64_t d_model);

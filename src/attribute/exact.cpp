@@ -29,7 +29,8 @@ struct CleanRun {
 
 class Ablation {
  public:
-  Ablation(const Decoder& decoder, const ScoringOptions& options, const Sample& sample, int64_t t_cut)
+  Ablation(const Decoder& decoder, const ScoringOptions& options, const AttributionSample& sample,
+           int64_t t_cut)
       : decoder_(decoder), options_(options), config_(decoder.config()) {
     length_ = sample.prompt_len + t_cut - 1;
     first_ = sample.prompt_len - 1;
@@ -141,8 +142,8 @@ void record_loss(const std::array<double, 3>& loss, SampleScores& out) {
 
 }  // namespace
 
-SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options, const Sample& sample,
-                          int64_t t_cut) {
+SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
+                          const AttributionSample& sample, int64_t t_cut) {
   const at::NoGradGuard no_grad;
   const Graph graph = graph_of(decoder, options);
   const Ablation ablation(decoder, options, sample, t_cut);

@@ -18,11 +18,11 @@ struct Layout {
   std::vector<std::pair<size_t, size_t>> cuts;  // (sample, cut) of each prefix of the packing
 };
 
-inline Layout lay_out(const std::vector<Sample>& samples) {
+inline Layout lay_out(const std::vector<AttributionSample>& samples) {
   Layout out;
   int64_t row = 0, gradient_row = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
-    const Sample& s = samples[i];
+    const AttributionSample& s = samples[i];
     int64_t longest = 0;
     for (const int64_t t : s.t_cut) longest = std::max(longest, t);
     const int64_t length = s.prompt_len + longest - 1;  // the last answer token is only predicted

@@ -36,14 +36,14 @@ std::optional<unsigned char> byte_of(std::string_view token) {
 
 }  // namespace
 
-Decoder::Decoder(const JsonNode& node) {
+TokenDecoder::TokenDecoder(const JsonNode& node) {
   if (node.is_null())
     joins_by_blanks_ = true;
   else
     add(node, 0);
 }
 
-void Decoder::add(const JsonNode& node, int depth) {
+void TokenDecoder::add(const JsonNode& node, int depth) {
   if (depth > 20) node.wrong("sequences are nested too deeply");
   const std::string type = node.at("type").string();
   if (type == "Sequence") {
@@ -72,7 +72,7 @@ void Decoder::add(const JsonNode& node, int depth) {
   }
 }
 
-std::string Decoder::decode(std::vector<std::string> tokens, RegexScratch& scratch) const {
+std::string TokenDecoder::decode(std::vector<std::string> tokens, RegexScratch& scratch) const {
   for (const Step& step : steps_) {
     std::visit(
         [&](const auto& s) {
@@ -91,7 +91,7 @@ std::string Decoder::decode(std::vector<std::string> tokens, RegexScratch& scrat
   return out;
 }
 
-void Decoder::apply(const ByteLevel&, std::vector<std::string>& tokens) {
+void TokenDecoder::apply(const ByteLevel&, std::vector<std::string>& tokens) {
   std::string bytes;
   for (const std::string& token : tokens) {
     const size_t before = bytes.size();
@@ -108,7 +108,7 @@ void Decoder::apply(const ByteLevel&, std::vector<std::string>& tokens) {
   tokens.assign(1, lossy_utf8(std::move(bytes)));
 }
 
-void Decoder::apply(const ByteFallback&, std::vector<std::string>& tokens) {
+void TokenDecoder::apply(const ByteFallback&, std::vector<std::string>& tokens) {
   std::vector<std::string> out;
   out.reserve(tokens.size());
   std::string bytes;
@@ -132,13 +132,13 @@ void Decoder::apply(const ByteFallback&, std::vector<std::string>& tokens) {
   tokens = std::move(out);
 }
 
-void Decoder::apply(const Fuse&, std::vector<std::string>& tokens) {
+void TokenDecoder::apply(const Fuse&, std::vector<std::string>& tokens) {
   std::string all;
   for (const std::string& token : tokens) all += token;
   tokens.assign(1, std::move(all));
 }
 
-void Decoder::apply(const Strip& step, std::vector<std::string>& tokens) {
+void TokenDecoder::apply(const Strip& step, std::vector<std::string>& tokens) {
   std::string content;
   append_utf8(content, step.content);
   for (std::string& token : tokens) {
@@ -149,17 +149,17 @@ void Decoder::apply(const Strip& step, std::vector<std::string>& tokens) {
   }
 }
 
-void Decoder::apply(const Metaspace& step, std::vector<std::string>& tokens) {
+void TokenDecoder::apply(const Metaspace& step, std::vector<std::string>& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i)
     replace_all(tokens[i], step.replacement, i == 0 && step.drops_first ? "" : " ");
 }
 
-void Decoder::apply(const WordEnd& step, std::vector<std::string>& tokens) {
+void TokenDecoder::apply(const WordEnd& step, std::vector<std::string>& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i)
     replace_all(tokens[i], step.suffix, i + 1 == tokens.size() ? "" : " ");
 }
 
-void Decoder::apply(const Replace& step, std::vector<std::string>& tokens, RegexScratch& scratch) {
+void TokenDecoder::apply(const Replace& step, std::vector<std::string>& tokens, RegexScratch& scratch) {
   for (std::string& token : tokens) {
     if (token.empty()) continue;
     std::string out;

@@ -12,9 +12,9 @@
 
 namespace circuitdiff {
 
-class Decoder {
+class TokenDecoder {
  public:
-  explicit Decoder(const JsonNode& node);  // null, or the object with its "type"
+  explicit TokenDecoder(const JsonNode& node);  // null, or the object with its "type"
   std::string decode(std::vector<std::string> tokens, RegexScratch& scratch) const;
 
  private:

@@ -92,7 +92,7 @@ class TokenizerParts {
   PostProcessor post_processor_;
   std::optional<BpeModel> model_;
   std::optional<AddedTokens> added_;
-  std::optional<Decoder> decoder_;
+  std::optional<TokenDecoder> decoder_;
   bool raw_bytes_ = false;                  // the model takes words as bytes
   std::vector<const std::string*> tokens_;  // the model's, by id
   mutable std::mutex mutex_;

@@ -71,11 +71,11 @@ TEST_P(GoldenScores, MatrixIsThatOfTheReference) {
   for (const Case& c : cases()) {
     const SafetensorsFile golden(golden_folder(name) / (std::string(c.file) + ".safetensors"));
     const SafetensorsFile base(golden_folder(name) / "golden.safetensors");
-    std::vector<Sample> samples;
+    std::vector<AttributionSample> samples;
     std::vector<std::vector<std::string>> tags;
     for (int i = 0; base.find("seq" + std::to_string(i) + ".tokens"); ++i) {
       const std::string prefix = "seq" + std::to_string(i);
-      Sample s;
+      AttributionSample s;
       s.id = prefix;
       s.tokens = base.integers(prefix + ".tokens");
       s.prompt_len = about["sequences"][static_cast<size_t>(i)]["prompt_len"].get<int64_t>();

@@ -13,11 +13,11 @@
 namespace circuitdiff {
 namespace {
 
-std::vector<Sample> random_samples(int64_t d_vocab, int64_t count, uint64_t seed) {
+std::vector<AttributionSample> random_samples(int64_t d_vocab, int64_t count, uint64_t seed) {
   Philox random(seed);
-  std::vector<Sample> out;
+  std::vector<AttributionSample> out;
   for (int64_t i = 0; i < count; ++i) {
-    Sample s;
+    AttributionSample s;
     s.id = std::to_string(i);
     s.prompt_len = 1 + static_cast<int64_t>(random.below(6));
     const int64_t answer = 2 + static_cast<int64_t>(random.below(9));
@@ -63,7 +63,7 @@ TEST(Eap, AgreesWithAutogradThroughThePlainForward) {
   model.n_layers = 3;
   const Decoder decoder = tiny_decoder(folder, model);
   const Graph graph{3, GraphKind::qkv, EdgeSet::all};
-  for (const Sample& sample : random_samples(model.d_vocab, 5, 11)) {
+  for (const AttributionSample& sample : random_samples(model.d_vocab, 5, 11)) {
     const auto scores = attribute_chunk(decoder, {}, {sample});
     for (size_t c = 0; c < sample.t_cut.size(); ++c) {
       const int64_t length = sample.prompt_len + sample.t_cut[c] - 1;
@@ -89,7 +89,8 @@ TEST(Eap, AgreesWithAutogradThroughThePlainForward) {
   }
 }
 
-// A stream so small that eps swamps its mean square, uniform attention, a constant gate: linear in every edge.
+// A stream so small that eps swamps its mean square, uniform attention, a constant gate: linear in every
+// edge.
 TEST(Exact, EqualsEapOnALinearModel) {
   const TemporaryFolder folder;
   TinyModel model;
@@ -183,7 +184,7 @@ TEST(Attribute, ScoreIsZeroWhereNoEdgeExistsAndOnlyThere) {
         options.method = method;
         options.graph = kind;
         options.edges = set;
-        Sample sample = random_samples(40, 1, 17).front();
+        AttributionSample sample = random_samples(40, 1, 17).front();
         sample.prompt_len = 3;
         sample.tokens.resize(8, 5);
         sample.t_cut = {5};
@@ -205,7 +206,7 @@ TEST(Attribute, ChunkSizeMovesScoresByLessThanRounding) {
     const auto whole = attribute_chunk(decoder, options, samples);
     for (const size_t chunk : {size_t{1}, size_t{3}})
       for (size_t begin = 0; begin < samples.size(); begin += chunk) {
-        const std::vector<Sample> part(
+        const std::vector<AttributionSample> part(
             samples.begin() + static_cast<std::ptrdiff_t>(begin),
             samples.begin() + static_cast<std::ptrdiff_t>(std::min(samples.size(), begin + chunk)));
         const auto scores = attribute_chunk(decoder, options, part);
@@ -219,10 +220,10 @@ TEST(Attribute, ChunkSizeMovesScoresByLessThanRounding) {
 TEST(Attribute, CutsTogetherAreTheCutsApart) {
   const TemporaryFolder folder;
   const Decoder decoder = tiny_decoder(folder, {});
-  for (Sample sample : random_samples(40, 4, 31)) {
+  for (AttributionSample sample : random_samples(40, 4, 31)) {
     const auto together = attribute_chunk(decoder, {}, {sample});
     for (size_t c = 0; c < together[0].size(); ++c) {
-      Sample apart = sample;
+      AttributionSample apart = sample;
       apart.t_cut = {sample.t_cut[c]};
       EXPECT_LT(largest_difference(attribute_chunk(decoder, {}, {apart})[0][0].scores, together[0][c].scores)
                     .relative,
@@ -234,7 +235,7 @@ TEST(Attribute, CutsTogetherAreTheCutsApart) {
 TEST(Attribute, TokensBehindTheCutDoNotMatter) {
   const TemporaryFolder folder;
   const Decoder decoder = tiny_decoder(folder, {});
-  Sample sample = random_samples(40, 1, 37).front();
+  AttributionSample sample = random_samples(40, 1, 37).front();
   sample.t_cut = {2};
   const auto before = attribute_chunk(decoder, {}, {sample});
   sample.tokens.push_back(7);
@@ -252,7 +253,7 @@ TEST(Attribute, ANumberThatIsNotFiniteFailsItsSampleAlone) {
       values[static_cast<size_t>(13 * model.d_model)] = INFINITY;  // token 13
   };
   const Decoder decoder = tiny_decoder(folder, model, at::kFloat);
-  const Sample good{"good", {1, 2, 3, 4}, 2, {2}}, bad{"bad", {1, 13, 3, 4}, 2, {2}};
+  const AttributionSample good{"good", {1, 2, 3, 4}, 2, {2}}, bad{"bad", {1, 13, 3, 4}, 2, {2}};
   for (const Method method : {Method::eap, Method::exact}) {
     ScoringOptions options;
     options.method = method;

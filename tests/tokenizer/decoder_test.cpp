@@ -16,9 +16,9 @@ std::string decode(const json& decoder, const std::vector<std::string>& tokens) 
   return tokenizer.decode(ids);
 }
 
-TEST(Decoder, WithoutOneTokensAreJoinedByBlanks) { EXPECT_EQ(decode(nullptr, {"a", "b"}), "a b"); }
+TEST(TokenDecoder, WithoutOneTokensAreJoinedByBlanks) { EXPECT_EQ(decode(nullptr, {"a", "b"}), "a b"); }
 
-TEST(Decoder, ByteLevelPutsBytesTogether) {
+TEST(TokenDecoder, ByteLevelPutsBytesTogether) {
   const json byte_level{{"type", "ByteLevel"}};
   EXPECT_EQ(decode(byte_level, {"Ġa", "Ã", "©"}), " aé");
   EXPECT_EQ(decode(byte_level, {"Ã", "a"}), "\uFFFDa");
@@ -27,7 +27,7 @@ TEST(Decoder, ByteLevelPutsBytesTogether) {
   EXPECT_EQ(decode(byte_level, {"í", "ł", "Ģ"}), "\uFFFD\uFFFD\uFFFD");  // a surrogate is no character
 }
 
-TEST(Decoder, ByteFallbackTakesWholeRuns) {
+TEST(TokenDecoder, ByteFallbackTakesWholeRuns) {
   const json fallback{{"type", "ByteFallback"}};
   EXPECT_EQ(decode(fallback, {"<0xC3>", "<0xA9>", "x"}), "éx");
   EXPECT_EQ(decode(fallback, {"<0xC3>", "x", "<0xA9>"}), "\uFFFDx\uFFFD");
@@ -36,7 +36,7 @@ TEST(Decoder, ByteFallbackTakesWholeRuns) {
   EXPECT_EQ(decode(fallback, {"<0xZZ>"}), "<0xZZ>");
 }
 
-TEST(Decoder, StripAndReplaceAndFuse) {
+TEST(TokenDecoder, StripAndReplaceAndFuse) {
   const json chain{
       {"type", "Sequence"},
       {"decoders", json::array({json{{"type", "Replace"}, {"pattern", {{"String", "▁"}}}, {"content", " "}},
@@ -47,14 +47,14 @@ TEST(Decoder, StripAndReplaceAndFuse) {
   EXPECT_EQ(decode(strip, {"a...", "."}), "a.");
 }
 
-TEST(Decoder, MetaspaceDropsTheMarksOfTheFirstToken) {
+TEST(TokenDecoder, MetaspaceDropsTheMarksOfTheFirstToken) {
   EXPECT_EQ(decode({{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "always"}}, {"▁a", "▁b"}),
             "a b");
   EXPECT_EQ(decode({{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "never"}}, {"▁a", "▁b"}),
             " a b");
 }
 
-TEST(Decoder, WordEndsBecomeBlanks) {
+TEST(TokenDecoder, WordEndsBecomeBlanks) {
   EXPECT_EQ(decode({{"type", "BPEDecoder"}, {"suffix", "</w>"}}, {"a", "b</w>", "c</w>"}), "ab c");
 }
 
