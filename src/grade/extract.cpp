@@ -44,7 +44,8 @@ std::string_view group(std::string_view text, size_t at, bool& closed) {
 
 std::optional<std::string> boxed(std::string_view text) {
   std::optional<std::string> open;  // the last box whose brace never closes
-  for (size_t end = text.size(); end > 0;) {
+  int tries = 0;                    // a text of unclosed boxes is not searched for ever
+  for (size_t end = text.size(); end > 0 && tries < 20; ++tries) {
     const size_t box = text.rfind("\\boxed", end - 1), fbox = text.rfind("\\fbox", end - 1);
     if (box == std::string_view::npos && fbox == std::string_view::npos) break;
     const bool is_fbox = box == std::string_view::npos || (fbox != std::string_view::npos && fbox > box);

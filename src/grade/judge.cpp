@@ -11,7 +11,7 @@
 namespace circuitdiff {
 namespace {
 
-constexpr size_t kMostCharacters = 20'000;
+constexpr size_t kMostCharacters = 10'000;
 
 std::string_view trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");

@@ -483,7 +483,8 @@ class Reader {
   ExprPtr factor() {
     const Depth depth(*this);
     ExprPtr e = base();
-    while (true) {
+    for (int signs = 0;; ++signs) {
+      if (signs > kMostDepth) unreadable("nested too deeply");
       if (is_mark("^")) {
         ++at_;
         e = raised(std::move(e));
@@ -516,6 +517,7 @@ class Reader {
   }
 
   ExprPtr raised(ExprPtr e) {
+    const Depth depth(*this);
     if (is_command("circ")) {
       ++at_;
       return make_node(ExprKind::degree, {std::move(e)});

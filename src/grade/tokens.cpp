@@ -8,7 +8,7 @@
 namespace circuitdiff {
 namespace {
 
-constexpr size_t kMostTokens = 20'000, kMostDigits = 10'000, kMostDepth = 200;
+constexpr size_t kMostTokens = 12'000, kMostDigits = 10'000, kMostDepth = 200;
 constexpr slong kMostExponent = 5000;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }

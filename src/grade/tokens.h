@@ -34,7 +34,7 @@ struct TokenOptions {
   bool thousands = true;  // "1,000" outside brackets is one number, not a list
 };
 
-// At most 20,000 tokens; more, or a number of more than 10,000 digits, give no tokens at all (only `end`).
+// At most 12,000 tokens; more, or a number of more than 10,000 digits, give no tokens at all (only `end`).
 std::vector<Token> tokens_of(std::string_view text, const TokenOptions& options = {});
 
 // Unicode signs as LaTeX: minus signs, Greek letters, roots, comparison signs, vulgar fractions,

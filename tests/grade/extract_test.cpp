@@ -1,0 +1,92 @@
+// Where the final answer stands in a text, rule by rule.
+#include "grade/extract.h"
+
+#include <gtest/gtest.h>
+
+namespace circuitdiff {
+namespace {
+
+struct Case {
+  const char* text;
+  const char* extracted;
+  ExtractionRule rule;
+};
+
+void expect_all(const std::vector<Case>& cases, const char* dataset = "math") {
+  for (const auto& c : cases) {
+    const Extraction e = extract_answer(c.text, dataset);
+    EXPECT_EQ(e.text.value_or("(none)"), c.extracted) << c.text;
+    EXPECT_STREQ(extraction_rule_name(e.rule), extraction_rule_name(c.rule)) << c.text;
+  }
+}
+
+TEST(Extract, TheLastBoxThatCloses) {
+  expect_all(
+      {{R"(\boxed{3} no, \boxed{4}.)", "4", ExtractionRule::boxed},
+       {R"($\boxed{\frac{1}{2}}$ because)", R"(\frac{1}{2})", ExtractionRule::boxed},
+       {R"(\boxed{\left\{ \frac12, 3 \right\}})", R"(\left\{ \frac12, 3 \right\})", ExtractionRule::boxed},
+       {R"(\boxed{5} and then \boxed{6)", "5", ExtractionRule::boxed},
+       {R"(\boxed{\boxed{5}})", "5", ExtractionRule::boxed},
+       {R"(so \fbox{9})", "9", ExtractionRule::boxed},
+       {R"($\boxed 5$ as required)", "5", ExtractionRule::boxed},
+       {"\\boxed{\n12\n}", "12", ExtractionRule::boxed},
+       {R"(<think>\boxed{3}</think> The answer is \boxed{12})", "12", ExtractionRule::boxed}});
+}
+
+TEST(Extract, ABoxThatNeverClosesCountsIfThereIsNoOther) {
+  expect_all({{R"(\boxed{\frac{1}{2})", R"(\frac{1}{2})", ExtractionRule::boxed},
+              {R"($\boxed{5$ is it)", "5", ExtractionRule::boxed}});
+}
+
+TEST(Extract, WhatFollowsTheAnswerPhrase) {
+  expect_all(
+      {{"So the answer is 5.", "5", ExtractionRule::answer_is},
+       {"The answer is: 5", "5", ExtractionRule::answer_is},
+       {"The answer is 5. Let me check. Yes.", "5", ExtractionRule::answer_is},
+       {"the answer is 3.5 meters", "3.5 meters", ExtractionRule::answer_is},
+       {R"(Hence the answer is $\frac{1}{2}$.)", R"(\frac{1}{2})", ExtractionRule::answer_is},
+       {R"(the answer is $\$2.50$.)", R"(\$2.50)", ExtractionRule::answer_is},
+       {R"(Final Answer: The final answer is $5$. I hope it is correct.)", "5", ExtractionRule::answer_is},
+       {R"(The answer is $5$, $6$.)", R"($5$, $6$)", ExtractionRule::answer_is},
+       {R"(the answer is $Any $h$ will do.$.)", R"(Any $h$ will do.)", ExtractionRule::answer_is},
+       {R"(the answer is $5$ because $x=3$.)", "5", ExtractionRule::answer_is},
+       {"Answer: **12**", "12", ExtractionRule::answer_is},
+       {"The answer is approximately 3.33", "3.33", ExtractionRule::answer_is},
+       {"The answer is (B).", "(B)", ExtractionRule::answer_is},
+       {"The answer is 4. Wait. The answer is 5.", "5", ExtractionRule::answer_is},
+       {"\xE7\xAD\x94\xE6\xA1\x88\xE6\x98\xAF 42\n\nbye", "42", ExtractionRule::answer_is}});
+}
+
+TEST(Extract, HashesAndTags) {
+  expect_all({{"10-5=5\n#### 5", "5", ExtractionRule::hashes},
+              {"#### 1,234\nmore", "1,234", ExtractionRule::hashes},
+              {"<answer> 12 </answer>", "12", ExtractionRule::answer_tag},
+              {"<answer>12", "12", ExtractionRule::answer_tag}});
+}
+
+TEST(Extract, TheLastNumberWithSignDecimalsAndFraction) {
+  expect_all({{"She has 10-5 = 5 left", "5", ExtractionRule::last_number},
+              {"The total is 3/4", "3/4", ExtractionRule::last_number},
+              {"The total is -7", "-7", ExtractionRule::last_number},
+              {"The range is 10-15", "15", ExtractionRule::last_number},
+              {"He pays $1,234.50 in total.", "1234.50", ExtractionRule::last_number},
+              {"**12**", "12", ExtractionRule::last_number}});
+}
+
+TEST(Extract, ALetterWhereChoicesAreAskedFor) {
+  expect_all({{"Option B seems right, but A bat costs more. Thus B", "B", ExtractionRule::choice},
+              {"It must be (D)", "D", ExtractionRule::choice},
+              {"I think 5", "5", ExtractionRule::last_number}},
+             "aqua");
+}
+
+TEST(Extract, NothingWhereThereIsNothing) {
+  expect_all({{"", "(none)", ExtractionRule::none},
+              {"   \n", "(none)", ExtractionRule::none},
+              {"no idea", "(none)", ExtractionRule::none},
+              {"x^2", "(none)", ExtractionRule::none},
+              {"The answer is", "(none)", ExtractionRule::none}});
+}
+
+}  // namespace
+}  // namespace circuitdiff

@@ -1,0 +1,233 @@
+// Answers that would hang, overflow or crash a careless judge: each is judged in bounded time and gives valid
+// text.
+#include <gtest/gtest.h>
+
+#include <ctime>
+
+#include "base/random.h"
+#include "grade/extract.h"
+#include "grade/grade_stage.h"
+#include "grade/harness.h"
+#include "grade/judge.h"
+
+namespace circuitdiff {
+namespace {
+
+std::string repeat(const std::string& text, int n) {
+  std::string out;
+  for (int i = 0; i < n; ++i) out += text;
+  return out;
+}
+
+// CPU seconds of the quickest of three tries; judged by both judges.
+double seconds_for(const std::string& prediction, const std::string& gold) {
+  double least = 1e9;
+  for (int k = 0; k < 3 && least > 0.05; ++k) {
+    const std::clock_t begin = std::clock();
+    judge(prediction, gold, "math");
+    harness_judge("\\boxed{" + prediction + "}", gold, "math");
+    least = std::min(least, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+  }
+  return least;
+}
+
+TEST(Hostile, TowersAndFactorialsDoNotHang) {
+  for (const char* text : {"2003^{2002^{2001}}",
+                           "9^{9^{9^{9}}}",
+                           "2^{2^{2^{2^{2^{2}}}}}",
+                           "(x+1)^{1000000}",
+                           "1000000!",
+                           "10^{10^{10}}!",
+                           "((10!)!)!",
+                           "\\prod_{k=1}^{100000} k",
+                           "\\sum_{k=1}^{1000000000} k^k",
+                           "\\sum_{a=1}^{900}\\sum_{b=1}^{900}\\sum_{c=1}^{900} abc",
+                           "\\binom{10^9}{5\\cdot 10^8}",
+                           "1e999999999",
+                           "1e400",
+                           "e^{e^{e^{e^{100}}}}",
+                           "\\sin(10^{10^{5}})",
+                           "0.\\overline{1}^{99999}",
+                           "\\lfloor 10^{3000}\\pi \\rfloor",
+                           "2^{100000}",
+                           "3^{2^{60}}",
+                           "x^{x^{x^{x^{x^{x}}}}}",
+                           "\\gcd(10^{4000}, 3^{8000})",
+                           "\\sqrt[10^{50}]{2}",
+                           "\\log_{1.0000000001} 10^{1000}",
+                           "(1/3)^{99999}",
+                           "1/10^{4999}",
+                           "\\frac{0}{0}",
+                           "0^0",
+                           "0^{-1}"})
+    for (const char* gold : {"5", "9^{9^{9^{9}}}", "x"})
+      EXPECT_LT(seconds_for(text, gold), 0.05) << text << " against " << gold;
+}
+
+TEST(Hostile, LongAndDeepTextsDoNotHang) {
+  const auto fill = [](const std::string& piece, const std::string& end = "") {
+    return repeat(piece, static_cast<int>(9900 / piece.size())) + end;
+  };
+  const std::vector<std::string> texts = {repeat("(", 4900) + "1" + repeat(")", 4900),
+                                          fill("("),
+                                          fill("{"),
+                                          fill("["),
+                                          fill("\\{"),
+                                          fill("\\frac{", "1"),
+                                          fill("\\frac"),
+                                          fill("1+", "1"),
+                                          fill("x"),
+                                          fill("1"),
+                                          fill("1,", "1"),
+                                          fill("\\sqrt", "2"),
+                                          fill("-", "5"),
+                                          fill("^"),
+                                          fill("2^", "2"),
+                                          fill("2^{", "2"),
+                                          fill("x_{a"),
+                                          fill("\\text{a "),
+                                          fill("|"),
+                                          fill("|x"),
+                                          fill("\\begin{pmatrix}"),
+                                          fill("\\pm", "1"),
+                                          fill("1\\pm", "1"),
+                                          fill("$"),
+                                          fill("a and "),
+                                          fill("\\sin", "x"),
+                                          fill("x^{2}+", "1"),
+                                          fill("(1,2),"),
+                                          fill("\\boxed{"),
+                                          fill("answer is "),
+                                          fill("=1"),
+                                          fill(":1"),
+                                          fill("<1"),
+                                          fill("(1,2)\\cup", "(1,2)"),
+                                          fill("!"),
+                                          fill("x!"),
+                                          fill("x'"),
+                                          fill("x%"),
+                                          fill("x^\\circ "),
+                                          fill("x+y+z+", "1"),
+                                          fill("{1,"),
+                                          fill("\\{x|"),
+                                          fill("\\sin x+", "1"),
+                                          fill("\\binom{x}{2}", "1"),
+                                          fill("\\begin{pmatrix}1\\end{pmatrix}"),
+                                          fill("\\sum_{k=1}^{9}", "k"),
+                                          fill("ab "),
+                                          fill("1 cm, "),
+                                          fill("twenty "),
+                                          fill("\\lfloor", "1"),
+                                          fill("\\log_"),
+                                          fill("-1 1/2, "),
+                                          fill("a=1,"),
+                                          std::string(300000, '7'),
+                                          repeat("\\boxed{", 40000),
+                                          repeat("answer is ", 30000),
+                                          repeat("#### ", 50000),
+                                          repeat("$", 300000),
+                                          repeat("A ", 100000),
+                                          repeat("<answer>", 30000)};
+  for (const auto& text : texts) {
+    EXPECT_LT(seconds_for(text, "5"), 0.05) << text.substr(0, 40);
+    EXPECT_LT(seconds_for("5", text), 0.05) << text.substr(0, 40);
+    EXPECT_LT(seconds_for(text + "+1", text), 0.05) << text.substr(0, 40);
+    const std::clock_t begin = std::clock();
+    extract_answer(text, "aqua");
+    EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 0.05) << text.substr(0, 40);
+  }
+}
+
+// Random splices of mathematical pieces and bytes: no crash, and rows that can be written as JSON.
+TEST(Hostile, RandomTextsAreJudgedAndWritten) {
+  const std::vector<std::string> pieces = {"\\frac",
+                                           "{",
+                                           "}",
+                                           "(",
+                                           ")",
+                                           "[",
+                                           "]",
+                                           "^",
+                                           "_",
+                                           "12",
+                                           ",",
+                                           "x",
+                                           "\\sqrt",
+                                           "+",
+                                           "-",
+                                           "/",
+                                           "=",
+                                           "\\pi",
+                                           "|",
+                                           "!",
+                                           "%",
+                                           "\\text{",
+                                           " cm",
+                                           "<",
+                                           "\\le",
+                                           ".",
+                                           "5",
+                                           "\\pm",
+                                           "\\cup",
+                                           "\\{",
+                                           "\\}",
+                                           "and",
+                                           "\\sin",
+                                           "\\log_",
+                                           "e",
+                                           "i",
+                                           "\\infty",
+                                           "$",
+                                           "\\\\",
+                                           "&",
+                                           "\\begin{pmatrix}",
+                                           "\\end{pmatrix}",
+                                           "\\sum_{k=1}^{3}",
+                                           "\xCF\x80",
+                                           "\xE2\x88\x9A",
+                                           " ",
+                                           "'",
+                                           ":",
+                                           "\\boxed{",
+                                           "answer is ",
+                                           "####",
+                                           "\\overline{3}",
+                                           "{,}",
+                                           "\\binom",
+                                           "\\lfloor",
+                                           "\\rfloor",
+                                           "\xC2\xB0",
+                                           "one"};
+  Philox random(20240601);
+  const std::clock_t begin = std::clock();
+  for (int round = 0; round < 20000; ++round) {
+    const auto draw = [&] {
+      std::string out;
+      for (uint64_t n = 1 + random.below(14); n > 0; --n) out += pieces[random.below(pieces.size())];
+      return out;
+    };
+    Generation g;
+    g.id = "1";
+    g.answer = draw();
+    g.gold = draw();
+    g.dataset = round % 7 ? "math" : "asdiv";
+    grade_generation(g, round % 2 ? GradeCompat::none : GradeCompat::harness);
+    EXPECT_NO_THROW(to_line(g)) << g.answer;
+    EXPECT_TRUE(g.verdict != "equal" || g.extracted) << g.answer;
+    if (static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC > 15) break;
+  }
+}
+
+// Reading never depends on what is equal to itself being read twice.
+TEST(Hostile, RandomTextsEqualThemselves) {
+  Philox random(7);
+  const std::string letters = "0123456789xyab+-*/^(){}[],.\\ =<>|!_%";
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = "1";
+    for (uint64_t n = random.below(12); n > 0; --n) text += letters[random.below(letters.size())];
+    EXPECT_EQ(judge(text, text, "math").verdict, Verdict::equal) << text;
+  }
+}
+
+}  // namespace
+}  // namespace circuitdiff
