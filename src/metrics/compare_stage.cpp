@@ -1,10 +1,11 @@
 #include "metrics/compare_stage.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "base/error.h"
 #include "io/files.h"
+#include "io/json.h"
 #include "metrics/compare_json.h"
 #include "metrics/compare_tables.h"
 #include "metrics/comparison.h"
@@ -23,8 +24,8 @@ struct Side {
   Scores scores;
   std::vector<size_t> chosen;  // sample of the file for each compared question
 
-  bool has_ids() const {
-    const auto it = scores.metadata.find("ids");
+  bool has(const char* metadata) const {
+    const auto it = scores.metadata.find(metadata);
     return it != scores.metadata.end() && !it->second.empty();
   }
   std::string name() const { return path.string(); }
@@ -36,11 +37,7 @@ struct Side {
 
 void check_names(const Side& a, const Side& b, const char* what, const std::vector<std::string>& of_a,
                  const std::vector<std::string>& of_b) {
-  const auto named = [&](const Side& s) {
-    const auto it = s.scores.metadata.find(what);
-    return it != s.scores.metadata.end() && !it->second.empty();
-  };
-  if (!named(a) || !named(b)) return;  // a file without names takes the other's
+  if (!a.has(what) || !b.has(what)) return;  // a file without names takes the other's
   for (size_t i = 0; i < of_a.size(); ++i)
     if (of_a[i] != of_b[i])
       fail("{}: metadata \"{}\": entry {} is {} here and {} in {}", b.name(), what, i, in_quotes(of_b[i]),
@@ -62,21 +59,40 @@ void check_same_graph(const Side& a, const Side& b) {
   check_names(a, b, "destinations", x.destinations, y.destinations);
 }
 
-// Scores of different methods are different quantities: said, not refused.
-void warn_of_settings(const Side& a, const Side& b, std::vector<std::string>& warnings) {
-  for (const char* key : {"method", "graph", "gradient", "objective", "edges", "alpha", "t_cut", "dtype"}) {
-    const auto x = a.scores.metadata.find(key);
-    const auto y = b.scores.metadata.find(key);
-    if (x == a.scores.metadata.end() || y == b.scores.metadata.end() || x->second == y->second) continue;
-    warnings.push_back(fmt::format("{} is {} in the {} file and {} in the {} file", key, in_quotes(x->second),
-                                   a.role, in_quotes(y->second), b.role));
-  }
+std::string metadata_of(const Side& side, const char* key) {
+  const auto it = side.scores.metadata.find(key);
+  return it == side.scores.metadata.end() ? "" : it->second;
+}
+
+// Scores of different methods are different quantities, and the 2 x 2 needs each model on each text: said,
+// not refused, since files of other makers name things as they like.
+void warn_of_settings(const std::vector<Side>& sides, std::vector<std::string>& warnings) {
+  const auto expect_same = [&](const Side& a, const Side& b, const char* key) {
+    const std::string x = metadata_of(a, key);
+    const std::string y = metadata_of(b, key);
+    if (!x.empty() && !y.empty() && x != y)
+      warnings.push_back(fmt::format("{} is {} in the {} file and {} in the {} file", key, in_quotes(x),
+                                     a.role, in_quotes(y), b.role));
+  };
+  for (size_t f = 1; f < sides.size(); ++f)
+    for (const char* key :
+         {"method", "graph", "gradient", "objective", "edge_set", "alpha", "t_cut", "dtype"})
+      expect_same(sides.front(), sides[f], key);
+  if (sides.size() < 4) return;
+  const Side& before = sides[0];
+  const Side& after = sides[1];
+  const Side& before_on_after = sides[2];
+  const Side& after_on_before = sides[3];
+  expect_same(before, before_on_after, "model");
+  expect_same(after, after_on_before, "model");
+  expect_same(after, before_on_after, "text");
+  expect_same(before, after_on_before, "text");
 }
 
 // Chooses the samples that all files have, in the order of the first.
 void pair_samples(std::vector<Side>& sides, std::vector<std::string>& warnings) {
   const Side& first = sides.front();
-  const bool by_id = std::all_of(sides.begin(), sides.end(), [](const Side& s) { return s.has_ids(); });
+  const bool by_id = std::all_of(sides.begin(), sides.end(), [](const Side& s) { return s.has("ids"); });
   if (!by_id) {
     for (Side& side : sides) {
       if (side.scores.n != first.scores.n)
@@ -86,7 +102,7 @@ void pair_samples(std::vector<Side>& sides, std::vector<std::string>& warnings) 
             side.name(), first.scores.n, first.name(), side.scores.n);
       for (int64_t k = 0; k < side.scores.n; ++k) side.chosen.push_back(static_cast<size_t>(k));
     }
-    if (std::any_of(sides.begin(), sides.end(), [](const Side& s) { return s.has_ids(); }))
+    if (std::any_of(sides.begin(), sides.end(), [](const Side& s) { return s.has("ids"); }))
       warnings.push_back("not every file has ids: samples are paired by place");
     return;
   }
@@ -103,7 +119,7 @@ void pair_samples(std::vector<Side>& sides, std::vector<std::string>& warnings) 
   for (const Side& side : sides)
     if (const size_t missing = side.scores.ids.size() - side.chosen.size())
       warnings.push_back(fmt::format("{} of {} samples of {} left out: not in every file", missing,
-                                     side.scores.ids.size(), side.name()));
+                                     side.scores.ids.size(), valid_utf8(side.name())));
 }
 
 // Keeps the chosen samples, in their order; M and every figure are those of what is compared.
@@ -149,7 +165,7 @@ ordered_json inputs_json(const std::vector<Side>& sides, const std::vector<int64
     ordered_json metadata = ordered_json::object();
     for (const auto& [key, value] : sides[f].scores.metadata)
       if (key != "ids" && key != "sources" && key != "destinations") metadata[key] = value;
-    out[sides[f].role] = {{"file", sides[f].name()},
+    out[sides[f].role] = {{"file", valid_utf8(sides[f].name())},
                           {"sha256", sha256_file(sides[f].path)},
                           {"samples", samples[f]},
                           {"metadata", std::move(metadata)}};
@@ -157,13 +173,11 @@ ordered_json inputs_json(const std::vector<Side>& sides, const std::vector<int64
   return out;
 }
 
-const std::vector<std::string>& names_of(const std::vector<Side>& sides, const char* what,
-                                         std::vector<std::string> Scores::*member) {
-  for (const Side& side : sides) {
-    const auto it = side.scores.metadata.find(what);
-    if (it != side.scores.metadata.end() && !it->second.empty()) return side.scores.*member;
-  }
-  return sides.front().scores.*member;
+// Names out of the first file that has them; numbers where none does.
+const Scores& named_file(const std::vector<Side>& sides, const char* what) {
+  for (const Side& side : sides)
+    if (side.has(what)) return side.scores;
+  return sides.front().scores;
 }
 
 }  // namespace
@@ -188,7 +202,7 @@ nlohmann::ordered_json compare_files(const CompareOptions& options, Progress& pr
   std::vector<std::string> warnings;
   std::vector<int64_t> samples;
   for (const Side& side : sides) samples.push_back(side.scores.n);
-  warn_of_settings(sides[0], sides[1], warnings);
+  warn_of_settings(sides, warnings);
   pair_samples(sides, warnings);
   for (Side& side : sides) keep_chosen(side);
   for (const std::string& warning : warnings) progress.warn(warning);
@@ -218,8 +232,8 @@ nlohmann::ordered_json compare_files(const CompareOptions& options, Progress& pr
     two_by_two =
         two_by_two_json(compare_two_by_two(before, after, sides[2].view(), sides[3].view(), options));
   out["two_by_two"] = two_by_two;
-  out["sources"] = names_of(sides, "sources", &Scores::sources);
-  out["destinations"] = names_of(sides, "destinations", &Scores::destinations);
+  out["sources"] = named_file(sides, "sources").sources;
+  out["destinations"] = named_file(sides, "destinations").destinations;
   out["edges"] = grid_json(first.edges, first.n_backward);
   out["relative_change"] = edge_changes_json(edge_changes(before, after, options), first.n_backward);
   const auto values_before = sample_values(before, options);
