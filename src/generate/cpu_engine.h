@@ -21,6 +21,7 @@ class CpuEngine : public Engine {
   Tensor step(std::span<const StepRow> rows) override;
   int64_t page_bytes() const override { return page_entries_ * static_cast<int64_t>(sizeof(T)); }
   int64_t weight_bytes() const override { return weight_bytes_; }
+  int64_t free_bytes() const override { return free_memory(at::kCPU) / 2; }
   int64_t d_vocab() const override { return config_.d_vocab; }
   int64_t most_rows() const override { return 512; }
   int64_t good_batch() const override { return 64; }

@@ -33,6 +33,7 @@ class Engine {
   virtual Tensor step(std::span<const StepRow> rows) = 0;
   virtual int64_t page_bytes() const = 0;
   virtual int64_t weight_bytes() const = 0;
+  virtual int64_t free_bytes() const = 0;  // what the cache may take where nothing else is said
   virtual int64_t d_vocab() const = 0;
   // Rows that a step takes at most, and sequences that are worth decoding together.
   virtual int64_t most_rows() const = 0;
@@ -41,6 +42,9 @@ class Engine {
   virtual bool shares_beginnings(int64_t prompt_length) const = 0;
   virtual ThreadTeam& team() = 0;
 };
+
+// Bytes of the device's memory: on a GPU those free now, else half of what the machine has.
+int64_t free_memory(at::Device device);
 
 // On a CPU: float32 and float64 are computed as such, by kernels whose results do not depend on the batch;
 // bfloat16 rounds the weights to bfloat16 and computes in float32. threads: 0 for one a core.
