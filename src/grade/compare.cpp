@@ -208,7 +208,8 @@ ExprPtr said_by(const Expr& equation, bool& contradicts) {
   const ExprPtr& final_side = equation.args[n - 1];
   if (n == 2 && is_name(first)) return final_side;
   // A chain: what stands last, if the values agree.
-  const size_t from = is_name(first) ? 1 : 0;
+  size_t from = 0;  // names in front
+  while (from + 1 < n && is_name(*equation.args[from])) ++from;
   for (size_t k = from; k + 1 < n; ++k) {
     if (!is_value(*equation.args[k]) || !is_value(*final_side)) return nullptr;
     if (has_symbols(*equation.args[k])) return nullptr;
@@ -391,9 +392,16 @@ bool is_tuple_like(const Expr& e) { return is_list(e) && e.open != '{'; }
 Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
   if (a == b) return equal("the same expression");
   if (contains(*a, ExprKind::plus_minus) || contains(*b, ExprKind::plus_minus)) {
+    // A list in round brackets against one without is that list.
+    const auto bare = [](const ExprPtr& e, const ExprPtr& other) -> ExprPtr {
+      if (!is_list(*e) || e->open != '(' || e->close != ')' || !is_list(*other) || other->open != 0) return e;
+      auto out = std::make_shared<Expr>(*e);
+      out->open = out->close = 0;
+      return out;
+    };
     std::vector<ExprPtr> x, y;
-    spread(a, x);
-    spread(b, y);
+    spread(bare(a, b), x);
+    spread(bare(b, a), y);
     return compare_any_order(x, y, "values of plus-minus");
   }
   // Sets of numbers in different clothes.

@@ -65,17 +65,28 @@ std::optional<std::string> boxed(std::string_view text) {
   return open;
 }
 
-// A sentence's end: a full stop that is not a decimal point, or a line's end.
+// A sentence's end: a full stop that is not a decimal point, a semicolon before words, a line's end outside
+// braces.
 size_t sentence_end(std::string_view text) {
-  int depth = 0;
+  int braces = 0, brackets = 0, environments = 0;
+  const auto is_gap = [&](size_t at) {
+    return at >= text.size() || kSpace.find(text[at]) != std::string_view::npos;
+  };
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (c == '{' || c == '(') ++depth;
-    if ((c == '}' || c == ')') && depth > 0) --depth;
-    if (c == '\n') return i;
-    if (depth == 0 && (c == '.' || c == ';') &&
-        (i + 1 == text.size() || kSpace.find(text[i + 1]) != std::string_view::npos))
-      return i;
+    if (c == '{') ++braces;
+    if (c == '}' && braces > 0) --braces;
+    if (c == '(') ++brackets;
+    if (c == ')' && brackets > 0) --brackets;
+    if (c == '\\' && text.substr(i, 6) == "\\begin") ++environments;
+    if (c == '\\' && text.substr(i, 4) == "\\end" && environments > 0) --environments;
+    if (c == '\n' && braces == 0 && environments == 0) return i;
+    if (braces == 0 && brackets == 0) {
+      if (c == '.' && is_gap(i + 1)) return i;
+      if (c == ';' && is_gap(i + 1) && i + 3 < text.size() && is_letter(text[i + 2]) &&
+          is_letter(text[i + 3]))
+        return i;
+    }
     if (text.substr(i, 3) == "\xE3\x80\x82") return i;  // ideographic full stop
   }
   return text.size();
@@ -140,7 +151,8 @@ std::optional<std::string> after_answer_is(std::string_view text) {
     if (tail.empty() || (tail.front() != ',' && tail.substr(0, 3) != "and"))
       return std::string(trim(*formula));
   }
-  const std::string_view sentence = trim(rest.substr(0, sentence_end(rest)), " \t\r\n*.,;:");
+  std::string_view sentence = trim(rest.substr(0, sentence_end(rest)), " \t\r\n*,;:");
+  while (!sentence.empty() && sentence.back() == '.') sentence.remove_suffix(1);
   if (sentence.empty()) return std::nullopt;
   return std::string(sentence);
 }

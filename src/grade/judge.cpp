@@ -108,17 +108,29 @@ char choice_of(std::string_view text) {
   if (plain.size() == 1) return plain[0];
   const size_t begin = text.find(plain[0]);
   const char next = begin + 1 < text.size() ? text[begin + 1] : ' ';
-  return next == ')' || next == '.' || next == ':' ? plain[0] : 0;
+  if (next != ')' && next != '.' && next != ':') return 0;
+  // "A) 21" and "A. 21", not "(A)+1".
+  const size_t after = text.find_first_not_of(" )]}.:*$", begin + 2);
+  if (after != std::string_view::npos &&
+      std::string_view("+-*/^=<>,;|!_").find(text[after]) != std::string_view::npos)
+    return 0;
+  return plain[0];
 }
 
-// asdiv: "9 (apples)".
+// asdiv: "9 (apples)". Brackets with words in them go; "(1)+1" stays.
 std::string without_remarks(std::string_view text) {
   std::string out;
-  int depth = 0;
-  for (const char c : text) {
-    if (c == '(') ++depth;
-    if (depth == 0) out += c;
-    if (c == ')' && depth > 0) --depth;
+  for (size_t i = 0; i < text.size();) {
+    const size_t close = text[i] == '(' ? text.find(')', i) : std::string_view::npos;
+    if (close != std::string_view::npos && i + 1 < close) {
+      const char first = text[i + 1];
+      const bool word = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
+      if (word && text.substr(i, close - i).find_first_of("+*/=^\\") == std::string_view::npos) {
+        i = close + 1;
+        continue;
+      }
+    }
+    out += text[i++];
   }
   return out;
 }

@@ -321,6 +321,7 @@ class Reader {
     std::vector<ExprPtr> factors;
     bool divide = false;
     while (true) {
+      if (!factors.empty() && is_mark(".") && peek(1).kind == TokenKind::word) ++at_;
       if (!factors.empty() && !divide && peek().kind == TokenKind::word) {
         if (const slong times = multiplier_word(peek().text)) {
           factors.push_back(make_number(Rational(times)));
@@ -352,7 +353,7 @@ class Reader {
         divide = true;
         continue;
       }
-      if (!starts_factor()) break;
+      if (!starts_factor() && !(is_mark(".") && peek(1).kind == TokenKind::word)) break;
       if (peek().kind == TokenKind::number && tokens_[at_ - 1].kind == TokenKind::number)
         unreadable("two numbers side by side");
       if (is_mark("(") && words_in_brackets()) break;

@@ -307,6 +307,7 @@ TEST(Judge, EveryAnswerEqualsItself) {
 TEST(Judge, ChoicesOfMultipleChoiceDataSetsAreLetters) {
   EXPECT_EQ(judge("(B)", "B", "aqua").verdict, Verdict::equal);
   EXPECT_EQ(judge("B) 21%", "B", "aqua").verdict, Verdict::equal);
+  EXPECT_EQ(judge("(A)+1", "A", "math").verdict, Verdict::different);
   EXPECT_EQ(judge("option B", "B", "sat_math").verdict, Verdict::equal);
   EXPECT_EQ(judge("C", "B", "aqua").verdict, Verdict::different);
   EXPECT_EQ(judge("21", "B", "aqua").verdict, Verdict::different);
@@ -316,6 +317,7 @@ TEST(Judge, RemarksOfAsdivAreNoPartOfTheAnswer) {
   EXPECT_EQ(judge("9", "9 (apples)", "asdiv").verdict, Verdict::equal);
   EXPECT_EQ(judge("10", "9 (apples)", "asdiv").verdict, Verdict::different);
   EXPECT_EQ(judge("(9:24)", "9:24", "asdiv").verdict, Verdict::equal);
+  EXPECT_EQ(judge("(1)+1", "1 (banana)", "asdiv").verdict, Verdict::different);
 }
 
 TEST(Judge, ReasonsSayHowItWasDecided) {
