@@ -1,0 +1,447 @@
+// The pieces of the page that are text: sentences, tiles, the funnel, samples, the manifest; and the data for
+// its script.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "records/manifest.h"
+#include "report/charts.h"
+#include "report/format.h"
+#include "report/html.h"
+#include "report/page.h"
+#include "report/words.h"
+
+namespace circuitdiff::page {
+namespace {
+
+std::string with_strong_name(const std::string& sentence, const std::string& name) {
+  const std::string head = "After " + name + ",";
+  if (!sentence.starts_with(head)) return escape_html(sentence);
+  return "After <strong>" + escape_html(name) + "</strong>," + escape_html(sentence.substr(head.size()));
+}
+
+// Before and after as two dots on a line from zero, the interval of the difference as a bar at the value
+// after.
+std::string dots(const MetricCell& cell) {
+  double low = std::min({0.0, *cell.before, *cell.after}), high = std::max({0.0, *cell.before, *cell.after});
+  const bool has_ci = cell.ci_low && cell.ci_high;
+  if (has_ci) {
+    low = std::min(low, *cell.before + *cell.ci_low);
+    high = std::max(high, *cell.before + *cell.ci_high);
+  }
+  if (!(high > low)) return "";
+  const auto x = [&](double v) { return 5 + 190 * (v - low) / (high - low); };
+  std::string out = "<svg class=\"dots\" viewBox=\"0 0 200 18\" aria-hidden=\"true\" focusable=\"false\">";
+  out += fmt::format(
+      "<line class=\"axis\" x1=\"5\" x2=\"195\" y1=\"9\" y2=\"9\"/><line class=\"axis\" x1=\"{0:.1f}\" "
+      "x2=\"{0:.1f}\" y1=\"4\" y2=\"14\"/>",
+      x(0));
+  out += fmt::format("<line class=\"link\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"9\" y2=\"9\"/>", x(*cell.before),
+                     x(*cell.after));
+  if (has_ci)
+    out += fmt::format("<line class=\"ci\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"15\" y2=\"15\"/>",
+                       x(*cell.before + *cell.ci_low), x(*cell.before + *cell.ci_high));
+  out += fmt::format(
+      "<circle class=\"b\" cx=\"{:.1f}\" cy=\"9\" r=\"4\"/><circle class=\"a\" cx=\"{:.1f}\" cy=\"9\" "
+      "r=\"4\"/></svg>",
+      x(*cell.before), x(*cell.after));
+  return out;
+}
+
+std::string tile(const MetricWords& words, const MetricCell& cell) {
+  std::string out = fmt::format("<div class=\"tile\" title=\"{}\"><h3>{}</h3>", escape_html(words.definition),
+                                escape_html(words.title));
+  if (!cell.difference)
+    return out + fmt::format("<p class=\"absent\">– <small>{}</small></p></div>",
+                             escape_html(cell.reason.empty() ? "undefined" : cell.reason));
+  out += fmt::format(
+      "<p class=\"figures\"><span class=\"b\">{}</span> <span class=\"arrow\">→</span> <span "
+      "class=\"a\">{}</span></p>",
+      significant(*cell.before), significant(*cell.after));
+  out += dots(cell);
+  std::string change = signed_significant(*cell.difference);
+  if (cell.ci_low && cell.ci_high) change += " " + interval(*cell.ci_low, *cell.ci_high);
+  if (cell.p_table) change += ", " + p_value(*cell.p_table);
+  out += fmt::format("<p class=\"change\">{}</p>", escape_html(change));
+  const char* direction = words.expected == Expected::up ? "↑" : "↓";
+  switch (verdict_of(words, cell)) {
+    case Verdict::held:
+      out += fmt::format("<p class=\"verdict held\">{} as in the paper</p>", direction);
+      break;
+    case Verdict::opposite:
+      out += fmt::format("<p class=\"verdict\">{} in the paper; the opposite here</p>", direction);
+      break;
+    case Verdict::by_chance:
+      out += fmt::format("<p class=\"verdict\">{} in the paper; no difference beyond chance here</p>",
+                         direction);
+      break;
+    case Verdict::none:
+      out += "<p class=\"verdict\">not in the paper</p>";
+  }
+  return out + "</div>";
+}
+
+int64_t count_at(const json& counts, const char* name) {
+  const auto it = counts.find(name);
+  return it != counts.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
+}
+
+// The strip narrows from all questions to those drawn; what is lost at each step stands below it, with the
+// reason.
+std::string funnel(const json& header, const ReportInput& input, const PairOnData& r) {
+  if (!header.is_object() || !header.contains("counts") || !header["counts"].is_object())
+    return "<p>How the questions were selected is not recorded.</p>";
+  const json& counts = header["counts"];
+  const std::string outcome = header.value("outcome", std::string("both-right"));
+  const auto outcome_words = [&]() -> std::string {
+    return outcome == "both-right"   ? "both right"
+           : outcome == "both-wrong" ? "both wrong"
+           : outcome == "gained"     ? "right only after"
+           : outcome == "lost"       ? "right only before"
+                                     : outcome;
+  }();
+  const auto part = [&](std::string& text, const char* name, const char* words) {
+    if (const int64_t n = count_at(counts, name); n > 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count(n), words);
+  };
+  std::string no_outcome, no_length, none;
+  if (outcome != "both-right") part(no_outcome, "both-right", "both right");
+  if (outcome != "both-wrong") part(no_outcome, "both-wrong", "both wrong");
+  if (outcome != "gained") part(no_outcome, "gained", "right only after");
+  if (outcome != "lost") part(no_outcome, "lost", "right only before");
+  part(no_outcome, "undecided", "undecided");
+  part(no_length, "too_short", "too short");
+  part(no_length, "too_long", "too long");
+  part(no_length, "unbalanced", "of too different lengths");
+  part(no_length, "prompt_lengths_differ", "with prompts of different lengths");
+  const int64_t kept = count_at(counts, "kept"), drawn = count_at(counts, "drawn");
+  std::string not_drawn = kept > drawn ? fmt::format("{} not drawn", count(kept - drawn)) : "";
+  struct Step {
+    std::string words;
+    int64_t n;
+    std::string lost;
+  };
+  const std::vector<Step> steps{{"asked", count_at(counts, "asked"), ""},
+                                {outcome_words, count_at(counts, outcome.c_str()), no_outcome},
+                                {"kept", kept, no_length},
+                                {"drawn", drawn, not_drawn}};
+  const auto most = static_cast<double>(std::max<int64_t>(steps.front().n, 1));
+  std::string out = "<ol class=\"funnel\">";
+  for (const Step& step : steps)
+    out += fmt::format(
+        "<li title=\"{0}\"><span class=\"bar\"><span style=\"width:{1:.1f}%\"></span></span><b>{2}</b> "
+        "{3}{4}</li>",
+        escape_html(step.lost.empty() ? step.words : "left out: " + step.lost),
+        std::max(0.7, 100 * static_cast<double>(step.n) / most), count(step.n), escape_html(step.words),
+        step.lost.empty() ? "" : "<small>less " + escape_html(step.lost) + "</small>");
+  out += "</ol>";
+  std::string lengths;
+  if (header.contains("t_mean") && header["t_mean"].is_number())
+    lengths = fmt::format(" The mean answer has {} tokens; the cuts are shares of that.",
+                          significant(header["t_mean"].get<double>()));
+  const auto& pair = input.pairs[r.pair];
+  return out +
+         fmt::format(
+             "<p class=\"caption\">From all questions of <em>{}</em> to those compared, <em>{}</em> against "
+             "<em>{}</em>. Everything below is conditional on this "
+             "selection: it speaks of questions that {}, with answers of similar length.{}</p>",
+             escape_html(input.data[r.data].name),
+             escape_html(pair.before_name.empty() ? "before" : pair.before_name),
+             escape_html(pair.after_name.empty() ? "after" : pair.after_name),
+             outcome == "both-right" ? "both models answer rightly" : "are " + escape_html(outcome_words),
+             lengths);
+}
+
+std::string accuracy_table(const ReportInput& input) {
+  if (!input.accuracy.is_object() || input.accuracy.empty()) return "";
+  std::string rows;
+  for (const auto& [model, sets] : input.accuracy.items()) {
+    if (!sets.is_object()) continue;
+    for (const auto& [data, a] : sets.items()) {
+      if (!a.is_object() || !a.contains("accuracy") || !a["accuracy"].is_number()) continue;
+      std::string ci;
+      if (a.contains("wilson95") && a["wilson95"].is_array() && a["wilson95"].size() == 2 &&
+          a["wilson95"][0].is_number() && a["wilson95"][1].is_number())
+        ci = fmt::format("[{}, {}]", percent(a["wilson95"][0].get<double>()),
+                         percent(a["wilson95"][1].get<double>()));
+      rows += fmt::format(
+          "<tr><th scope=\"row\">{}</th><td>{}</td><td>{} %</td><td class=\"quiet\">{}</td><td>{} of "
+          "{}</td></tr>",
+          escape_html(model), escape_html(data), percent(a["accuracy"].get<double>()), ci,
+          count(count_at(a, "correct")), count(count_at(a, "n")));
+    }
+  }
+  if (rows.empty()) return "";
+  return "<details class=\"more\"><summary>How many answers were right</summary><div class=\"wide\"><table "
+         "class=\"plain\"><thead><tr><th scope=\"col\">model</th><th "
+         "scope=\"col\">data</th><th scope=\"col\">right</th><th scope=\"col\">95 % interval</th><th "
+         "scope=\"col\">questions</th></tr></thead><tbody>" +
+         rows + "</tbody></table></div></details>";
+}
+
+constexpr size_t kShownAfterCut = 600;  // bytes of an answer beyond its cut
+
+std::string answer_html(const SampleSide& side, const char* which) {
+  const std::string_view answer = side.answer;
+  const size_t cut = std::min(side.cut_bytes, answer.size());
+  const std::string_view rest = answer.substr(cut);
+  const std::string_view shown = utf8_prefix(rest, kShownAfterCut);
+  std::string out = fmt::format(
+      "<div class=\"answer {}\"><h4>{}{}</h4><p class=\"text\"><mark>{}</mark>", which[0] == 'b' ? "b" : "a",
+      which, side.correct ? (*side.correct ? " <small>right</small>" : " <small>wrong</small>") : "",
+      escape_html(answer.substr(0, cut)));
+  if (side.cut_tokens < side.tokens)
+    out += fmt::format("<span class=\"cut\" title=\"{}\">{}</span><span class=\"rest\">{}</span>",
+                       side.cut_is_exact ? "cut here" : "cut about here: placed by the share of tokens",
+                       side.cut_is_exact ? "┊" : "┊≈", escape_html(shown));
+  if (shown.size() < rest.size())
+    out += fmt::format(" <small>… {} more bytes</small>",
+                       count(static_cast<int64_t>(rest.size() - shown.size())));
+  out += "</p><p class=\"facts\">";
+  out += fmt::format("{} of {} tokens · loss {} · intensity {}", count(side.cut_tokens), count(side.tokens),
+                     significant(side.loss), significant(side.intensity));
+  for (size_t i = 0; i < side.edges.size(); ++i)
+    out += (i ? ", " : " · strongest ") + escape_html(side.edges[i]);
+  return out + "</p></div>";
+}
+
+double round4(double x) { return x == 0 ? 0 : std::stod(fmt::format("{:.3e}", x)); }
+nlohmann::ordered_json rounded(const Number& x) {
+  return x ? nlohmann::ordered_json(round4(*x)) : nlohmann::ordered_json(nullptr);
+}
+
+// Columns rather than rows: a tenth of the bytes.
+nlohmann::ordered_json map_json(const HeatMap& map) {
+  nlohmann::ordered_json out{{"clip", round4(map.clip)}};
+  for (const char* column : {"s", "d", "b", "a", "v", "lo", "hi", "p"})
+    out[column] = nlohmann::ordered_json::array();
+  for (const auto& c : map.cells) {
+    out["s"].push_back(c.source);
+    out["d"].push_back(c.destination);
+    out["b"].push_back(rounded(c.before));
+    out["a"].push_back(rounded(c.after));
+    out["v"].push_back(rounded(c.log2_ratio));
+    out["lo"].push_back(rounded(c.ci_low));
+    out["hi"].push_back(rounded(c.ci_high));
+    out["p"].push_back(rounded(c.p));
+  }
+  return out;
+}
+
+}  // namespace
+
+Choice first_choice(const ReportInput& input) {
+  // The longest cut: most of what was computed. The first pair and data set that have it.
+  for (size_t c = input.cuts.size(); c-- > 0;)
+    for (const PairOnData& r : input.results)
+      if (input.find(r.pair, r.data, c)) return {r.pair, r.data, c};
+  return {};
+}
+
+std::string choice_attributes(const ReportInput& input, size_t pair, size_t data, size_t cut) {
+  const Choice first = first_choice(input);
+  std::string out;
+  bool hidden = false;
+  const auto add = [&](const char* name, size_t value, size_t chosen) {
+    if (value == kAny) return;
+    out += fmt::format(" data-{}=\"{}\"", name, value);
+    hidden = hidden || value != chosen;
+  };
+  add("pair", pair, first.pair);
+  add("data", data, first.data);
+  add("cut", cut, first.cut);
+  return out + (hidden ? " hidden" : "");
+}
+
+std::string sentences(const ReportInput& input) {
+  std::string out;
+  for (size_t d = 0; d < input.data.size(); ++d)
+    for (size_t c = 0; c < input.cuts.size(); ++c) {
+      out += fmt::format("<div class=\"sentences\"{}>", choice_attributes(input, kAny, d, c));
+      for (size_t p = 0; p < input.pairs.size(); ++p)
+        out += "<p>" + with_strong_name(pair_sentence(input, p, d, c), input.pairs[p].name) + "</p>";
+      const std::string where =
+          input.data.size() > 1 ? fmt::format("On {}, at {}.", input.data[d].name, cut_text(input.cuts[c]))
+                                : fmt::format("At {}.", cut_text(input.cuts[c]));
+      out += "<p class=\"caption\">" + escape_html(where) +
+             " Brackets: 95 % bootstrap interval over questions, as a share of the value before. p: "
+             "permutation test, corrected over the "
+             "whole table.</p></div>\n";
+    }
+  if (input.cuts.empty()) out += "<p>Nothing was compared yet, so there is nothing to say.</p>";
+  if (!input.notes.empty()) {
+    out += "<details class=\"notes\"><summary>What is missing here</summary><ul>";
+    for (const std::string& note : input.notes) out += "<li>" + escape_html(note) + "</li>";
+    out += "</ul></details>\n";
+  }
+  return out;
+}
+
+std::string tiles(const ReportInput& input) {
+  std::string out;
+  for (const PairOnData& r : input.results)
+    for (size_t c = 0; c < input.cuts.size(); ++c) {
+      const Comparison* comparison = input.find(r.pair, r.data, c);
+      out += fmt::format("<div{}><h3 class=\"tiles-head\">{} <small>{}{}</small></h3>",
+                         choice_attributes(input, r.pair, r.data, c), escape_html(input.pairs[r.pair].name),
+                         escape_html(cut_text(input.cuts[c])),
+                         comparison ? fmt::format(", n = {}", count(comparison->n)) : "");
+      if (!comparison) {
+        out += "<p>Not compared.</p></div>\n";
+        continue;
+      }
+      out += "<div class=\"tiles\">";
+      for (const char* name :
+           {"act_intensity", "info_complexity", "dist_kurtosis", "diversity", "intensity_per_error"}) {
+        const auto it = comparison->metrics.find(name);
+        if (it == comparison->metrics.end()) continue;
+        for (const MetricWords& w : metric_words())
+          if (std::string_view(w.name) == name) out += tile(w, it->second);
+      }
+      out += "</div></div>\n";
+    }
+  return out;
+}
+
+std::string compared(const ReportInput& input) {
+  std::string out;
+  for (const PairOnData& r : input.results)
+    out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, kAny),
+                       funnel(r.header, input, r));
+  return out + accuracy_table(input);
+}
+
+std::string explained(const ReportInput& input) {
+  std::string out;
+  for (const PairOnData& r : input.results)
+    for (size_t c = 0; c < input.cuts.size(); ++c) {
+      const Comparison* comparison = input.find(r.pair, r.data, c);
+      if (!comparison) continue;
+      std::string text = loss_sentence(*comparison);
+      if (text.empty())
+        text =
+            comparison->parts.reason.empty()
+                ? ""
+                : "How much of the change goes with the loss is undefined: " + comparison->parts.reason + ".";
+      std::string control;
+      if (comparison->null_difference)
+        control = *comparison->null_difference == 0
+                      ? " Control: the model before, compared with itself, differs in no metric by anything "
+                        "but exactly 0."
+                      : fmt::format(
+                            " Control failed: the model before, compared with itself, differs by up to {}; "
+                            "the numbers above cannot be trusted.",
+                            significant(*comparison->null_difference));
+      if (text.empty() && control.empty()) continue;
+      out += fmt::format("<p{}><strong>{}, {}.</strong> {}{}</p>\n",
+                         choice_attributes(input, r.pair, r.data, c), escape_html(input.pairs[r.pair].name),
+                         escape_html(cut_text(input.cuts[c])), escape_html(text), control);
+    }
+  if (!out.empty())
+    out =
+        "<p>A score is a gradient of the loss, so it scales with the loss: a model that has grown surer of "
+        "its own words has smaller scores for "
+        "that reason alone. What is left after dividing by the loss is the part that a change inside the "
+        "circuit may explain.</p>\n" +
+        out;
+  return out;
+}
+
+std::string samples(const ReportInput& input) {
+  std::string out;
+  for (const PairOnData& r : input.results)
+    for (size_t c = 0; c < input.cuts.size(); ++c) {
+      std::string items;
+      for (const Sample& s : r.samples)
+        if (s.cut == c)
+          items += fmt::format(
+              "<article class=\"sample\"><h3>{}</h3><p class=\"question\">{}</p>{}<div "
+              "class=\"answers\">{}{}</div></article>",
+              escape_html(s.id), escape_html(utf8_prefix(s.prompt, 1500)),
+              s.gold.empty()
+                  ? ""
+                  : "<p class=\"facts\">reference answer " + escape_html(utf8_prefix(s.gold, 300)) + "</p>",
+              answer_html(s.before, "before"), answer_html(s.after, "after"));
+      if (!items.empty())
+        out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, c), items);
+    }
+  if (!out.empty())
+    out =
+        "<p>Questions at even steps from the largest fall of intensity to the largest rise. The marked part "
+        "of an answer is what the loss was "
+        "taken over; a model is scored on its own answer.</p>\n" +
+        out;
+  return out;
+}
+
+std::string made(const ReportInput& input) {
+  std::string out;
+  const auto differences = differences_from_paper(input.settings);
+  if (!input.settings.empty()) {
+    out += differences.empty()
+               ? "<p>Settings are those of the paper's text in everything that is recorded.</p>"
+               : "<p>Other than in the paper's text:</p><ul>";
+    for (const std::string& line : differences) out += "<li>" + escape_html(line) + "</li>";
+    if (!differences.empty()) out += "</ul>";
+  }
+  out +=
+      "<p>These are statements about two checkpoints on these questions. A claim about an algorithm needs "
+      "several seeds or several pairs.</p>\n";
+  out +=
+      "<p>To repeat it, put the settings below into an experiment file and run</p><pre>circuitdiff run "
+      "EXPERIMENT.toml</pre>\n";
+  const auto folded = [&](const char* title, const json& value) {
+    if (value.is_null()) return;
+    out += fmt::format("<details><summary>{}</summary><pre tabindex=\"0\">{}</pre></details>\n", title,
+                       escape_html(value.dump(2, ' ', false, json::error_handler_t::replace)));
+  };
+  folded("Settings", input.experiment);
+  folded("Manifest: inputs and outputs by SHA-256, options, times", input.manifest);
+  return out + fmt::format(
+                   "<p class=\"caption\">circuitdiff {}. Charts by Vega-Lite. This page loads nothing from a "
+                   "network.</p>\n",
+                   kVersion);
+}
+
+nlohmann::ordered_json data(const ReportInput& input) {
+  using ordered = nlohmann::ordered_json;
+  ordered out{{"name", input.name},         {"pairs", ordered::array()},  {"data", ordered::array()},
+              {"cuts", ordered::array()},   {"graphs", ordered::array()}, {"maps", ordered::object()},
+              {"charts", ordered::object()}};
+  for (const auto& p : input.pairs) out["pairs"].push_back(p.name);
+  for (const auto& d : input.data) out["data"].push_back(d.name);
+  for (const auto& c : input.cuts) out["cuts"].push_back(cut_text(c));
+  for (const char* metric : {"diversity", "node_entropy", "gini", "top1_share"})
+    for (const MetricWords& w : metric_words())
+      if (std::string_view(w.name) == metric)
+        if (ordered chart =
+                metric_chart(input, metric, *w.unit ? fmt::format("{} ({})", w.subject, w.unit) : w.subject);
+            !chart.is_null())
+          out["charts"][metric] = std::move(chart);
+  if (ordered chart = decomposition_chart(input); !chart.is_null())
+    out["charts"]["decomposition"] = std::move(chart);
+  for (const PairOnData& r : input.results)
+    for (size_t c = 0; c < input.cuts.size(); ++c) {
+      const Comparison* comparison = input.find(r.pair, r.data, c);
+      if (!comparison || comparison->edges.empty()) continue;
+      const HeatMap edges = edge_map(comparison->edges), layers = layer_map(comparison->edges);
+      size_t g = 0;
+      for (; g < out["graphs"].size(); ++g)
+        if (out["graphs"][g]["sources"] == ordered(edges.sources) &&
+            out["graphs"][g]["destinations"] == ordered(edges.destinations))
+          break;
+      if (g == out["graphs"].size())
+        out["graphs"].push_back({{"sources", edges.sources},
+                                 {"destinations", edges.destinations},
+                                 {"layer_sources", layers.sources},
+                                 {"layer_destinations", layers.destinations},
+                                 {"heat", heat_map_spec(edges, false)},
+                                 {"layers", heat_map_spec(layers, true)}});
+      out["maps"][fmt::format("{}|{}|{}", r.pair, r.data, c)] = {
+          {"graph", g}, {"n", comparison->n}, {"edges", map_json(edges)}, {"layers", map_json(layers)}};
+    }
+  return out;
+}
+
+}  // namespace circuitdiff::page

@@ -1,0 +1,119 @@
+// What a report is made from: the folder of a run, read into plain structs. Nothing is computed here but the
+// correction of p values over all cells of the table. What is absent stays empty and the page says so; what
+// is there but damaged is an Error that names file and field.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "io/json.h"
+#include "report/report_stage.h"
+
+namespace circuitdiff {
+
+using Number = std::optional<double>;
+
+// One metric of one comparison, as metrics.json has it.
+struct MetricCell {
+  Number before, after, difference, relative, ci_low, ci_high, p, effect_size;
+  std::string reason, interval;
+  Number p_table;  // Benjamini-Hochberg over every p of the run's table
+  // The difference is beyond chance at a false discovery rate of 5 %.
+  bool survives() const { return p_table && *p_table <= 0.05 && difference && *difference != 0; }
+};
+
+// Over all cells [n_forward * n_backward]; null where there is no edge.
+struct EdgeTable {
+  std::vector<std::string> sources, destinations;
+  std::vector<uint8_t> edges;
+  std::vector<Number> before, after;       // mean abs(W)
+  std::vector<Number> relative;            // (after - before) / before
+  std::vector<Number> ci_low, ci_high, p;  // of `relative`; p corrected over the edges
+  size_t at(size_t source, size_t destination) const { return source * destinations.size() + destination; }
+  bool empty() const { return edges.empty(); }
+};
+
+// ln(I_after / I_before) in two parts.
+struct LogParts {
+  Number total, from_loss, beyond_loss, from_error, beyond_error;
+  std::string reason;
+};
+
+// One pair of models on one data set at one cut.
+struct Comparison {
+  std::string label;  // "alpha-0.1", "tcut-5"
+  int64_t n = 0;      // questions
+  std::map<std::string, MetricCell> metrics;
+  EdgeTable edges;
+  LogParts parts;
+  json correlation;  // {before, after: {mean, q25, ...}} or null
+  json two_by_two;   // or null
+  // Largest absolute difference over the metrics of the model against itself; null where that was not run.
+  Number null_difference;
+};
+
+// One side of a question, to be read by a person.
+struct SampleSide {
+  std::string answer;
+  int64_t tokens = 0;
+  Number loss, intensity;  // at the comparison's cut
+  std::optional<bool> correct;
+  size_t cut_bytes = 0;       // of `answer`; what the loss was taken over
+  bool cut_is_exact = false;  // else from the share of tokens
+  int64_t cut_tokens = 0;
+  std::vector<std::string> edges;  // names of the strongest, "a3 -> m7"
+};
+struct Sample {
+  std::string id, prompt, gold;
+  size_t cut = 0;  // index into ReportInput::cuts
+  SampleSide before, after;
+};
+
+// One pair of models on one data set.
+struct PairOnData {
+  size_t pair = 0, data = 0;
+  json header;                             // of pairs.jsonl; null where there is none
+  std::map<std::string, Comparison> cuts;  // by label
+  std::vector<Sample> samples;
+};
+
+struct ReportInput {
+  std::string name;
+  struct PairName {
+    std::string name, before, after;  // before, after: the models' folders as given
+    std::string before_name, after_name;
+  };
+  struct DataName {
+    std::string name, file, dataset;
+  };
+  std::vector<PairName> pairs;
+  std::vector<DataName> data;
+  std::vector<std::string> cuts;  // labels, in the order of the table's columns
+  json settings = json::object();
+  json experiment, accuracy, manifest;  // null where absent
+  std::vector<PairOnData> results;      // pair-major, one for each pair x data set
+  std::vector<std::string> notes;       // what is missing, one sentence each
+
+  const PairOnData& at(size_t pair, size_t data_set) const { return results[pair * data.size() + data_set]; }
+  const Comparison* find(size_t pair, size_t data_set, size_t cut) const;
+};
+
+// "alpha-0.1" -> "α = 0.1"; "tcut-5" -> "T_cut = 5". And the number alone.
+std::string cut_text(const std::string& label);
+double cut_number(const std::string& label);
+
+ReportInput read_report_input(const std::filesystem::path& dir, Progress& progress,
+                              const DecodeTokens& decode = nullptr);
+
+// metrics.json of `compare`.
+Comparison read_comparison(const std::filesystem::path& metrics_json);
+
+// Fills p_table: Benjamini-Hochberg over every p value of every cell.
+void correct_over_table(ReportInput& input);
+
+}  // namespace circuitdiff

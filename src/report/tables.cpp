@@ -1,0 +1,272 @@
+#include "report/tables.h"
+
+#include <cmath>
+
+#include "base/options.h"
+#include "report/format.h"
+#include "report/html.h"
+
+namespace circuitdiff {
+namespace {
+
+const MetricCell* cell_of(const ReportInput& input, size_t pair, size_t data, size_t cut,
+                          const char* metric) {
+  const Comparison* c = input.find(pair, data, cut);
+  if (!c) return nullptr;
+  const auto it = c->metrics.find(metric);
+  return it == c->metrics.end() ? nullptr : &it->second;
+}
+
+bool present(const ReportInput& input, const char* metric) {
+  for (const PairOnData& result : input.results)
+    for (const auto& [label, c] : result.cuts)
+      if (c.metrics.contains(metric)) return true;
+  return false;
+}
+
+std::string row_name(const ReportInput& input, const PairOnData& result) {
+  const std::string& pair = input.pairs[result.pair].name;
+  return input.data.size() > 1 ? pair + ", " + input.data[result.data].name : pair;
+}
+
+const char* arrow(Expected e) { return e == Expected::up ? " ↑" : e == Expected::down ? " ↓" : ""; }
+
+std::string power_text(int exponent) {
+  static const char* const kDigits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  std::string out = exponent < 0 ? "10⁻" : "10";
+  for (const char c : std::to_string(std::abs(exponent))) out += kDigits[c - '0'];
+  return out;
+}
+
+// "nats per token", "10⁻³", "10⁻³ nats", "".
+std::string unit_text(const MetricWords& words, int exponent) {
+  std::string out = exponent ? power_text(exponent) : "";
+  if (*words.unit) out += (out.empty() ? "" : " ") + std::string(words.unit);
+  return out;
+}
+
+std::string csv_text(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) {
+    out += c;
+    if (c == '"') out += c;
+  }
+  return out + "\"";
+}
+
+std::string csv_number(const Number& value) { return value ? detail::print_double(*value) : ""; }
+
+std::string markdown_text(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|' || c == '*' || c == '_' || c == '`' || c == '<' || c == '\\') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+// One metric of the page's table.
+class Block {
+ public:
+  Block(const ReportInput& input, const MetricWords& words) : input_(input), words_(words) {
+    std::vector<Number> values;
+    for (const PairOnData& r : input.results)
+      for (size_t c = 0; c < input.cuts.size(); ++c)
+        if (const auto* cell = cell_of(input, r.pair, r.data, c, words.name)) {
+          values.push_back(cell->before);
+          values.push_back(cell->after);
+        }
+    exponent_ = common_exponent(values);
+    scale_ = std::pow(10.0, -exponent_);
+  }
+
+  std::string html() const {
+    const std::string unit = unit_text(words_, exponent_);
+    std::string out = fmt::format(
+        "<tbody class=\"block\"><tr class=\"block-head\"><th scope=\"rowgroup\" colspan=\"{}\"><span "
+        "class=\"metric\" "
+        "title=\"{}\">{}{}</span>{}</th></tr>\n",
+        input_.cuts.size() + 1, escape_html(words_.definition), escape_html(words_.title),
+        arrow(words_.expected), unit.empty() ? "" : " <span class=\"unit\">" + escape_html(unit) + "</span>");
+    // before and after of one column on one point
+    std::vector<std::vector<std::string>> before, after;
+    for (size_t c = 0; c < input_.cuts.size(); ++c) {
+      std::vector<Number> b, a;
+      for (const PairOnData& r : input_.results) {
+        const MetricCell* cell = cell_of(input_, r.pair, r.data, c, words_.name);
+        b.push_back(cell ? scaled(cell->before) : Number{});
+        a.push_back(cell ? scaled(cell->after) : Number{});
+      }
+      before.push_back(align_decimals(b));
+      after.push_back(align_decimals(a));
+    }
+    for (size_t i = 0; i < input_.results.size(); ++i) {
+      const PairOnData& r = input_.results[i];
+      out += fmt::format("<tr><th scope=\"row\">{}</th>", escape_html(row_name(input_, r)));
+      for (size_t c = 0; c < input_.cuts.size(); ++c)
+        out += cell_html(cell_of(input_, r.pair, r.data, c, words_.name), before[c][i], after[c][i]);
+      out += "</tr>\n";
+    }
+    return out + "</tbody>\n";
+  }
+
+ private:
+  Number scaled(const Number& value) const { return value ? Number(*value * scale_) : value; }
+
+  std::string cell_html(const MetricCell* cell, const std::string& before, const std::string& after) const {
+    if (!cell)
+      return "<td class=\"absent\" title=\"not compared\">–<span class=\"said\"> not compared</span></td>";
+    if (!cell->difference) {
+      const std::string reason = escape_html(cell->reason.empty() ? "undefined" : cell->reason);
+      if (!cell->before && !cell->after)
+        return fmt::format("<td class=\"absent\" title=\"{0}\">–<span class=\"said\"> {0}</span></td>",
+                           reason);
+      return fmt::format(
+          "<td><span class=\"values\"><span class=\"b\">{}</span> → <span class=\"a\">{}</span></span><small "
+          "title=\"{}\">no "
+          "difference: {}</small></td>",
+          before, after, reason, reason);
+    }
+    std::string note = signed_significant(*cell->difference * scale_);
+    std::string title = fmt::format("difference {}", note);
+    if (cell->ci_low && cell->ci_high) {
+      const std::string ci = interval(*cell->ci_low * scale_, *cell->ci_high * scale_);
+      note += " " + ci;
+      title +=
+          fmt::format(", 95 % interval {}{}", ci, cell->interval.empty() ? "" : " (" + cell->interval + ")");
+    }
+    if (cell->p) title += ", " + p_value(*cell->p);
+    if (cell->p_table) title += ", corrected " + p_value(*cell->p_table);
+    if (cell->effect_size) title += ", d_z " + significant(*cell->effect_size, 2);
+    if (!cell->reason.empty()) title += "; " + cell->reason;
+    return fmt::format(
+        "<td{} title=\"{}\"><span class=\"values\"><span class=\"b\">{}</span> → <span "
+        "class=\"a\">{}</span></span><small>{}{}"
+        "</small></td>",
+        cell->survives() ? " class=\"sure\"" : "", escape_html(title), before, after, escape_html(note),
+        cell->survives() ? "<span class=\"said\"> beyond chance</span>" : "");
+  }
+
+  const ReportInput& input_;
+  const MetricWords& words_;
+  int exponent_ = 0;
+  double scale_ = 1;
+};
+
+}  // namespace
+
+std::string table_html(const ReportInput& input, size_t first, size_t last) {
+  std::string out = "<div class=\"wide\"><table class=\"numbers\"><thead><tr><th scope=\"col\">";
+  out += input.data.size() > 1 ? "pair, data set" : "pair";
+  out += "</th>";
+  for (const std::string& cut : input.cuts)
+    out += fmt::format("<th scope=\"col\">{}</th>", escape_html(cut_text(cut)));
+  out += "</tr></thead>\n";
+  for (size_t i = first; i < std::min(last, metric_words().size()); ++i)
+    if (present(input, metric_words()[i].name)) out += Block(input, metric_words()[i]).html();
+  return out + "</table></div>\n";
+}
+
+std::string table_markdown(const ReportInput& input) {
+  std::string out;
+  for (const MetricWords& words : metric_words()) {
+    if (!present(input, words.name)) continue;
+    const std::string unit = words.unit;
+    out += fmt::format("### {}{}{}\n\n| pair | data |", words.title, arrow(words.expected),
+                       unit.empty() ? "" : " (" + unit + ")");
+    for (const std::string& cut : input.cuts) out += " " + cut_text(cut) + " |";
+    out += "\n|---|---|";
+    for (size_t c = 0; c < input.cuts.size(); ++c) out += "---|";
+    out += "\n";
+    for (const PairOnData& r : input.results) {
+      out += fmt::format("| {} | {} |", markdown_text(input.pairs[r.pair].name),
+                         markdown_text(input.data[r.data].name));
+      for (size_t c = 0; c < input.cuts.size(); ++c) {
+        const MetricCell* cell = cell_of(input, r.pair, r.data, c, words.name);
+        if (!cell) {
+          out += " not compared |";
+          continue;
+        }
+        std::string text = significant(cell->before) + " → " + significant(cell->after);
+        if (cell->survives()) text = "**" + text + "**";
+        if (cell->difference) text += " " + signed_significant(*cell->difference);
+        if (cell->ci_low && cell->ci_high) text += " " + interval(*cell->ci_low, *cell->ci_high);
+        if (!cell->difference && !cell->reason.empty()) text += " (" + markdown_text(cell->reason) + ")";
+        out += " " + text + " |";
+      }
+      out += "\n";
+    }
+    out += "\n";
+  }
+  return out +
+         "Before → after, difference with its 95 % interval. Bold: beyond chance at a false discovery rate "
+         "of 5 % over "
+         "all cells.\n";
+}
+
+std::string table_csv(const ReportInput& input) {
+  std::string out =
+      "pair,data,cut,n,metric,before,after,difference,relative,ci_low,ci_high,interval,p,p_corrected,"
+      "survives,effect_size,reason\n";
+  for (const PairOnData& r : input.results)
+    for (size_t c = 0; c < input.cuts.size(); ++c) {
+      const Comparison* comparison = input.find(r.pair, r.data, c);
+      if (!comparison) continue;
+      for (const auto& [name, cell] : comparison->metrics)
+        out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
+                           csv_text(input.pairs[r.pair].name), csv_text(input.data[r.data].name),
+                           csv_text(input.cuts[c]), comparison->n, csv_text(name), csv_number(cell.before),
+                           csv_number(cell.after), csv_number(cell.difference), csv_number(cell.relative),
+                           csv_number(cell.ci_low), csv_number(cell.ci_high), csv_text(cell.interval),
+                           csv_number(cell.p), csv_number(cell.p_table), cell.survives() ? "true" : "false",
+                           csv_number(cell.effect_size), csv_text(cell.reason));
+    }
+  return out;
+}
+
+std::string table_latex(const ReportInput& input) {
+  const size_t columns = input.cuts.size();
+  const auto number = [](const Number& value) {
+    if (!value) return std::string("--");
+    std::string text = significant(*value);
+    if (text.starts_with(kMinus)) text = "-" + text.substr(std::string_view(kMinus).size());
+    if (const size_t e = text.find('e'); e != std::string::npos)
+      text = text.substr(0, e) + " \\cdot 10^{" + text.substr(e + 1) + "}";
+    return "$" + text + "$";
+  };
+  std::string out =
+      "% needs \\usepackage{booktabs}; bold: beyond chance at a false discovery rate of 5 % over all cells\n";
+  out += "\\begin{tabular}{ll" + std::string(2 * columns, 'r') + "}\n\\toprule\npair & data";
+  for (const std::string& cut : input.cuts) {
+    const std::string text =
+        cut.starts_with("alpha-") ? "$\\alpha = " + cut.substr(6) + "$" : escape_latex(cut);
+    out += fmt::format(" & \\multicolumn{{2}}{{c}}{{{}}}", text);
+  }
+  out += " \\\\\n &";
+  for (size_t c = 0; c < columns; ++c) out += " & before & after";
+  out += " \\\\\n";
+  for (size_t i = 0; i < metric_words().size(); ++i) {
+    const MetricWords& words = metric_words()[i];
+    if (!present(input, words.name)) continue;
+    const char* direction = words.expected == Expected::up     ? " $\\uparrow$"
+                            : words.expected == Expected::down ? " $\\downarrow$"
+                                                               : "";
+    out += fmt::format("\\midrule\n\\multicolumn{{{}}}{{l}}{{\\emph{{{}{}}}}} \\\\\n", 2 + 2 * columns,
+                       escape_latex(words.title), direction);
+    for (const PairOnData& r : input.results) {
+      out += escape_latex(input.pairs[r.pair].name) + " & " + escape_latex(input.data[r.data].name);
+      for (size_t c = 0; c < columns; ++c) {
+        const MetricCell* cell = cell_of(input, r.pair, r.data, c, words.name);
+        const std::string before = cell ? number(cell->before) : "--",
+                          after = cell ? number(cell->after) : "--";
+        out += " & " + before + " & ";
+        out += cell && cell->survives() ? "{\\boldmath " + after + "}" : after;
+      }
+      out += " \\\\\n";
+    }
+  }
+  return out + "\\bottomrule\n\\end{tabular}\n";
+}
+
+}  // namespace circuitdiff
