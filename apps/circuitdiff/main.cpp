@@ -27,8 +27,9 @@ int main(int argc, char** argv) {
       "circuitdiff"};
   app.set_version_flag("--version", std::string("circuitdiff ") + kVersion);
   app.require_subcommand(1);
-  for (const auto setup : {setup_grade, setup_select, setup_attribute, setup_inspect, setup_score, setup_text,
-                           setup_data, setup_verify})
+  for (const auto setup :
+       {setup_run, setup_generate, setup_grade, setup_select, setup_attribute, setup_compare, setup_report,
+        setup_inspect, setup_score, setup_text, setup_data, setup_verify})
     setup(app, exit_code);
   install_interrupt_handler();
   try {

@@ -67,6 +67,23 @@ Manifest describe(const Experiment& e, const RunOptions& o) {
 }
 
 class Run {
+  // Runs one stage and adds to its seconds. First, since its return type is found from its body.
+  template <class Work>
+  auto timed(const std::string& stage, Work work) {
+    check_interrupt();
+    const auto start = std::chrono::steady_clock::now();
+    struct Add {
+      json& seconds;
+      const std::string& name;
+      std::chrono::steady_clock::time_point from;
+      ~Add() {
+        const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
+        seconds[name] = seconds.value(name, 0.0) + spent;
+      }
+    } add{seconds_, stage, start};
+    return work();
+  }
+
  public:
   Run(const RunOptions& options, Experiment experiment, fs::path folder, Progress& progress)
       : options_(options),
@@ -101,22 +118,6 @@ class Run {
   }
 
  private:
-  template <class Work>
-  auto timed(const std::string& stage, Work work) {
-    check_interrupt();
-    const auto start = std::chrono::steady_clock::now();
-    struct Add {
-      json& seconds;
-      const std::string& name;
-      std::chrono::steady_clock::time_point from;
-      ~Add() {
-        const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
-        seconds[name] = seconds.value(name, 0.0) + spent;
-      }
-    } add{seconds_, stage, start};
-    return work();
-  }
-
   void clear() const {
     for (const char* part : {"generate", "grade", "pairs"}) fs::remove_all(folder_ / part);
     for (const char* part : {"experiment.json", "accuracy.json", "manifest.json", "report.html", "table.md",
