@@ -33,7 +33,7 @@ ordered cut_axis(const ReportInput& input) {
   return {{"field", "cut"},
           {"type", "ordinal"},
           {"sort", sort},
-          {"title", only_alphas(input) ? "α, share of the mean answer length" : "cut"},
+          {"title", only_alphas(input) ? "α" : "cut"},
           {"axis", {{"labelAngle", 0}, {"grid", false}}}};
 }
 
@@ -169,7 +169,8 @@ ordered metric_chart(const ReportInput& input, const std::string& metric, const 
 
 ordered decomposition_chart(const ReportInput& input) {
   ordered rows = ordered::array(), order = ordered::array();
-  double largest = 0;
+  double low = 0, high = 0;
+  const auto include = [&](double x) { low = std::min(low, x), high = std::max(high, x); };
   for (const PairOnData& r : input.results) {
     order.push_back(panel_name(input, r));
     for (size_t c = 0; c < input.cuts.size(); ++c) {
@@ -179,7 +180,7 @@ ordered decomposition_chart(const ReportInput& input) {
         continue;
       const LogParts& parts = comparison->parts;
       for (const auto& [name, x] : {std::pair{"loss", *parts.from_loss}, {"rest", *parts.beyond_loss}}) {
-        largest = std::max(largest, std::abs(x));
+        include(x);
         rows.push_back({{"panel", order.back()},
                         {"cut", cut_tick(input, c)},
                         {"part", name},
@@ -189,19 +190,22 @@ ordered decomposition_chart(const ReportInput& input) {
                         {"intensity", "× " + significant(std::exp(*parts.total))},
                         {"n", comparison->n}});
       }
-      largest = std::max(largest, std::abs(*parts.total));
+      include(*parts.total);
     }
   }
   if (rows.empty()) return nullptr;
-  // Ticks at round factors.
-  const double base = largest > std::log(12) ? 10 : largest > std::log(2) ? 2 : 1.25;
+  // Ticks at round factors; the axis ends where the bars do, and 1 is always on it.
+  const double span = high - low;
+  const double base = span > std::log(8) ? 10 : span > std::log(1.6) ? 2 : 1.1;
+  const double unit = std::log(base), margin = std::max(0.06 * span, 0.02);
   ordered ticks = ordered::array();
-  const int most = static_cast<int>(std::ceil(largest / std::log(base)));
-  for (int i = -most; i <= most; ++i) ticks.push_back(i * std::log(base));
+  const int last = static_cast<int>(std::ceil(std::max(high, -low) / unit));
+  for (int i = -last; i <= last; ++i)
+    if (i * unit >= low - 2 * margin && i * unit <= high + 2 * margin) ticks.push_back(i * unit);
   const ordered x{{"field", "log"},
                   {"type", "quantitative"},
-                  {"title", "change, as a factor (log axis)"},
-                  {"scale", {{"domain", {-most * std::log(base), most * std::log(base)}}}},
+                  {"title", "factor (log axis)"},
+                  {"scale", {{"domain", {low - margin, high + margin}}, {"nice", false}}},
                   {"axis",
                    {{"values", ticks},
                     {"labelOverlap", true},
@@ -213,10 +217,10 @@ ordered decomposition_chart(const ReportInput& input) {
   y["axis"] = {{"labelAngle", 0}, {"ticks", false}, {"domain", false}};
   ordered panel{
       {"width", 180},
-      {"height", {{"step", 15}}},
+      {"height", 30 * input.cuts.size()},
       {"encoding", {{"y", y}}},
       {"layer",
-       {{{"mark", {{"type", "bar"}, {"height", {{"band", 0.8}}}}},
+       {{{"mark", {{"type", "bar"}}},
          {"encoding",
           {{"x", x},
            {"yOffset", {{"field", "part"}, {"sort", {"loss", "rest"}}}},
@@ -321,6 +325,7 @@ ordered heat_map_spec(const HeatMap& map, bool by_layer) {
              {"scale",
               {{"domain", {-map.clip, 0, map.clip}},
                {"range", {"$before", "$page", "$after"}},
+               {"interpolate", "lab"},
                {"clamp", true}}},
              {"legend", nullptr}}},
            {"opacity",

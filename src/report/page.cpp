@@ -99,6 +99,8 @@ std::string where_section(const ReportInput& input) {
          "class=\"ramp\"></div><span class=\"high\"></span></div>"
          "<label class=\"switch\"><input type=\"checkbox\" id=\"fade\"> fade edges whose change is not "
          "beyond chance</label>\n"
+         "<label class=\"switch\"><input type=\"checkbox\" id=\"divide\"> divide by the change of the whole "
+         "<span id=\"whole\"></span></label>\n"
          "<div class=\"maps\">" +
          figure("heat", "<span class=\"said-by-script\"></span>",
                 "<div class=\"edge-detail\" aria-live=\"polite\">Point at a cell, or reach the map with Tab "

@@ -74,7 +74,7 @@
     const panels = new Set(spec.data.values.map((r) => r.panel)).size;
     const columns = Math.max(1, Math.min(panels, Math.floor(width / 165), 4));
     spec.columns = columns;
-    spec.spec.width = Math.max(90, Math.min(320, Math.floor((width - 72 - (columns - 1) * 26) / columns)));
+    spec.spec.width = Math.max(90, Math.min(320, Math.floor((width - 76 - (columns - 1) * 37) / columns)));
     return spec;
   }
   async function draw(name, spec, rows, columns, large) {
@@ -108,6 +108,12 @@
 
   // --- heat maps -------------------------------------------------------------------------------------------------
   let cursor = null;  // index of the chosen edge's row
+  const sum = (xs) => xs.reduce((total, x) => total + (x || 0), 0);
+  function quantile(xs, q) {
+    if (!xs.length) return 0;
+    const sorted = xs.slice().sort((x, y) => x - y), at = q * (sorted.length - 1), low = Math.floor(at);
+    return sorted[low] + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
+  }
   function rowsOf(map, sources, destinations) {
     return map.s.map((s, i) => ({
       s: sources[s], d: destinations[map.d[i]], edge: sources[s] + " \u2192 " + destinations[map.d[i]], v: map.v[i], p: map.p[i],
@@ -135,22 +141,30 @@
     const jobs = [];
     const make = (name, part, sources, destinations) => {
       const rows = rowsOf(part, sources, destinations);
+      if (divide) for (const r of rows) {
+        if (r.v !== null) r.v -= whole;
+        r.ratio += r.v === null ? "" : `; ${factor(r.v)} beside the whole`;
+      }
       const spec = structuredClone(graph[name]);
       const space = one(".maps").clientWidth - 76;
       const step = Math.max(5, Math.min(name === "heat" ? 27 : 30, Math.floor(space / destinations.length)));
       spec.width = {step};
       spec.height = {step};
       spec.data.values = rows;
-      spec.layer[0].encoding.color.scale.domain = [-map.edges.clip, 0, map.edges.clip];
+      spec.layer[0].encoding.color.scale.domain = [-clip, 0, clip];
       spec.params[0].value = one("#fade").checked;
       jobs.push(draw(name, spec, rows, name === "heat" ? heatColumns : heatColumns.slice(0, 4), rows.length > 3000).then((view) => {
         if (name === "heat") view.addEventListener("click", (event, item) => { if (item && item.datum && item.datum.edge) choose(rows.findIndex((r) => r.edge === item.datum.edge)); });
       }));
       return rows;
     };
+    const whole = Math.log2(sum(map.edges.a) / sum(map.edges.b));
+    const divide = one("#divide").checked && Number.isFinite(whole);
+    const clip = divide ? quantile(map.edges.v.filter((v) => v !== null).map((v) => Math.abs(v - whole)), .99) || 1 : map.edges.clip;
+    one("#whole").textContent = Number.isFinite(whole) ? `(${factor(whole)})` : "";
     const rows = make("heat", map.edges, graph.sources, graph.destinations);
     make("layers", map.layers, graph.layer_sources, graph.layer_destinations);
-    const c = factor(map.edges.clip).slice(2);
+    const c = factor(clip).slice(2);
     one(".scale .low").textContent = `weaker after: \u00f7 ${c} or less`;
     one(".scale .high").textContent = `\u00d7 ${c} or more: stronger after`;
     const known = rows.filter((r) => r.v !== null), sure = known.filter((r) => r.p !== null && r.p <= .05);
@@ -159,7 +173,8 @@
     const where = [data.pairs[choice.pair], data.data.length > 1 ? data.data[choice.data] : null, data.cuts[choice.cut]].filter(Boolean).join(", ");
     one("#caption-heat .said-by-script").textContent = `${where}, n = ${map.n} questions. ` +
       (tested ? `${sure.length} of ${rows.length} edges change beyond chance (sign flips of the questions, corrected over the edges). ` : `${rows.length} edges. `) +
-      (top && low ? `Furthest up: ${top.edge}, ${top.ratio}; furthest down: ${low.edge}, ${low.ratio}. ` : "") +
+      (top && low ? `They run from ${low.edge} (${low.ratio}) to ${top.edge} (${top.ratio}). ` : "") +
+      (divide ? `Colours show what is left after dividing by the change of the whole, ${factor(whole)}; the test is of the undivided change. ` : "") +
       `Colours end at the 99th percentile of the changes, a factor of ${c} either way. Blank cells cannot exist: their source is computed later than their destination. A weak edge can change by a large factor and still carry little.`;
     cursor = null;
     one(".edge-detail").textContent = "Point at a cell, or reach the map with Tab and move with the arrow keys.";
@@ -256,6 +271,7 @@
     form.addEventListener("change", () => { readChoice(); show(); drawMaps(); });
     form.addEventListener("submit", (event) => event.preventDefault());
   });
+  if (one("#divide")) one("#divide").addEventListener("change", drawMaps);
   if (one("#fade")) one("#fade").addEventListener("change", (event) => { const c = charts.get("heat"); if (c) c.view.signal("fade", event.target.checked).runAsync(); });
   if (one("#figure-heat")) {
     const plot = one("#figure-heat .plot");

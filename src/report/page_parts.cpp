@@ -15,10 +15,30 @@
 namespace circuitdiff::page {
 namespace {
 
+// "p < .001", "[50, 78]" and "23 %" each stay on one line.
+std::string unbroken(std::string html) {
+  static constexpr const char* kHardSpace = "\u00a0";
+  bool bracket = false;
+  std::string out;
+  for (size_t i = 0; i < html.size(); ++i) {
+    bracket = html[i] == '[' || (bracket && html[i] != ']');
+    const std::string_view rest = std::string_view(html).substr(i);
+    const std::string_view before = std::string_view(html).substr(0, i);
+    const bool in_p = before.ends_with("p") && (rest.starts_with(" &lt; .") || rest.starts_with(" = "));
+    const bool after_p = before.ends_with("p &lt;") || before.ends_with("p =");
+    if (html[i] == ' ' && (bracket || in_p || after_p || rest.starts_with(" %")))
+      out += kHardSpace;
+    else
+      out += html[i];
+  }
+  return out;
+}
+
 std::string with_strong_name(const std::string& sentence, const std::string& name) {
   const std::string head = "After " + name + ",";
-  if (!sentence.starts_with(head)) return escape_html(sentence);
-  return "After <strong>" + escape_html(name) + "</strong>," + escape_html(sentence.substr(head.size()));
+  if (!sentence.starts_with(head)) return unbroken(escape_html(sentence));
+  return "After <strong>" + escape_html(name) + "</strong>," +
+         unbroken(escape_html(sentence.substr(head.size())));
 }
 
 // Before and after as two dots on a line from zero, the interval of the difference as a bar at the value
@@ -55,15 +75,18 @@ std::string tile(const MetricWords& words, const MetricCell& cell) {
   if (!cell.difference)
     return out + fmt::format("<p class=\"absent\">– <small>{}</small></p></div>",
                              escape_html(cell.reason.empty() ? "undefined" : cell.reason));
+  const int exponent = common_exponent(std::vector<Number>{cell.before, cell.after});
+  const double scale = std::pow(10.0, -exponent);
+  const std::string unit = unit_text(words, exponent);
   out += fmt::format(
       "<p class=\"figures\"><span class=\"b\">{}</span> <span class=\"arrow\">→</span> <span "
-      "class=\"a\">{}</span></p>",
-      significant(*cell.before), significant(*cell.after));
+      "class=\"a\">{}</span> <small>{}</small></p>",
+      significant(*cell.before * scale), significant(*cell.after * scale), escape_html(unit));
   out += dots(cell);
-  std::string change = signed_significant(*cell.difference);
-  if (cell.ci_low && cell.ci_high) change += " " + interval(*cell.ci_low, *cell.ci_high);
+  std::string change = signed_significant(*cell.difference * scale);
+  if (cell.ci_low && cell.ci_high) change += " " + interval(*cell.ci_low * scale, *cell.ci_high * scale);
   if (cell.p_table) change += ", " + p_value(*cell.p_table);
-  out += fmt::format("<p class=\"change\">{}</p>", escape_html(change));
+  out += fmt::format("<p class=\"change\">{}</p>", unbroken(escape_html(change)));
   const char* direction = words.expected == Expected::up ? "↑" : "↓";
   switch (verdict_of(words, cell)) {
     case Verdict::held:
@@ -336,7 +359,7 @@ std::string explained(const ReportInput& input) {
       if (text.empty() && control.empty()) continue;
       out += fmt::format("<p{}><strong>{}, {}.</strong> {}{}</p>\n",
                          choice_attributes(input, r.pair, r.data, c), escape_html(input.pairs[r.pair].name),
-                         escape_html(cut_text(input.cuts[c])), escape_html(text), control);
+                         escape_html(cut_text(input.cuts[c])), unbroken(escape_html(text)), control);
     }
   if (!out.empty())
     out =
@@ -416,7 +439,7 @@ nlohmann::ordered_json data(const ReportInput& input) {
     for (const MetricWords& w : metric_words())
       if (std::string_view(w.name) == metric)
         if (ordered chart =
-                metric_chart(input, metric, *w.unit ? fmt::format("{} ({})", w.subject, w.unit) : w.subject);
+                metric_chart(input, metric, *w.unit ? fmt::format("{} ({})", w.title, w.unit) : w.title);
             !chart.is_null())
           out["charts"][metric] = std::move(chart);
   if (ordered chart = decomposition_chart(input); !chart.is_null())

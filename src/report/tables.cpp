@@ -31,20 +31,6 @@ std::string row_name(const ReportInput& input, const PairOnData& result) {
 
 const char* arrow(Expected e) { return e == Expected::up ? " ↑" : e == Expected::down ? " ↓" : ""; }
 
-std::string power_text(int exponent) {
-  static const char* const kDigits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
-  std::string out = exponent < 0 ? "10⁻" : "10";
-  for (const char c : std::to_string(std::abs(exponent))) out += kDigits[c - '0'];
-  return out;
-}
-
-// "nats per token", "10⁻³", "10⁻³ nats", "".
-std::string unit_text(const MetricWords& words, int exponent) {
-  std::string out = exponent ? power_text(exponent) : "";
-  if (*words.unit) out += (out.empty() ? "" : " ") + std::string(words.unit);
-  return out;
-}
-
 std::string csv_text(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";

@@ -1,6 +1,7 @@
 #include "report/words.h"
 
 #include <cmath>
+#include <cstdlib>
 
 #include "report/format.h"
 
@@ -13,6 +14,13 @@ std::string ratio_text(double log_ratio) {
   const double fold = std::exp(std::abs(log_ratio));
   if (fold >= 2) return fmt::format("{}-fold", significant(fold, 2));
   return fmt::format("by {} %", percent(std::abs(std::exp(log_ratio) - 1)));
+}
+
+std::string power_text(int exponent) {
+  static const char* const kDigits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  std::string out = exponent < 0 ? "10⁻" : "10";
+  for (const char c : std::to_string(std::abs(exponent))) out += kDigits[c - '0'];
+  return out;
 }
 
 const char* fell_or_rose(double change) { return change < 0 ? "fell" : "rose"; }
@@ -56,6 +64,12 @@ const std::vector<MetricWords>& metric_words() {
        Expected::nothing, "Sum of intensities over sum of prediction errors."},
   };
   return words;
+}
+
+std::string unit_text(const MetricWords& words, int exponent) {
+  std::string out = exponent ? power_text(exponent) : "";
+  if (*words.unit) out += (out.empty() ? "" : " ") + std::string(words.unit);
+  return out;
 }
 
 Verdict verdict_of(const MetricWords& words, const MetricCell& cell) {

@@ -23,6 +23,8 @@ struct MetricWords {
 
 // The paper's three, its two of Figure 3, then their siblings: the order of the tables.
 const std::vector<MetricWords>& metric_words();
+// "nats per token", "10⁻³", "10⁻³ nats", "": the unit of figures that were divided by a power of ten.
+std::string unit_text(const MetricWords& words, int exponent);
 inline constexpr size_t kPaperMetrics = 5;  // the first so many are the paper's
 
 // Whether an expected direction was seen.
