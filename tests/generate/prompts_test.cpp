@@ -1,0 +1,90 @@
+// Presets against the prompts of the published runs, the chat template, and a template file.
+#include "generate/prompts.h"
+
+#include <gtest/gtest.h>
+
+#include "generate/generate_support.h"
+#include "io/json.h"
+#include "support/temp_folder.h"
+
+namespace circuitdiff {
+namespace {
+
+TEST(Prompts, PresetsAreThePublishedPrompts) {
+  const std::string boxed = "Please reason step by step, and put your final answer within \\boxed{}.";
+  const auto text = [](const char* name) { return Prompter({.preset = name}, "").text("1+1?"); };
+  EXPECT_EQ(text("plain"), "1+1?");
+  EXPECT_EQ(text("deepseek-math"), "User: 1+1?\n" + boxed + "\n\nAssistant:");
+  EXPECT_EQ(text("mistral"), "[INST] 1+1?[/INST]");
+  EXPECT_EQ(text("qwen"), "<|im_start|>system\n" + boxed +
+                              "<|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(prompt_preset("nvidia-qwen").max_new_tokens, 32768);
+}
+
+TEST(Prompts, PresetsBuildWhatTheHarnessBuilt) {
+  const auto file = source_folder() / "../shared/templates/harness_prompts.jsonl";
+  if (!std::filesystem::exists(file)) GTEST_SKIP() << file << " is not there";
+  int64_t rows = 0;
+  read_jsonl(file, [&](Row&& row) {
+    EXPECT_EQ(Prompter({.preset = row.string("prompt_type")}, "").text(row.string("question")),
+              row.string("prompt"))
+        << row.where();
+    ++rows;
+  });
+  EXPECT_GT(rows, 100);
+}
+
+TEST(Prompts, AnUnknownPresetIsAUsageErrorWithTheNearest) {
+  const std::string message = test::error_of([] { prompt_preset("mistrel"); });
+  EXPECT_EQ(message,
+            "--prompt: no preset is named \"mistrel\"; did you mean \"mistral\"?; there are plain, "
+            "deepseek-math, mistral, "
+            "qwen25-math-cot, deepseek, qwen, nvidia-qwen");
+  EXPECT_THROW(prompt_preset("haiku"), UsageError);
+}
+
+TEST(Prompts, AChatIsEncodedAsItStands) {
+  const Tokenizer tokenizer = Tokenizer::load(tiny_model());
+  const Prompter prompter({}, tiny_model());
+  EXPECT_EQ(prompter.name(), "chat");
+  EXPECT_EQ(prompter.text("How many?"), "<bos>How many?<sep>");
+  const auto tokens = prompter.tokens(prompter.text("How many?"), tokenizer);
+  EXPECT_EQ(tokens.front(), 1);
+  EXPECT_EQ(tokens.back(), 2);
+  EXPECT_EQ(std::count(tokens.begin(), tokens.end(), 1), 1);
+}
+
+TEST(Prompts, AFileOfOnesOwnIsFilledOnce) {
+  const test::TempFolder folder;
+  const auto file = folder.write("p.txt", "Q: {question}\nA:");
+  EXPECT_EQ(Prompter({.file = file}, "").text("is {question} a question?"),
+            "Q: is {question} a question?\nA:");
+  const auto without = folder.write("none.txt", "Q:");
+  EXPECT_EQ(test::error_of([&] { Prompter({.file = without}, ""); }),
+            without.string() + ": {question} expected once, found nowhere");
+}
+
+TEST(Prompts, ExamplesStandBeforeTheQuestion) {
+  EXPECT_EQ(Prompter({.preset = "mistral", .shots = {{"a?", "b"}}}, "").text("c?"),
+            "[INST] a?[/INST] b\n\n[INST] c?[/INST]");
+}
+
+TEST(Prompts, ChoicesExcludeEachOther) {
+  EXPECT_NE(
+      test::error_of([] { Prompter({.chat = true, .preset = "plain"}, ""); }).find("exclude each other"),
+      std::string::npos);
+  EXPECT_NE(test::error_of([] { Prompter({.preset = "plain", .system = "x"}, ""); }).find("--system"),
+            std::string::npos);
+}
+
+TEST(Prompts, ACheckpointWithoutATemplateNeedsAPreset) {
+  const test::TempFolder folder;
+  folder.write("tokenizer_config.json", "{}");
+  EXPECT_NE(test::error_of([&] { Prompter({}, folder.path()); }).find("--prompt plain"), std::string::npos);
+  EXPECT_NE(
+      test::error_of([&] { Prompter({.chat = true}, folder.path()); }).find("there is no chat template"),
+      std::string::npos);
+}
+
+}  // namespace
+}  // namespace circuitdiff

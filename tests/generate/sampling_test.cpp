@@ -1,0 +1,103 @@
+// The drawn tokens follow softmax(logits / temperature), cut as top-k and top-p say; greedy takes the first
+// of equals.
+#include "generate/sampling.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <vector>
+
+namespace circuitdiff {
+namespace {
+
+const std::vector<float> kLogits{1.0f, 3.0f, 0.0f, 2.0f, 3.0f, -5.0f};
+
+int64_t choose(const std::vector<float>& logits, const Sampling& sampling, double uniform = 0) {
+  return choose_token(std::span<const float>(logits), sampling, uniform);
+}
+
+// Tokens that any uniform number can bring.
+std::vector<int64_t> reachable(const std::vector<float>& logits, const Sampling& sampling) {
+  std::map<int64_t, bool> seen;
+  for (int i = 0; i < 20000; ++i) seen[choose(logits, sampling, i / 20000.0)] = true;
+  std::vector<int64_t> out;
+  for (const auto& [id, unused] : seen) out.push_back(id);
+  return out;
+}
+
+TEST(Sampling, GreedyTakesTheLowestIdOfEquals) { EXPECT_EQ(choose(kLogits, {}), 1); }
+
+TEST(Sampling, DrawsFollowTheSoftmaxOfTheLogitsOverTheTemperature) {
+  for (const double temperature : {0.6, 1.0, 2.0}) {
+    const Sampling sampling{.temperature = temperature, .seed = 11};
+    constexpr int kDraws = 20000;
+    std::vector<double> count(kLogits.size());
+    for (int i = 0; i < kDraws; ++i)
+      ++count[static_cast<size_t>(
+          choose(kLogits, sampling, token_uniform(sampling.seed, question_key("q"), 0, i)))];
+    double total = 0, chi_square = 0;
+    for (const float l : kLogits) total += std::exp(l / temperature);
+    for (size_t i = 0; i < kLogits.size(); ++i) {
+      const double expected = kDraws * std::exp(kLogits[i] / temperature) / total;
+      chi_square += (count[i] - expected) * (count[i] - expected) / expected;
+    }
+    EXPECT_LT(chi_square, 20.5) << temperature;  // 5 degrees of freedom: 99.9%
+  }
+}
+
+TEST(Sampling, TopKKeepsTheLikeliestAndThoseThatTie) {
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_k = 1}), (std::vector<int64_t>{1, 4}));
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_k = 3}), (std::vector<int64_t>{1, 3, 4}));
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_k = 100}).size(), 6u);
+}
+
+TEST(Sampling, TopPKeepsTokensUntilTheyHoldP) {
+  // Probabilities of tokens 1 and 4: .39 each, of 3: .14.
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_p = 1e-9}), (std::vector<int64_t>{1}));
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_p = 0.38}), (std::vector<int64_t>{1}));
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_p = 0.5}), (std::vector<int64_t>{1, 4}));
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_p = 0.8}), (std::vector<int64_t>{1, 3, 4}));
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_p = 1}).size(), 6u);
+}
+
+TEST(Sampling, TopPCountsWhatTopKLeft) {
+  // Of tokens 1, 3, 4 alone: .42, .16, .42.
+  EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_p = 0.83, .top_k = 3}), (std::vector<int64_t>{1, 4}));
+}
+
+TEST(Sampling, AllUniformNumbersGiveAToken) {
+  const double largest = 1 - 0x1p-53;
+  EXPECT_EQ(choose(kLogits, {.temperature = 1}, largest), 5);
+  EXPECT_EQ(choose(kLogits, {.temperature = 1}, 0), 0);
+  EXPECT_EQ(choose({0.0f, -200.0f}, {.temperature = 0.01}, largest), 0);
+}
+
+TEST(Sampling, InfinityBelowIsATokenThatNeverComes) {
+  const float none = -std::numeric_limits<float>::infinity();
+  EXPECT_EQ(reachable({none, 1.0f, none}, {.temperature = 1}), (std::vector<int64_t>{1}));
+}
+
+TEST(Sampling, LogitsThatAreNotNumbersAreReported) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              infinite = std::numeric_limits<float>::infinity();
+  for (const Sampling& sampling : {Sampling{}, Sampling{.temperature = 1}}) {
+    EXPECT_EQ(choose({1.0f, nan, 2.0f}, sampling), -1);
+    EXPECT_EQ(choose({nan, 1.0f}, sampling), -1);
+    EXPECT_EQ(choose({1.0f, infinite}, sampling), -1);
+    EXPECT_EQ(choose({-infinite, -infinite}, sampling), -1);
+  }
+}
+
+TEST(Sampling, ARandomNumberHangsOnSeedQuestionSampleAndTokenAlone) {
+  const double here = token_uniform(1, question_key("a"), 2, 3);
+  EXPECT_EQ(here, token_uniform(1, question_key("a"), 2, 3));
+  EXPECT_NE(here, token_uniform(2, question_key("a"), 2, 3));
+  EXPECT_NE(here, token_uniform(1, question_key("b"), 2, 3));
+  EXPECT_NE(here, token_uniform(1, question_key("a"), 1, 3));
+  EXPECT_NE(here, token_uniform(1, question_key("a"), 2, 4));
+}
+
+}  // namespace
+}  // namespace circuitdiff
