@@ -6,6 +6,7 @@
 #include "grade/extract.h"
 #include "grade/harness.h"
 #include "grade/judge.h"
+#include "grade/sampled_accuracy.h"
 
 namespace circuitdiff {
 namespace {
@@ -90,6 +91,7 @@ json accuracy_summary(const std::vector<Generation>& generations) {
   out["different"] = all.n - all.correct - all.undecided;
   const auto [low, high] = wilson_interval(all.correct, all.n);
   out["wilson95"] = all.n ? json{low, high} : json(nullptr);
+  out["sampled"] = sampled_accuracy(generations);
   out["by_finish_reason"] = summaries(by_finish);
   out["by_extraction"] = summaries(by_rule);
   out["by_dataset"] = summaries(by_dataset);
@@ -118,6 +120,15 @@ std::string accuracy_text(const json& summary) {
                      summary.at("correct").get<int64_t>(), n, 100 * summary.at("accuracy").get<double>(),
                      100 * interval[0].get<double>(), 100 * interval[1].get<double>(),
                      summary.at("undecided").get<int64_t>());
+  if (const json& sampled = summary.at("sampled"); !sampled.is_null()) {
+    out += fmt::format("avg@{} {:.1f}% (95% interval {:.1f}% to {:.1f}%, {} questions resampled)",
+                       sampled["samples"][1].get<int64_t>(), 100 * sampled["avg_at_k"].get<double>(),
+                       100 * sampled["bootstrap95"][0].get<double>(),
+                       100 * sampled["bootstrap95"][1].get<double>(), sampled["questions"].get<int64_t>());
+    for (const auto& [k, value] : sampled["pass_at_k"].items())
+      out += fmt::format(", pass@{} {:.1f}%", k, 100 * value.get<double>());
+    out += "\n";
+  }
   const auto table = [&](const char* title, const char* field) {
     out += fmt::format("\n{:<20}{:>9}{:>10}{:>11}{:>11}\n", title, "answers", "correct", "undecided",
                        "accuracy");

@@ -49,7 +49,8 @@ struct Disagreement {
 };
 std::vector<Disagreement> list_disagreements(const std::vector<Generation>& generations);
 
-// {"n", "correct", "undecided", "different", "accuracy", "wilson95": [low, high], "by_finish_reason": {..},
+// {"n", "correct", "undecided", "different", "accuracy", "wilson95": [low, high], "sampled": avg@k and pass@k
+// or null, "by_finish_reason": {..},
 //  "by_extraction": {..}, "by_dataset": {..}}; an undecided answer counts as not correct.
 json accuracy_summary(const std::vector<Generation>& generations);
 
