@@ -1,5 +1,6 @@
-// jinja2's built-in filters and tests, by name. Text filters are in filters_text.cpp, those over sequences in
-// filters_sequence.cpp, tests in tests.cpp. Missing on purpose: random over several items, urlize, wordwrap.
+// jinja2's built-in filters and tests, by name. Each family has its file: filters_text.cpp,
+// filters_number.cpp, filters_sequence.cpp, tests.cpp. Missing on purpose: random over several items, urlize,
+// wordwrap.
 #pragma once
 
 #include <string>
@@ -13,6 +14,7 @@ using Filter = Value (*)(Runtime& rt, const Value& value, const Arguments& argum
 
 Filter find_filter(std::string_view name);           // null if unknown
 Filter find_text_filter(std::string_view name);      // of filters_text.cpp
+Filter find_number_filter(std::string_view name);    // of filters_number.cpp
 Filter find_sequence_filter(std::string_view name);  // of filters_sequence.cpp
 
 // As the filters map, select, ... call by name; TemplateRuntimeError if unknown.

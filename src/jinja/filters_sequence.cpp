@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <cstdio>
 #include <unordered_map>
 
 #include "jinja/arguments.h"
@@ -214,67 +212,6 @@ Value default_value(Runtime& rt, const Value& value, const Arguments& arguments)
   return value;
 }
 
-Value absolute_filter(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "abs", {});
-  return absolute(value);
-}
-
-// round() of a float to `digits` decimals: of its exact binary value, ties to even.
-double round_real(double value, int64_t digits) {
-  if (!std::isfinite(value) || digits > 330) return value;
-  if (digits < -310) return std::copysign(0.0, value);
-  if (digits >= 0) {
-    std::string text(static_cast<size_t>(digits) + 400, '\0');
-    std::snprintf(text.data(), text.size(), "%.*f", static_cast<int>(digits), value);
-    return std::strtod(text.c_str(), nullptr);
-  }
-  const double unit = std::pow(10.0, static_cast<double>(-digits));
-  return std::nearbyint(value / unit) * unit;
-}
-
-Value round_filter(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_round", {"precision", "method"});
-  const std::string method = bound.text(1, "common");
-  if (method != "common" && method != "ceil" && method != "floor")
-    raise("FilterArgumentError", "method must be common, ceil or floor");
-  if (value.is_undefined()) raise_undefined(value);
-  const Value precision = bound.given(0) ? bound[0] : Value(0);
-  if (!value.is_number())
-    raise("TypeError", fmt::format("type {} doesn't define __round__ method", type_name(value)));
-  if (method == "common") {
-    if (precision.is_none()) {
-      const double d = to_double(value);
-      return value.is_integer() ? Value(to_big(value)) : Value(BigInt::from_double(std::nearbyint(d)));
-    }
-    const int64_t digits = bound.integer(0, 0);
-    if (const double* d = value.get<double>()) {
-      const double rounded = round_real(*d, digits);
-      if (std::isinf(rounded) && std::isfinite(*d))
-        raise("OverflowError", "rounded value too large to represent");
-      return Value(rounded);
-    }
-    if (digits >= 0) return Value(to_big(value));
-    if (digits < -static_cast<int64_t>(kMaxIntegerDigits)) return Value(0);
-    // To a multiple of 10^-digits, ties to the even multiple.
-    const Value unit = power(rt, Value(10), Value(-digits));
-    const BigInt size = to_big(unit);
-    BigInt quotient, remainder;
-    BigInt::divide(to_big(value), size, quotient, remainder);
-    const int half = (remainder + remainder).compare(size);
-    const bool odd = !(quotient - quotient.shifted_right(1) * BigInt(2)).zero();
-    if (half > 0 || (half == 0 && odd)) quotient = quotient + BigInt(1);
-    return Value(quotient * size);
-  }
-  const Value scale = power(rt, Value(10), precision);
-  const Value scaled = multiply(rt, value, scale);
-  Value whole = scaled;
-  if (const double* d = scaled.get<double>()) {
-    if (!std::isfinite(*d)) raise("OverflowError", "cannot convert float infinity to integer");
-    whole = Value(BigInt::from_double(method == "ceil" ? std::ceil(*d) : std::floor(*d)));
-  }
-  return true_divide(rt, whole, scale);
-}
-
 // A lazy sequence over `source` that keeps what `next` says.
 Value lazily(IteratorPtr source, std::function<bool(Runtime&, Iterator&, Value&)> next, int extra_depth = 0) {
   const int depth = std::max(source->depth, extra_depth);
@@ -324,67 +261,59 @@ Value unique(Runtime& rt, const Value& value, const Arguments& arguments) {
       depth));
 }
 
-// map, select and their kin do not even look at a false value.
-IteratorPtr iterate_unless_false(Runtime& rt, const Value& value) {
-  return truth(rt, value) ? iterate_later(rt, value) : iterate(rt, Value::undefined(""));
+// map, select and their kin do not even look at their arguments where the value is false.
+Value lazily_unless_false(Runtime& rt, const Value& value,
+                          std::function<bool(Runtime&, Iterator&, Value&)> next, const Arguments& arguments) {
+  if (!truth(rt, value)) return make_lazy(iterate(rt, Value::undefined("")));
+  return lazily(iterate_later(rt, value), std::move(next), depth_of(arguments));
 }
 
 Value map(Runtime& rt, const Value& value, const Arguments& arguments) {
   const bool by_attribute = arguments.positional.empty() &&
                             std::any_of(arguments.keyword.begin(), arguments.keyword.end(),
                                         [](const auto& entry) { return entry.first == "attribute"; });
-  IteratorPtr source = iterate_unless_false(rt, value);
-  if (by_attribute) {
-    return lazily(
-        std::move(source),
-        [arguments](Runtime& run, Iterator& from, Value& out) {
-          const Bound bound(run, arguments, "map", {"attribute", "default"}, 1);
-          const AttributeGetter get(run, bound[0], false, bound[1]);
-          if (!from.next(run, out)) return false;
-          out = get(run, out);
-          return true;
-        },
-        depth_of(arguments));
-  }
-  return lazily(
-      std::move(source),
-      [arguments](Runtime& run, Iterator& from, Value& out) {
-        if (arguments.positional.empty()) raise("FilterArgumentError", "map requires a filter argument");
-        if (!from.next(run, out)) return false;
-        Arguments rest;
-        rest.positional.assign(arguments.positional.begin() + 1, arguments.positional.end());
-        rest.keyword = arguments.keyword;
-        out = call_filter(run, arguments.positional[0], out, rest);
-        return true;
-      },
-      depth_of(arguments));
+  const auto look_up = [arguments](Runtime& run, Iterator& from, Value& out) {
+    const Bound bound(run, arguments, "map", {"attribute", "default"}, 1);
+    const AttributeGetter get(run, bound[0], false, bound[1]);
+    if (!from.next(run, out)) return false;
+    out = get(run, out);
+    return true;
+  };
+  const auto filter = [arguments](Runtime& run, Iterator& from, Value& out) {
+    if (arguments.positional.empty()) raise("FilterArgumentError", "map requires a filter argument");
+    if (!from.next(run, out)) return false;
+    Arguments rest;
+    rest.positional.assign(arguments.positional.begin() + 1, arguments.positional.end());
+    rest.keyword = arguments.keyword;
+    out = call_filter(run, arguments.positional[0], out, rest);
+    return true;
+  };
+  if (by_attribute) return lazily_unless_false(rt, value, look_up, arguments);
+  return lazily_unless_false(rt, value, filter, arguments);
 }
 
 template <bool keep, bool by_attribute>
 Value select(Runtime& rt, const Value& value, const Arguments& arguments) {
-  return lazily(
-      iterate_unless_false(rt, value),
-      [arguments](Runtime& run, Iterator& from, Value& out) {
-        const auto& given = arguments.positional;
-        const size_t offset = by_attribute ? 1 : 0;
-        if (by_attribute && given.empty())
-          raise("FilterArgumentError", "Missing parameter for attribute name");
-        const AttributeGetter get(run, by_attribute ? given[0] : Value());
-        Arguments rest;
-        if (given.size() > offset) {
-          rest.positional.assign(given.begin() + static_cast<std::ptrdiff_t>(offset) + 1, given.end());
-          rest.keyword = arguments.keyword;
-        }
-        while (from.next(run, out)) {
-          run.budget.spend(1);
-          const Value tested = get(run, out);
-          const bool passes =
-              given.size() > offset ? call_test(run, given[offset], tested, rest) : truth(run, tested);
-          if (passes == keep) return true;
-        }
-        return false;
-      },
-      depth_of(arguments));
+  const auto next = [arguments](Runtime& run, Iterator& from, Value& out) {
+    const auto& given = arguments.positional;
+    const size_t offset = by_attribute ? 1 : 0;
+    if (by_attribute && given.empty()) raise("FilterArgumentError", "Missing parameter for attribute name");
+    const AttributeGetter get(run, by_attribute ? given[0] : Value());
+    Arguments rest;
+    if (given.size() > offset) {
+      rest.positional.assign(given.begin() + static_cast<std::ptrdiff_t>(offset) + 1, given.end());
+      rest.keyword = arguments.keyword;
+    }
+    while (from.next(run, out)) {
+      run.budget.spend(1);
+      const Value tested = get(run, out);
+      const bool passes =
+          given.size() > offset ? call_test(run, given[offset], tested, rest) : truth(run, tested);
+      if (passes == keep) return true;
+    }
+    return false;
+  };
+  return lazily_unless_false(rt, value, next, arguments);
 }
 
 Value batch(Runtime& rt, const Value& value, const Arguments& arguments) {
@@ -525,8 +454,6 @@ Filter find_sequence_filter(std::string_view name) {
       {"sum", sum},
       {"default", default_value},
       {"d", default_value},
-      {"abs", absolute_filter},
-      {"round", round_filter},
       {"map", map},
       {"select", select<true, false>},
       {"reject", select<false, false>},

@@ -150,7 +150,9 @@ void Interpreter::assign(const Expr& target, const Value& value, const ScopePtr&
     set(scope, target.symbol, value);
   } else if (target.kind == ExprKind::member) {
     const Value* holder = find(scope, target.symbol);
-    holder->object<Namespace>()->set(target.text, value);
+    Namespace* space = holder ? holder->object<Namespace>() : nullptr;
+    if (!space) raise("TypeError", "cannot assign attribute on non-namespace object");
+    space->set(target.text, value);
   } else {
     const std::vector<Value> values = unpack(target, value);
     for (size_t i = 0; i < values.size(); ++i) assign(*target.children[i], values[i], scope);

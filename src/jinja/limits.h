@@ -10,7 +10,7 @@
 
 namespace circuitdiff::jinja {
 
-inline constexpr int64_t kMaxWork = 6'000'000;  // units: a node evaluated, an item visited, 32 bytes copied
+inline constexpr int64_t kMaxWork = 12'000'000;  // units: a node evaluated, an item visited, 32 bytes copied
 inline constexpr size_t kMaxTextBytes = 16u << 20;    // one string
 inline constexpr size_t kMaxOutputBytes = 32u << 20;  // the rendered text
 inline constexpr size_t kMaxItems = 1'000'000;        // one list or tuple

@@ -134,6 +134,12 @@ Value forbidden(const Value& object, std::string_view name) {
 }  // namespace
 
 std::optional<Value> find_attribute(Runtime& rt, const Value& object, std::string_view name) {
+  if (object.is_undefined()) {
+    for (const std::string_view known : {"__getitem__", "__call__", "__len__", "__iter__", "__bool__",
+                                         "__int__", "__float__", "__add__", "__getattr__", "__slots__"})
+      if (name == known) return forbidden(object, name);
+    if (!is_internal(name)) raise_undefined(object);
+  }
   if (const auto* p = object.get<ObjectPtr>()) {
     if (auto value = (*p)->attribute(rt, name)) return value;
     if (is_internal(name) && !object.object<Namespace>()) return forbidden(object, name);

@@ -354,6 +354,7 @@ std::shared_ptr<Dict> make_dict(Runtime& rt, const Arguments& arguments) {
   auto dict = std::make_shared<Dict>();
   if (!arguments.positional.empty()) {
     const Value& source = arguments.positional[0];
+    if (source.is_undefined()) raise_undefined(source);
     if (const Dict* other = source.dict()) {
       for (const auto& [key, value] : other->entries()) dict->set(rt, key, value);
     } else {

@@ -287,7 +287,6 @@ bool contains(Runtime& rt, const Value& container, const Value& element) {
 }
 
 Value get_attribute(Runtime& rt, const Value& object, std::string_view name) {
-  if (object.is_undefined()) raise_undefined(object);
   if (auto found = find_attribute(rt, object, name)) return *found;
   if (const Dict* dict = object.dict())
     if (const Value* value = dict->find(name)) return *value;

@@ -3,8 +3,8 @@
 
 usage: differential.py JINJA_RENDER [--count N] [--seed S] [--show K]
 
-Three kinds of templates: every value with every filter, test, method and operator (drawn at random), statements nested
-at random, and a written list of corners. A row agrees if both give the same text or both raise; the message of
+Templates: every value with every filter, test, method and operator (drawn at random), statements nested
+at random, damaged ones, and a written list of corners. A row agrees if both give the same text or both raise; the message of
 raise_exception must be the same as well. Exit 0: all agree, 1: differences (printed), 77: no jinja2.
 """
 import argparse
@@ -13,6 +13,7 @@ import datetime
 import json
 import random
 import re
+import resource
 import subprocess
 import sys
 
@@ -445,6 +446,10 @@ PRINTS_ADDRESS = r"attr\('upper'\)|(\(words\|map\('upper'\)\)|\(people\|selectat
 # Views of a dict can be subtracted and compared as sets; sets have no place in a template.
 MAKES_A_SET = r"mapping\.(keys|items)\(\) (-|<|>|==|!=)|(-|<|>|<=|>=|==|!=) mapping\.(keys|items)\(\)"
 
+PIECES = ["{{", "}}", "{%", "%}", "{#", "#}", "-", "+", "(", ")", "[", "]", "{", "}", ",", ".", ":", "|", "~", "'", '"', "\\", "=",
+          "==", "!", "<", "**", "//", "1", "0x", "1e5", "_", " ", "\n", "if", "else", "not", "in", "is", "and", "for", "é", "\u00a0",
+          "none", "recursive", "endif", "raw"]
+
 WHITESPACE = [" ", "  ", "\n", "\n\n", "\n  ", "  \n", "\t", "", "x", " y\n", "\r\n", "\n   \n"]
 
 
@@ -463,6 +468,12 @@ class Templates:
         v = self.value()
         return f"({v})" if " " in v or "|" in v else v
 
+    def binary(self, left, depth):
+        symbol = self.pick(OPERATORS)
+        if symbol == "**":  # a large exponent would keep Python busy for hours
+            return f"{left} ** {self.pick(['2', '3', '-1', '0', 'half', 'true', 'none', chr(39) + 'a' + chr(39), 'undefined_name'])}"
+        return f"{left} {symbol} {self.expression(depth + 1)}"
+
     def expression(self, depth=0):
         r = self.rng.random()
         if depth > 2 or r < 0.15:
@@ -476,7 +487,7 @@ class Templates:
         if r < 0.75:
             return f"{self.atom()}{self.pick(SUBSCRIPTS)}"
         if r < 0.9:
-            return f"({self.expression(depth + 1)} {self.pick(OPERATORS)} {self.expression(depth + 1)})"
+            return f"({self.binary(self.expression(depth + 1), depth)})"
         if r < 0.95:
             return f"({self.expression(depth + 1)} if {self.expression(depth + 1)} else {self.expression(depth + 1)})"
         return f"[{self.expression(depth + 1)}, {self.expression(depth + 1)}]"
@@ -492,7 +503,7 @@ class Templates:
         elif kind < 0.76:
             text = f"{self.atom()}{self.pick(SUBSCRIPTS)}{self.pick(TAILS)}"
         elif kind < 0.90:
-            text = f"{self.atom()} {self.pick(OPERATORS)} {self.atom()}"
+            text = self.binary(self.atom(), 3)
         elif kind < 0.95:
             shape = self.pick(["({})", "({},)", "{{'a': {}}}"])
             text = f"'{self.pick(FORMATS)}' % {shape.format(self.pick(NUMBERS))}"
@@ -578,6 +589,16 @@ class Templates:
         return self.output(self.expression()) + self.space() + self.output(self.expression())
 
 
+    def damaged(self):
+        """A template with a few characters removed, doubled or replaced: both must refuse it, or read it alike."""
+        text = self.pick([self.pick(CORNERS), self.program(), self.single()])
+        for _ in range(self.rng.randint(1, 3)):
+            at, to = sorted((self.rng.randrange(len(text) + 1), self.rng.randrange(len(text) + 1)))
+            to = min(to, at + 3)
+            text = text[:at] + self.pick(["", "", text[at:to] * 2, self.pick(PIECES)]) + text[to:]
+        return text
+
+
 def oracle(env, template):
     try:
         return {"text": env.from_string(template).render(**copy.deepcopy(CONTEXT))}
@@ -597,8 +618,9 @@ def main():
     templates = list(CORNERS)
     while len(templates) < options.count + len(CORNERS):
         r = made.rng.random()
-        templates.append(made.single() if r < 0.5 else made.program() if r < 0.8 else made.compound())
+        templates.append(made.single() if r < 0.4 else made.program() if r < 0.65 else made.compound() if r < 0.8 else made.damaged())
 
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))  # so that a huge value is a MemoryError
     env = make_environment()
     lines = "".join(json.dumps({"template": t, "context": CONTEXT}) + "\n" for t in templates)
     done = subprocess.run([options.render], input=lines, capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
 // Templates that would take all time, memory or stack end in one error, soon.
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "jinja/chat_template.h"
 
@@ -18,16 +18,17 @@ const nlohmann::ordered_json kVariables = {{"word", "hello"}, {"numbers", {1, 2,
 
 // The message of the error that compiling or rendering ends in, checked to come within a second.
 std::string failure(const std::string& source) {
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   std::string message = "no error";
   try {
     message = "rendered " + std::to_string(ChatTemplate(source).render(kVariables).size()) + " bytes";
   } catch (const Error& error) {
     message = error.what();
   }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const double seconds =
+      static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;  // other processes do not count
 #if !defined(__SANITIZE_ADDRESS__)
-  EXPECT_LT(seconds.count(), 1.5) << source.substr(0, 200);
+  EXPECT_LT(seconds, 1.0) << source.substr(0, 200);
 #endif
   return message;
 }
@@ -110,7 +111,7 @@ TEST(HostileTemplates, SharedListsAreNotWalkedForever) {
       "{% set ns = namespace(l=[1], m=[1], t=(1,)) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}"
       "{% set ns.m = [ns.m, ns.m] %}{% set ns.t = (ns.t, ns.t) %}{% endfor %}";
   EXPECT_EQ(failure(doubled + "{{ ns.l }}"), kWork);
-  EXPECT_EQ(failure(doubled + "{{ ns.l|tojson }}"), kWork);
+  EXPECT_EQ(failure(doubled + "{{ ns.l|tojson }}"), kText);
   EXPECT_EQ(failure(doubled + "{{ ns.l == ns.m }}"), kWork);
   EXPECT_EQ(failure(doubled + "{{ ns.l < ns.m }}"), kWork);
   EXPECT_EQ(failure(doubled + "{{ {ns.t: 1} }}"), kWork);
