@@ -19,11 +19,6 @@ constexpr double kSmallestLoss = 1e-6;  // mean nats (or error) below which a ra
 // The edges of entropy_log exist where M and 1e-12 M are numbers one can take the logarithm of.
 bool has_log_range(double largest) { return largest > 0 && kLogFloor * largest > 0; }
 
-void gather(std::span<const double> matrix, const std::vector<size_t>& cells, std::vector<double>& out) {
-  out.clear();
-  for (const size_t c : cells) out.push_back(std::abs(matrix[c]));
-}
-
 double mean_of(std::span<const double> values) {
   double sum = 0;
   for (const double v : values) sum += v;
@@ -88,62 +83,77 @@ SampleTable::SampleTable(std::span<const ScoreMatrices> files, const MetricOptio
   log_counts_.resize(size(units * kFixedBins));
 
   std::vector<double> signed_values(size(units * m_));
-  const Histogram fixed(0, largest, kFixedBins);
-  const Histogram logarithmic(has_log_range(largest) ? std::log10(kLogFloor * largest) : 0,
-                              has_log_range(largest) ? std::log10(largest) : 1, kFixedBins);
-  std::vector<double> x;
-  std::vector<uint8_t> edge_mask(first.edges.begin(), first.edges.end());
   int64_t unit = 0;
   for (const ScoreMatrices& w : files) {
     has_error_.push_back(!w.error.empty());
     for (int64_t k = 0; k < n_; ++k, ++unit) {
-      const auto matrix = w.matrix(k);
+      fill_chosen(unit, w.matrix(k), {signed_values.data() + unit * m_, size(m_)});
+      fill_node_entropy(unit, w, k, options.cells);
+      fill_edges(unit, w.matrix(k));
       double* row = &columns_[size(unit * kColumns)];
-      const size_t begin = size(unit * m_);
-      for (size_t i = 0; i < chosen_.size(); ++i) {
-        signed_values[begin + i] = matrix[chosen_[i]];
-        absolute_[begin + i] = std::abs(matrix[chosen_[i]]);
-      }
-      if (m_ > 0) {
-        const auto a = absolute(unit);
-        const auto [low, high] = std::minmax_element(a.begin(), a.end());
-        low_[size(unit)] = *low;
-        high_[size(unit)] = *high;
-        row[intensity] = mean_of(a);
-        row[kurtosis] = excess_kurtosis({&signed_values[begin], chosen_.size()});
-      }
-      row[row_entropy] = row[rows] = row[row_entropy_norm] = row[rows_norm] = 0;
-      for (const double e : row_entropies(matrix, w.n_forward, w.n_backward, edge_mask, options.cells)) {
-        if (std::isnan(e)) continue;
-        row[row_entropy] += e;
-        row[rows] += 1;
-      }
-      const auto on_edges = row_entropies(matrix, w.n_forward, w.n_backward, edge_mask, Cells::edges);
-      for (int64_t s = 0; s < w.n_forward; ++s) {
-        const auto from = edge_mask.begin() + s * w.n_backward;
-        const auto count = std::accumulate(from, from + w.n_backward, int64_t{0});
-        if (count < 2 || std::isnan(on_edges[size(s)])) continue;
-        row[row_entropy_norm] += on_edges[size(s)] / std::log(static_cast<double>(count));
-        row[rows_norm] += 1;
-      }
-      gather(matrix, edges_, x);
-      row[edge_intensity] = mean_of(x);
-      fixed.count(x, {&fixed_counts_[size(unit * kFixedBins)], kFixedBins});
-      if (has_log_range(largest)) {
-        std::vector<double> logs;
-        for (const double v : x) logs.push_back(std::log10(std::max(v, kLogFloor * largest)));
-        logarithmic.count(logs, {&log_counts_[size(unit * kFixedBins)], kFixedBins});
-      }
-      const Concentration c = concentration(x);
-      row[gini] = c.gini;
-      row[effective_edges] = c.effective_edges;
-      row[top1_share] = c.top1_share;
       row[loss] = w.loss[size(k)];
       if (!w.error.empty()) row[error] = w.error[size(k)];
     }
     check_interrupt();
   }
   correlations_ = std::make_unique<Correlations>(std::move(signed_values), units, m_, n_, cross);
+}
+
+// Eqs. 13-15 and what diversity needs, over the chosen cells.
+void SampleTable::fill_chosen(int64_t unit, std::span<const double> matrix, std::span<double> signed_values) {
+  if (m_ == 0) return;
+  const auto at = static_cast<size_t>(unit);
+  double* row = &columns_[at * kColumns];
+  double* magnitudes = &absolute_[at * chosen_.size()];
+  for (size_t i = 0; i < chosen_.size(); ++i) {
+    signed_values[i] = matrix[chosen_[i]];
+    magnitudes[i] = std::abs(matrix[chosen_[i]]);
+  }
+  const auto [low, high] = std::minmax_element(magnitudes, magnitudes + m_);
+  low_[at] = *low;
+  high_[at] = *high;
+  row[intensity] = mean_of(absolute(unit));
+  row[kurtosis] = excess_kurtosis(signed_values);
+}
+
+void SampleTable::fill_node_entropy(int64_t unit, const ScoreMatrices& w, int64_t k, Cells cells) {
+  double* row = &columns_[static_cast<size_t>(unit * kColumns)];
+  row[row_entropy] = row[rows] = row[row_entropy_norm] = row[rows_norm] = 0;
+  for (const double e : row_entropies(w.matrix(k), w.n_forward, w.n_backward, w.edges, cells)) {
+    if (std::isnan(e)) continue;
+    row[row_entropy] += e;
+    row[rows] += 1;
+  }
+  const auto on_edges = row_entropies(w.matrix(k), w.n_forward, w.n_backward, w.edges, Cells::edges);
+  for (int64_t s = 0; s < w.n_forward; ++s) {
+    const auto own =
+        w.edges.subspan(static_cast<size_t>(s * w.n_backward), static_cast<size_t>(w.n_backward));
+    const auto count = std::accumulate(own.begin(), own.end(), int64_t{0});
+    const double e = on_edges[static_cast<size_t>(s)];
+    if (count < 2 || std::isnan(e)) continue;
+    row[row_entropy_norm] += e / std::log(static_cast<double>(count));
+    row[rows_norm] += 1;
+  }
+}
+
+// What is taken over existing edges, whatever --cells says.
+void SampleTable::fill_edges(int64_t unit, std::span<const double> matrix) {
+  const auto at = static_cast<size_t>(unit);
+  double* row = &columns_[at * kColumns];
+  std::vector<double> x;
+  for (const size_t c : edges_) x.push_back(std::abs(matrix[c]));
+  row[edge_intensity] = mean_of(x);
+  Histogram(0, largest_, kFixedBins).count(x, {&fixed_counts_[at * kFixedBins], kFixedBins});
+  if (has_log_range(largest_)) {
+    std::vector<double> logs;
+    for (const double v : x) logs.push_back(std::log10(std::max(v, kLogFloor * largest_)));
+    Histogram(std::log10(kLogFloor * largest_), std::log10(largest_), kFixedBins)
+        .count(logs, {&log_counts_[at * kFixedBins], kFixedBins});
+  }
+  const Concentration c = concentration(x);
+  row[gini] = c.gini;
+  row[effective_edges] = c.effective_edges;
+  row[top1_share] = c.top1_share;
 }
 
 MetricValues SampleTable::evaluate(const UnitSet& set) const {

@@ -71,8 +71,11 @@ class SampleTable {
   UnitSet file_units(int64_t file) const;
 
  private:
+  void fill_chosen(int64_t unit, std::span<const double> matrix, std::span<double> signed_values);
+  void fill_node_entropy(int64_t unit, const ScoreMatrices& w, int64_t k, Cells cells);
+  void fill_edges(int64_t unit, std::span<const double> matrix);
   std::span<const double> absolute(int64_t unit) const {
-    return {&absolute_[static_cast<size_t>(unit * m_)], static_cast<size_t>(m_)};
+    return {absolute_.data() + unit * m_, static_cast<size_t>(m_)};
   }
   std::pair<double, double> range(const UnitSet& set) const;
   std::string reason(Metric metric, int64_t file) const;
