@@ -1,6 +1,8 @@
 // The expressions of a template.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "jinja/filters.h"
 #include "jinja/interpreter.h"
 #include "jinja/methods.h"
@@ -10,6 +12,16 @@
 namespace circuitdiff::jinja {
 
 namespace {
+// Whether jinja2 could evaluate it while compiling.
+bool is_constant(const Expr& expr) {
+  if (expr.kind == ExprKind::name || expr.kind == ExprKind::call || expr.kind == ExprKind::member)
+    return false;
+  if (!expr.keywords.empty() || expr.star || expr.double_star) return false;
+  for (const ExprPtr& child : expr.children)
+    if (child && !is_constant(*child)) return false;
+  return true;
+}
+
 [[noreturn]] void refuse_folding() { raise("Impossible", "not a constant"); }
 }  // namespace
 
@@ -94,8 +106,15 @@ Value Interpreter::evaluate(const Expr& expr, const ScopePtr& scope) {
       return binary(floor_divide);
     case ExprKind::modulo:
       return binary(modulo);
-    case ExprKind::power:
-      return binary(power);
+    case ExprKind::power: {
+      // jinja2 writes a negative constant base into Python source without parentheses: -2 ** n is there -(2
+      // ** n).
+      if (!is_constant(*expr.children[0]) || is_constant(*expr.children[1])) return binary(power);
+      const Value base = child(0), exponent = child(1);
+      rt.line = expr.line;
+      const bool minus = base.is_number() && std::signbit(to_double(base));
+      return minus ? negate(power(rt, negate(base), exponent)) : power(rt, base, exponent);
+    }
     case ExprKind::concat: {
       std::string out;
       for (size_t i = 0; i < expr.children.size(); ++i) {

@@ -10,7 +10,7 @@
 namespace circuitdiff::jinja {
 
 inline constexpr int64_t kMaxWidth = static_cast<int64_t>(kMaxTextBytes);
-inline constexpr int kMaxPrecision = 10'000;
+inline constexpr int kMaxPrecision = 100'000;
 
 [[noreturn]] void bad_format(std::string message);
 // A float in one of the types e E f F g G %, without sign.

@@ -195,7 +195,8 @@ std::string format_percent(Runtime& rt, std::string_view format, const Value& va
   }
   rt.budget.text(out.size());
   // A mapping may be left unused, as may a lone value that has items; anything else is one argument too many.
-  const bool has_items = values.get<ObjectPtr>() && (*values.get<ObjectPtr>())->sequence();
+  const bool has_items =
+      values.is_undefined() || (values.get<ObjectPtr>() && (*values.get<ObjectPtr>())->sequence());
   const bool unused = tuple ? used < tuple->values.size() && !by_name
                             : used == 0 && !dict && !values.get<ListPtr>() && !has_items;
   if (unused) raise("TypeError", "not all arguments converted during string formatting");

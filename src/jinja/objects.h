@@ -44,6 +44,7 @@ class DictView : public Object {
   bool hashable() const override { return part_ == Part::values; }
   int depth() const override { return dict_->depth() + 1; }
   Value element(size_t i) const;
+  Part part() const { return part_; }
   size_t size() const { return dict_->size(); }
 
  private:

@@ -58,8 +58,8 @@ Value join_items(Runtime& rt, const Value& a, const Value& b) {
 
 Value repeat(Runtime& rt, const Value& sequence, const Value& times) {
   const auto fits = to_index(times);
-  int64_t n = fits.value_or(std::numeric_limits<int64_t>::max());
-  if (!fits && to_big(times).negative()) n = 0;
+  if (!fits) raise("OverflowError", "cannot fit 'int' into an index-sized integer");
+  int64_t n = *fits;
   if (n < 0) n = 0;
   const size_t unit = sequence.is_text() ? sequence.bytes().size() : sequence.items()->values.size();
   const size_t count = unit == 0 ? 0 : static_cast<size_t>(n);
@@ -274,7 +274,14 @@ bool contains(Runtime& rt, const Value& container, const Value& element) {
     return container.bytes().find(element.bytes()) != std::string::npos;
   }
   if (const Dict* dict = container.dict()) return dict->find(rt, element) != nullptr;
-  if (const DictView* view = container.object<DictView>(); view && !view->hashable()) hash(rt, element);
+  if (const DictView* view = container.object<DictView>()) {
+    // Views look up keys, which must be hashable; the items view first wants a pair.
+    if (view->part() == DictView::Part::keys) hash(rt, element);
+    if (view->part() == DictView::Part::items) {
+      if (!element.get<TuplePtr>() || element.items()->values.size() != 2) return false;
+      hash(rt, element.items()->values[0]);
+    }
+  }
   if (!iterable(rt, container))
     raise("TypeError", fmt::format("argument of type '{}' is not iterable", type_name(container)));
   const IteratorPtr it = iterate(rt, container);

@@ -426,6 +426,7 @@ a {# unclosed
 {{ loop.index if loop is defined else 'no loop' }}
 {{ caller is defined }}{{ varargs is defined }}
 {{ super is defined }}
+{{ -5 ** seven }} {{ (-5) ** seven }} {{ -2 ** 2 }} {{ minus ** 2 }} {{ -2.5 ** seven }}
 {% for x in [1] %}{{ word }}{% endfor %}|{% set word = 1 %}{{ word }}
 {% for x in [1] %}{{ word }}{% endfor %}|{{ word }}{% set word = 1 %}
 {% if no %}{% set word = 1 %}{% endif %}{% for x in [1] %}{{ word }}{% endfor %}

@@ -62,7 +62,7 @@ TEST(HostileTemplates, NestedLoopsRunOutOfWork) {
 TEST(HostileTemplates, StringsAreBounded) {
   EXPECT_EQ(failure("{{ 'a' * 10 ** 9 }}"), kText);
   EXPECT_EQ(failure("{{ 10 ** 12 * 'ab' }}"), kText);
-  EXPECT_EQ(failure("{{ 'a' * 10 ** 30 }}"), kText);
+  EXPECT_EQ(failure("{{ 'a' * 10 ** 30 }}"), "chat_template:1: cannot fit 'int' into an index-sized integer");
   EXPECT_EQ(
       failure(
           "{% set ns = namespace(s='ab') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"),
