@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/error.h"
 #include "grade/extract.h"
 #include "grade/harness.h"
 #include "grade/judge.h"
@@ -99,7 +100,16 @@ json accuracy_summary(const std::vector<Generation>& generations) {
 }
 
 json grade_file(const GradeOptions& options, Progress& progress) {
-  auto generations = read_generations(options.in);
+  if (!options.import_format && !options.data.empty())
+    usage_error("--data: only with --import; generations carry their golds");
+  std::vector<Generation> generations;
+  if (options.import_format) {
+    std::vector<Question> questions;
+    if (!options.data.empty()) questions = read_questions(options.data, options.dataset);
+    generations = import_answers(options.in, *options.import_format, options.dataset, questions);
+  } else {
+    generations = read_generations(options.in);
+  }
   progress.begin("grading", static_cast<int64_t>(generations.size()), "answers");
   for (size_t i = 0; i < generations.size(); ++i) {
     if (i % 256 == 0) check_interrupt();

@@ -12,6 +12,7 @@
 
 #include "base/options.h"
 #include "base/progress.h"
+#include "grade/import_answers.h"
 #include "io/json.h"
 #include "records/generation.h"
 
@@ -27,12 +28,19 @@ struct EnumWords<GradeCompat> {
 struct GradeOptions {
   std::filesystem::path in, out;
   GradeCompat compat = GradeCompat::none;
+  std::optional<ImportFormat> import_format;
+  std::filesystem::path data;  // with import_format: questions with their reference answers
+  std::string dataset = "generic";
 };
 template <class V>
 void visit(V& v, GradeOptions& o) {
   v(o.in, "in", "answers: generations.jsonl");
   v(o.out, "out", "graded answers to write");
   v(o.compat, "compat", "none: our verdicts; harness: those of the Qwen2.5-Math harness");
+  v(o.import_format, "import", "read the answers of another program: vllm, harness or lm-eval");
+  v(o.data, "data", "with --import: question file with the reference answers");
+  v(o.dataset, "dataset",
+    "with --import: data set of the questions, for its gold rule and its way of grading");
 }
 
 // Fills extracted, verdict, correct and, in `extra`, extraction (the rule) and reason.
