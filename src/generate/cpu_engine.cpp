@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/progress.h"
 
 namespace circuitdiff {
 namespace {
@@ -50,6 +51,7 @@ CpuEngine<T>::CpuEngine(std::shared_ptr<const Checkpoint> checkpoint, at::Scalar
   lm_head_ = PackedMatrix({weights.lm_head()}, team_);
   weight_bytes_ = lm_head_.bytes();
   for (int64_t l = 0; l < config_.n_layers; ++l) {
+    check_interrupt();
     const LayerWeights w = weights.layer(l);
     Layer layer;
     layer.qkv = PackedMatrix({w.q_proj, w.k_proj, w.v_proj}, team_);
@@ -317,6 +319,7 @@ Tensor CpuEngine<T>::step(std::span<const StepRow> rows) {
   embed(rows);
   set_angles(rows);
   for (int64_t l = 0; l < config_.n_layers; ++l) {
+    check_interrupt();  // a step of a large model takes seconds
     attention(l, layers_[static_cast<size_t>(l)], rows);
     mlp(layers_[static_cast<size_t>(l)], static_cast<int64_t>(rows.size()));
   }

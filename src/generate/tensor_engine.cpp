@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/progress.h"
 
 namespace circuitdiff {
 namespace {
@@ -187,6 +188,7 @@ Tensor TensorEngine::step(std::span<const StepRow> rows) {
   Tensor x = decoder_.embed(to_device(tokens));  // [n, d_model]
   if (x.scalar_type() != at::kDouble) x = x.to(at::kFloat);
   for (int64_t l = 0; l < config().n_layers; ++l) {
+    check_interrupt();  // a step of a large model takes seconds
     const LayerWeights w = decoder_.weights().layer(l);
     x = x + attention(l, w, step, x);
     x = x + mlp(config(), w, x);

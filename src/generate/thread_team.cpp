@@ -5,6 +5,7 @@
 namespace circuitdiff {
 namespace {
 
+constexpr uint32_t kOpen = 1u << 31;
 constexpr int kLooks = 4000;  // about 50 microseconds
 
 inline void pause_briefly() {
@@ -38,11 +39,12 @@ void ThreadTeam::run(int64_t pieces, const std::function<void(int64_t, int64_t)>
   body_ = &body;
   pieces_ = pieces;
   next_.store(0);
-  busy_.store(static_cast<int64_t>(workers_.size()));
+  state_.store(kOpen);
   round_.fetch_add(1);
   round_.notify_all();
   take_pieces(0);
-  for (int looks = 0; busy_.load() > 0; ++looks) {
+  state_.fetch_and(~kOpen);
+  for (int looks = 0; state_.load() != 0; ++looks) {
     if (looks < kLooks)
       pause_briefly();
     else
@@ -57,8 +59,12 @@ void ThreadTeam::work(int64_t thread) {
     round_.wait(seen);
     seen = round_.load();
     if (ending_) return;
+    uint32_t state = state_.load();
+    while ((state & kOpen) != 0 && !state_.compare_exchange_weak(state, state + 1)) {
+    }
+    if ((state & kOpen) == 0) continue;
     take_pieces(thread);
-    busy_.fetch_sub(1);
+    state_.fetch_sub(1);
   }
 }
 

@@ -31,8 +31,10 @@ class ThreadTeam {
   const std::function<void(int64_t, int64_t)>* body_ = nullptr;
   int64_t pieces_ = 0;
   std::atomic<int64_t> next_{0};
-  std::atomic<int64_t> busy_{0};    // workers that have not finished the present round
-  std::atomic<uint32_t> round_{0};  // counts up with every loop
+  // kOpen while there is a loop to join, plus the number of workers that have joined it. Who comes too late
+  // is not waited for, so a busy machine is no slower than one thread.
+  std::atomic<uint32_t> state_{0};
+  std::atomic<uint32_t> round_{0};  // counts up with every loop: what sleepers watch
   std::atomic<bool> ending_{false};
 };
 
