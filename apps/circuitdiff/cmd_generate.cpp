@@ -8,12 +8,8 @@ void setup_generate(CLI::App& app, int& exit_code) {
   command<GenerateOptions>(app, exit_code, "generate", "a model's answers to questions", {"model"},
                            [](const GenerateOptions& options, const CommonFlags& common) {
                              TerminalProgress progress = make_progress(common);
-                             const GenerateResult result = generate(options, progress);
-                             if (common.json)
-                               fmt::print("{}\n", result.summary.dump());
-                             else
-                               fmt::print("{}: {} answers{}\n", options.out.string(), result.n,
-                                          result.was_done ? ", all there already" : "");
+                             const auto summary = generate(options, progress);
+                             fmt::print("{}", common.json ? summary.dump() + "\n" : generation_text(summary));
                              return 0;
                            });
 }

@@ -1,5 +1,6 @@
 #include "command.h"
 #include "commands.h"
+#include "io/json.h"
 #include "run/run_report.h"
 
 namespace circuitdiff {
