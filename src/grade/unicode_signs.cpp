@@ -1,5 +1,6 @@
 // Unicode signs that models write in place of LaTeX, as LaTeX.
-#include <array>
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "grade/tokens.h"
@@ -7,7 +8,7 @@
 namespace circuitdiff {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 122> kSigns = {{
+constexpr std::pair<std::string_view, std::string_view> kSigns[] = {
     {"\u2212", "-"},
     {"\u2013", "-"},
     {"\u2014", "-"},
@@ -125,7 +126,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 122> kSigns 
     {"\u2223", "|"},
     {"\u27E8", "("},
     {"\u27E9", ")"},
-}};
+};
 
 }  // namespace
 
@@ -137,15 +138,15 @@ std::string plain_latex(std::string_view text) {
       out += text[i++];
       continue;
     }
-    bool found = false;
-    for (const auto& [sign, latex] : kSigns)
-      if (text.substr(i, sign.size()) == sign) {
-        out += latex;
-        i += sign.size();
-        found = true;
-        break;
-      }
-    if (!found) out += text[i++];
+    const auto* known = std::find_if(std::begin(kSigns), std::end(kSigns), [&](const auto& sign) {
+      return text[i] == sign.first[0] && text.substr(i, sign.first.size()) == sign.first;
+    });
+    if (known == std::end(kSigns)) {
+      out += text[i++];
+    } else {
+      out += known->second;
+      i += known->first.size();
+    }
   }
   return out;
 }

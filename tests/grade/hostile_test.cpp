@@ -140,6 +140,17 @@ TEST(Hostile, LongAndDeepTextsDoNotHang) {
   }
 }
 
+TEST(Hostile, CharactersOfAnyScriptAreRead) {
+  EXPECT_EQ(judge("\xE7\xAD\x94", "5", "math").verdict, Verdict::different);
+  EXPECT_EQ(judge("5 \xE7\xAD\x94", "5", "math").verdict, Verdict::equal);  // a unit
+  EXPECT_EQ(judge("\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80", "math").verdict, Verdict::equal);
+  EXPECT_EQ(judge("\xE2\x88\x92"
+                  "5",
+                  "-5", "math")
+                .verdict,
+            Verdict::equal);
+}
+
 // Random splices of mathematical pieces and bytes: no crash, and rows that can be written as JSON.
 TEST(Hostile, RandomTextsAreJudgedAndWritten) {
   const std::vector<std::string> pieces = {"\\frac",
@@ -199,6 +210,9 @@ TEST(Hostile, RandomTextsAreJudgedAndWritten) {
                                            "\\lfloor",
                                            "\\rfloor",
                                            "\xC2\xB0",
+                                           "\xE7\xAD\x94",
+                                           "\xF0\x9F\x98\x80",
+                                           "\xC3\xA9",
                                            "one"};
   Philox random(20240601);
   const std::clock_t begin = std::clock();
