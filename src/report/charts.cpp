@@ -296,7 +296,8 @@ ordered heat_map_spec(const HeatMap& map, bool by_layer) {
                                                      {{"field", "after"}},
                                                      {{"field", "ratio"}, {"title", "after / before"}},
                                                      {{"field", "interval"}, {"title", "95 % interval"}},
-                                                     {{"field", "corrected"}, {"title", "p, corrected"}}});
+                                                     {{"field", "corrected"}, {"title", "p, corrected"}},
+                                                     {{"field", "beside"}, {"title", "beside the whole"}}});
   const auto position = [&](const char* field, const std::vector<std::string>& names, const char* title,
                             bool across) {
     return ordered{

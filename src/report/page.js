@@ -117,7 +117,8 @@
   function rowsOf(map, sources, destinations) {
     return map.s.map((s, i) => ({
       s: sources[s], d: destinations[map.d[i]], edge: sources[s] + " \u2192 " + destinations[map.d[i]], v: map.v[i], p: map.p[i],
-      before: significant(map.b[i]), after: significant(map.a[i]), ratio: map.v[i] === null ? "undefined" : factor(map.v[i]),
+      before: significant(map.b[i]), after: significant(map.a[i]), times: map.v[i] === null ? "undefined" : factor(map.v[i]),
+      ratio: map.v[i] === null ? "undefined" : `${significant(2 ** map.v[i], 2)} (${factor(map.v[i])})`,
       interval: map.lo[i] === null ? "" : `[${significant(map.lo[i], 2)}, ${significant(map.hi[i], 2)}]`, corrected: pText(map.p[i]),
       row: s, column: map.d[i],
     }));
@@ -142,8 +143,9 @@
     const make = (name, part, sources, destinations) => {
       const rows = rowsOf(part, sources, destinations);
       if (divide) for (const r of rows) {
-        if (r.v !== null) r.v -= whole;
-        r.ratio += r.v === null ? "" : `; ${factor(r.v)} beside the whole`;
+        if (r.v === null) continue;
+        r.v -= whole;
+        r.beside = factor(r.v);
       }
       const spec = structuredClone(graph[name]);
       const space = one(".maps").clientWidth - 76;
@@ -173,7 +175,7 @@
     const where = [data.pairs[choice.pair], data.data.length > 1 ? data.data[choice.data] : null, data.cuts[choice.cut]].filter(Boolean).join(", ");
     one("#caption-heat .said-by-script").textContent = `${where}, n = ${map.n} questions. ` +
       (tested ? `${sure.length} of ${rows.length} edges change beyond chance (sign flips of the questions, corrected over the edges). ` : `${rows.length} edges. `) +
-      (top && low ? `They run from ${low.edge} (${low.ratio}) to ${top.edge} (${top.ratio}). ` : "") +
+      (top && low ? `They run from ${low.edge} (${low.times}) to ${top.edge} (${top.times}). ` : "") +
       (divide ? `Colours show what is left after dividing by the change of the whole, ${factor(whole)}; the test is of the undivided change. ` : "") +
       `Colours end at the 99th percentile of the changes, a factor of ${c} either way. Blank cells cannot exist: their source is computed later than their destination. A weak edge can change by a large factor and still carry little.`;
     cursor = null;
@@ -186,8 +188,45 @@
     cursor = index;
     const r = chart.rows[index];
     chart.view.signal("chosen", r.edge).runAsync();
-    one(".edge-detail").textContent = `${r.edge}: mean absolute score ${r.before} before, ${r.after} after; ${r.ratio} ${r.interval}` +
+    one(".edge-detail").textContent = `${r.edge}: mean absolute score ${r.before} before, ${r.after} after; ratio ${r.ratio} ${r.interval}` +
+      (r.beside ? `, ${r.beside} beside the whole` : "") +
       (r.p === null ? "" : `, ${r.corrected} corrected over the edges`) + ".";
+    const spread = spreadPicture(index);
+    if (spread) one(".edge-detail").append(spread);
+  }
+  // The edge's absolute scores over the questions: 5 to 95 % as a line, the middle half as a bar, the median as a dot.
+  function spreadPicture(index) {
+    const map = data.maps[`${choice.pair}|${choice.data}|${choice.cut}`].edges;
+    if (!map.qb) return null;
+    const rows = [["before", map.qb[index], "b"], ["after", map.qa[index], "a"]];
+    const values = rows.flatMap((r) => r[1]), high = Math.max(...values), low = Math.min(...values);
+    if (!(high > 0)) return null;
+    const log = low > 0 && high / low > 30;
+    const place = (v) => 60 + 330 * (log ? Math.log(v / low) / Math.log(high / low) : v / high);
+    const box = document.createElement("div"), name = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(name, "svg");
+    svg.setAttribute("viewBox", "0 0 400 58");
+    svg.setAttribute("class", "spread");
+    svg.setAttribute("role", "img");
+    const add = (tag, attributes, text) => {
+      const e = document.createElementNS(name, tag);
+      for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+      if (text) e.textContent = text;
+      svg.append(e);
+    };
+    rows.forEach(([label, q, side], i) => {
+      const y = 11 + 18 * i;
+      add("text", {x: 0, y: y + 4, class: side}, label);
+      add("line", {x1: place(q[0]), x2: place(q[4]), y1: y, y2: y, class: "line " + side});
+      add("line", {x1: place(q[1]), x2: Math.max(place(q[3]), place(q[1]) + 1), y1: y, y2: y, class: "bar " + side});
+      add("circle", {cx: place(q[2]), cy: y, r: 3, class: "median"});
+    });
+    add("text", {x: 60, y: 54}, significant(log ? low : 0, 2));
+    add("text", {x: 390, y: 54, "text-anchor": "end"}, significant(high, 2));
+    add("text", {x: 225, y: 54, "text-anchor": "middle"}, "over questions" + (log ? ", log axis" : ""));
+    svg.setAttribute("aria-label", rows.map(([label, q]) => `${label}: median ${significant(q[2])}, 5 to 95 % from ${significant(q[0])} to ${significant(q[4])}`).join("; "));
+    box.append(svg);
+    return box;
   }
   function move(event) {
     const steps = {ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0]};

@@ -235,7 +235,7 @@ nlohmann::ordered_json rounded(const Number& x) {
 }
 
 // Columns rather than rows: a tenth of the bytes.
-nlohmann::ordered_json map_json(const HeatMap& map) {
+nlohmann::ordered_json map_json(const HeatMap& map, const EdgeTable* table = nullptr) {
   nlohmann::ordered_json out{{"clip", round4(map.clip)}};
   for (const char* column : {"s", "d", "b", "a", "v", "lo", "hi", "p"})
     out[column] = nlohmann::ordered_json::array();
@@ -249,6 +249,15 @@ nlohmann::ordered_json map_json(const HeatMap& map) {
     out["hi"].push_back(rounded(c.ci_high));
     out["p"].push_back(rounded(c.p));
   }
+  if (table && !table->spread_before.empty())
+    for (const auto& [key, spread] : {std::pair{"qb", &table->spread_before}, {"qa", &table->spread_after}}) {
+      out[key] = nlohmann::ordered_json::array();
+      for (const auto& c : map.cells) {
+        nlohmann::ordered_json five = nlohmann::ordered_json::array();
+        for (const double q : (*spread)[table->at(c.source, c.destination)]) five.push_back(round4(q));
+        out[key].push_back(std::move(five));
+      }
+    }
   return out;
 }
 
@@ -288,7 +297,7 @@ std::string sentences(const ReportInput& input) {
           input.data.size() > 1 ? fmt::format("On {}, at {}.", input.data[d].name, cut_text(input.cuts[c]))
                                 : fmt::format("At {}.", cut_text(input.cuts[c]));
       out += "<p class=\"caption\">" + escape_html(where) +
-             " Brackets: 95 % bootstrap interval over questions, as a share of the value before. p: "
+             " Brackets: 95 % bootstrap interval of that change, over questions. p: "
              "permutation test, corrected over the "
              "whole table.</p></div>\n";
     }
@@ -335,6 +344,53 @@ std::string compared(const ReportInput& input) {
   return out + accuracy_table(input);
 }
 
+// Each model on each text: what of a difference belongs to the model and what to the text it is scored on.
+std::string two_by_two_table(const json& value) {
+  if (!value.is_object() || value.empty()) return "";
+  const auto number = [](const json& object, const char* name) -> Number {
+    const auto it = object.find(name);
+    return it != object.end() && it->is_number() ? Number(it->get<double>()) : std::nullopt;
+  };
+  const auto effect = [&](const json& metric, const char* name) {
+    const auto it = metric.find(name);
+    if (it == metric.end() || !it->is_object()) return std::string(kAbsent);
+    const Number v = number(*it, "value");
+    if (!v) {
+      const auto reason = it->find("reason");
+      return std::string(kAbsent) +
+             (reason != it->end() && reason->is_string() ? " " + reason->get<std::string>() : "");
+    }
+    std::string out = signed_significant(*v);
+    const auto ci = it->find("ci95");
+    if (ci != it->end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number())
+      out += " " + interval((*ci)[0].get<double>(), (*ci)[1].get<double>());
+    return out;
+  };
+  std::string rows;
+  for (const MetricWords& w : metric_words()) {
+    const auto it = value.find(w.name);
+    if (it == value.end() || !it->is_object()) continue;
+    rows += fmt::format(
+        "<tr><th "
+        "scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></"
+        "tr>",
+        escape_html(w.title), significant(number(*it, "before")), significant(number(*it, "before_on_after")),
+        significant(number(*it, "after_on_before")), significant(number(*it, "after")),
+        escape_html(effect(*it, "model")), escape_html(effect(*it, "text")),
+        escape_html(effect(*it, "interaction")));
+  }
+  if (rows.empty()) return "";
+  return "<h3>Model or text?</h3><p class=\"caption\">Each model scored on its own answers and on the "
+         "other's. The model effect is the change of the model at "
+         "the same text, the text effect the change of the text at the same model, each with its 95 % "
+         "interval.</p><div class=\"wide\"><table class=\"plain\"><thead><tr><th "
+         "scope=\"col\">metric</th><th scope=\"col\">before, own text</th><th scope=\"col\">before, other's "
+         "text</th><th scope=\"col\">after, other's text</th><th "
+         "scope=\"col\">after, own text</th><th scope=\"col\">model effect</th><th scope=\"col\">text "
+         "effect</th><th scope=\"col\">interaction</th></tr></thead><tbody>" +
+         rows + "</tbody></table></div>";
+}
+
 std::string explained(const ReportInput& input) {
   std::string out;
   for (const PairOnData& r : input.results)
@@ -356,6 +412,9 @@ std::string explained(const ReportInput& input) {
                             " Control failed: the model before, compared with itself, differs by up to {}; "
                             "the numbers above cannot be trusted.",
                             significant(*comparison->null_difference));
+      const std::string table = two_by_two_table(comparison->two_by_two);
+      if (!table.empty())
+        out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, c), table);
       if (text.empty() && control.empty()) continue;
       out += fmt::format("<p{}><strong>{}, {}.</strong> {}{}</p>\n",
                          choice_attributes(input, r.pair, r.data, c), escape_html(input.pairs[r.pair].name),
@@ -462,7 +521,10 @@ nlohmann::ordered_json data(const ReportInput& input) {
                                  {"heat", heat_map_spec(edges, false)},
                                  {"layers", heat_map_spec(layers, true)}});
       out["maps"][fmt::format("{}|{}|{}", r.pair, r.data, c)] = {
-          {"graph", g}, {"n", comparison->n}, {"edges", map_json(edges)}, {"layers", map_json(layers)}};
+          {"graph", g},
+          {"n", comparison->n},
+          {"edges", map_json(edges, &comparison->edges)},
+          {"layers", map_json(layers)}};
     }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "report/relative_interval.h"
 #include "report/samples.h"
 
 namespace circuitdiff {
@@ -131,6 +132,48 @@ LogParts read_parts(const json& root, const std::string& where) {
   parts.beyond_error = number_at(value, "beyond_error", "decomposition", where);
   parts.reason = text_at(value, "reason", "decomposition", where);
   return parts;
+}
+
+// One number a question; empty where any is missing.
+std::vector<double> sample_values(const json& root, const char* name, const char* side,
+                                  const std::string& where) {
+  const std::string field = std::string("per_sample.") + name;
+  const json& all = member(root, "per_sample", "per_sample", where);
+  if (all.is_null()) return {};
+  const json& metric = member(all, name, field, where);
+  if (metric.is_null()) return {};
+  const json& values = member(metric, side, field, where);
+  if (values.is_null()) return {};
+  if (!values.is_array()) bad(where, field + "." + side, "an array of numbers", values);
+  std::vector<double> out;
+  for (const json& value : values) {
+    if (value.is_null()) return {};
+    if (!value.is_number()) bad(where, field + "." + side, "an array of numbers", value);
+    out.push_back(value.get<double>());
+  }
+  return out;
+}
+
+void add_relative_intervals(const json& root, Comparison& comparison, const std::string& where) {
+  struct Ratio {
+    const char *metric, *values, *scale;
+  };
+  for (const Ratio& r : {Ratio{"act_intensity", "act_intensity", nullptr},
+                         Ratio{"intensity_per_nat", "edge_intensity", "mean_loss"},
+                         Ratio{"intensity_per_error", "edge_intensity", "mean_error"}}) {
+    const auto it = comparison.metrics.find(r.metric);
+    if (it == comparison.metrics.end() || !it->second.relative) continue;
+    const auto read = [&](const char* name, const char* side) {
+      return name ? sample_values(root, name, side, where) : std::vector<double>{};
+    };
+    const auto scale_before = read(r.scale, "before"), scale_after = read(r.scale, "after");
+    if (r.scale && scale_before.empty()) continue;
+    if (const auto found =
+            relative_interval(read(r.values, "before"), read(r.values, "after"), scale_before, scale_after)) {
+      it->second.relative_low = found->first;
+      it->second.relative_high = found->second;
+    }
+  }
 }
 
 std::vector<fs::path> folders_in(const fs::path& dir) {
@@ -294,6 +337,7 @@ Comparison read_comparison(const fs::path& path) {
   out.parts = read_parts(root, where);
   out.correlation = member(root, "correlation", "correlation", where);
   out.two_by_two = member(root, "two_by_two", "two_by_two", where);
+  add_relative_intervals(root, out, where);
   return out;
 }
 

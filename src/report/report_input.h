@@ -3,6 +3,7 @@
 // is there but damaged is an Error that names file and field.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -22,7 +23,8 @@ using Number = std::optional<double>;
 struct MetricCell {
   Number before, after, difference, relative, ci_low, ci_high, p, effect_size;
   std::string reason, interval;
-  Number p_table;  // Benjamini-Hochberg over every p of the run's table
+  Number relative_low, relative_high;  // 95 % interval of `relative`; intensity and its two siblings
+  Number p_table;                      // Benjamini-Hochberg over every p of the run's table
   // The difference is beyond chance at a false discovery rate of 5 %.
   bool survives() const { return p_table && *p_table <= 0.05 && difference && *difference != 0; }
 };
@@ -34,6 +36,9 @@ struct EdgeTable {
   std::vector<Number> before, after;       // mean abs(W)
   std::vector<Number> relative;            // (after - before) / before
   std::vector<Number> ci_low, ci_high, p;  // of `relative`; p corrected over the edges
+  // 5, 25, 50, 75 and 95 % of abs(W) over the questions; empty where the scores are gone or too many to show.
+  using Spread = std::array<double, 5>;
+  std::vector<Spread> spread_before, spread_after;
   size_t at(size_t source, size_t destination) const { return source * destinations.size() + destination; }
   bool empty() const { return edges.empty(); }
 };

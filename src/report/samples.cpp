@@ -1,6 +1,7 @@
 #include "report/samples.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <unordered_map>
@@ -55,6 +56,40 @@ std::vector<int64_t> even_choice(const Scores& before, const Scores& after, size
   for (size_t i = 0; i < count; ++i)
     out.push_back(changes[count == 1 ? 0 : i * (changes.size() - 1) / (count - 1)].second);
   return out;
+}
+
+// Quantiles of abs(W) of every edge over the questions.
+std::vector<EdgeTable::Spread> spread_of(const Scores& s) {
+  const auto cells = static_cast<size_t>(s.n_forward * s.n_backward);
+  std::vector<EdgeTable::Spread> out(cells);
+  std::vector<double> values(static_cast<size_t>(s.n));
+  for (size_t cell = 0; cell < cells; ++cell) {
+    if (!s.edges[cell]) continue;
+    for (size_t k = 0; k < values.size(); ++k) values[k] = std::abs(s.scores[k * cells + cell]);
+    std::sort(values.begin(), values.end());
+    for (size_t q = 0; q < 5; ++q) {
+      const double at = std::array{0.05, 0.25, 0.5, 0.75, 0.95}[q] * static_cast<double>(values.size() - 1);
+      const auto low = static_cast<size_t>(at);
+      out[cell][q] =
+          values[low] + (at - std::floor(at)) * (values[std::min(low + 1, values.size() - 1)] - values[low]);
+    }
+  }
+  return out;
+}
+
+// Ten numbers an edge: the page of a large run would grow without limit.
+constexpr size_t kCellsWithSpread = 60000;
+
+void add_spread(const Scores& before, const Scores& after, const ReportInput& input, PairOnData& result,
+                const std::string& cut) {
+  const auto it = result.cuts.find(cut);
+  if (it == result.cuts.end() || before.n == 0 || after.n == 0) return;
+  EdgeTable& table = it->second.edges;
+  if (before.edges != table.edges || after.edges != table.edges) return;
+  if (table.edges.size() * input.cuts.size() * input.pairs.size() * input.data.size() > kCellsWithSpread)
+    return;
+  table.spread_before = spread_of(before);
+  table.spread_after = spread_of(after);
 }
 
 std::unordered_map<std::string, Generation> answers_of(const fs::path& run, const std::string& model,
@@ -136,10 +171,10 @@ void read_samples(const fs::path& run, const fs::path& folder, ReportInput& inpu
   for (size_t c = input.cuts.size(); c-- > 0;) {
     const fs::path before_file = scores_file("before", input.cuts[c]),
                    after_file = scores_file("after", input.cuts[c]);
-    if (before_rows.empty() || after_rows.empty() || !fs::exists(before_file, ignored) ||
-        !fs::exists(after_file, ignored))
-      continue;
+    if (!fs::exists(before_file, ignored) || !fs::exists(after_file, ignored)) continue;
     const Scores before = read_scores(before_file), after = read_scores(after_file);
+    add_spread(before, after, input, result, input.cuts[c]);
+    if (before_rows.empty() || after_rows.empty()) continue;
     std::unordered_map<std::string, int64_t> place_after, place_before;
     for (size_t i = 0; i < after.ids.size(); ++i) place_after.emplace(after.ids[i], static_cast<int64_t>(i));
     for (size_t i = 0; i < before.ids.size(); ++i)

@@ -93,12 +93,15 @@ std::string change_phrase(const MetricCell& cell) {
   if (!cell.survives())
     return fmt::format("shows no difference beyond chance ({} after correction)", p_value(*cell.p_table));
   std::string out = change_words(cell);
-  if (cell.ci_low && cell.ci_high) {
-    const bool fell = *cell.difference < 0;
-    const double scale = (cell.relative && *cell.before > 0 ? 100 / *cell.before : 1) * (fell ? -1 : 1);
-    const double a = *cell.ci_low * scale, b = *cell.ci_high * scale;
-    out += " " + interval(std::min(a, b), std::max(a, b));
-  }
+  const double sign = *cell.difference < 0 ? -1 : 1;  // a fall by 70 % is a change by -70 %
+  const auto add_interval = [&](double a, double b) {
+    out += " " + interval(std::min(sign * a, sign * b), std::max(sign * a, sign * b));
+  };
+  const bool in_percent = cell.relative && cell.before && *cell.before > 0;
+  if (in_percent && cell.relative_low && cell.relative_high)
+    add_interval(100 * *cell.relative_low, 100 * *cell.relative_high);
+  else if (!in_percent && cell.ci_low && cell.ci_high)
+    add_interval(*cell.ci_low, *cell.ci_high);
   return out + fmt::format(" ({})", p_value(*cell.p_table));
 }
 
