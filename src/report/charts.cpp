@@ -95,6 +95,7 @@ ordered name_axis(const std::vector<std::string>& names, bool by_layer, const ch
     const bool numbered = layer.find_first_not_of("0123456789") == std::string::npos;
     if (layer == last) continue;
     last = layer;
+    if (layer == "0" && !shown.empty()) continue;  // would be written over "input"
     if (!numbered || std::stoi(layer) % 4 == 0) shown.push_back(name);
   }
   axis["values"] = shown;

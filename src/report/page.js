@@ -149,7 +149,7 @@
       }
       const spec = structuredClone(graph[name]);
       const space = one(".maps").clientWidth - 76;
-      const step = Math.max(5, Math.min(name === "heat" ? 27 : 30, Math.floor(space / destinations.length)));
+      const step = Math.max(5, Math.min(name === "heat" ? 27 : destinations.length > 16 ? 12 : 30, Math.floor(space / destinations.length)));
       spec.width = {step};
       spec.height = {step};
       spec.data.values = rows;
