@@ -70,6 +70,15 @@ OptionValues environment_values(const std::vector<OptionInfo>& options) {
   return out;
 }
 
+void require_positional(const std::string& command, const std::vector<std::string>& positional,
+                        const std::vector<OptionInfo>& options) {
+  for (const OptionInfo& option : options) {
+    const bool needed = std::find(positional.begin(), positional.end(), option.name) != positional.end();
+    if (needed && (option.values.empty() || option.values.front().empty()))
+      usage_error("{}: {} is missing (see circuitdiff {} --help)", command, option.name, command);
+  }
+}
+
 std::string config_text(const std::string& command, const std::vector<OptionInfo>& options) {
   std::string out = "[" + command + "]\n";
   for (const OptionInfo& option : options) {

@@ -35,6 +35,9 @@ std::shared_ptr<CommandLine> add_command(CLI::App& app, const std::string& name,
 // The values below the flags: from --config and the environment.
 OptionValues file_values(const CommandLine& line, const std::string& command);
 OptionValues environment_values(const std::vector<OptionInfo>& options);
+// UsageError where an operand that the command cannot do without was not given in any way.
+void require_positional(const std::string& command, const std::vector<std::string>& positional,
+                        const std::vector<OptionInfo>& options);
 std::string config_text(const std::string& command, const std::vector<OptionInfo>& options);
 
 // The stream that results go to, and the progress that a command hands to its stage.
@@ -60,6 +63,7 @@ void command(CLI::App& app, int& exit_code, const std::string& name, const std::
       exit_code = 0;
       return;
     }
+    require_positional(name, positional, list_options(options));
     exit_code = run(options, line->common);
   });
 }

@@ -1,10 +1,12 @@
 // circuitdiff: what did post-training do inside this model?
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <new>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "base/progress.h"
 #include "commands.h"
 #include "records/manifest.h"
@@ -15,6 +17,23 @@ int fail_with(const std::string& message, int code) {
   std::string line = message.substr(0, message.find('\n'));
   std::fprintf(stderr, "error: %s\n", line.c_str());
   return code;
+}
+
+// The first word of the command line must be a command; CLI11 alone would only say that one is required.
+void check_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) known.push_back(command->get_name());
+  if (std::find(known.begin(), known.end(), argv[1]) != known.end()) return;
+  const std::string near = circuitdiff::nearest(argv[1], known);
+  circuitdiff::usage_error("unknown command \"{}\"{} (see --help)", argv[1],
+                           near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+}
+
+// What was printed must have arrived: a full disk behind standard output is a failure like any other.
+int finish_output(int exit_code) {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return exit_code;
+  return fail_with("standard output cannot be written", 1);
 }
 
 }  // namespace
@@ -33,8 +52,9 @@ int main(int argc, char** argv) {
     setup(app, exit_code);
   install_interrupt_handler();
   try {
+    check_command(app, argc, argv);
     app.parse(argc, argv);
-    return exit_code;
+    return finish_output(exit_code);
   } catch (const CLI::Success& e) {
     return app.exit(e);  // --help, --version
   } catch (const CLI::ParseError& e) {

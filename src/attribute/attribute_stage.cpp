@@ -32,24 +32,13 @@ struct Work {
   std::string text;  // whose answers these are
 };
 
-void check_options(const AttributeOptions& o) {
-  check_scoring(o.scoring);
+void check_files(const AttributeOptions& o) {
   if (o.model.empty()) usage_error("attribute: MODEL is missing");
   if (o.out.empty()) usage_error("attribute: --out is missing");
   if (o.pairs.empty() == o.sequences.empty())
     usage_error("attribute: exactly one of --pairs and --sequences is needed");
   if (!o.pairs.empty() && !o.side) usage_error("attribute: --pairs needs --side before or after");
   if (o.pairs.empty() && o.side) usage_error("attribute: --side goes with --pairs");
-  if (o.alpha.empty() == !o.t_cut) usage_error("attribute: exactly one of --alpha and --t-cut is needed");
-  for (const double a : o.alpha)
-    if (!(a > 0) || a > 1000) usage_error("--alpha: a number above 0 expected, {} found", a);
-  for (size_t i = 0; i < o.alpha.size(); ++i)
-    for (size_t j = 0; j < i; ++j)
-      if (o.alpha[i] == o.alpha[j]) usage_error("--alpha: {} stands twice", o.alpha[i]);
-  if (o.t_cut && *o.t_cut < 1) usage_error("--t-cut: at least 1 expected, {} found", *o.t_cut);
-  if (o.chunk < 1) usage_error("--chunk: at least 1 expected, {} found", o.chunk);
-  if (o.limit < 0) usage_error("--limit: 0 or more expected, {} found", o.limit);
-  if (o.threads < 0) usage_error("--threads: 0 or more expected, {} found", o.threads);
 }
 
 // T_mean of the pairs' header (or the code's ref); of a plain sequences file, the mean length of its answers.
@@ -186,8 +175,23 @@ void remove_scores(const std::filesystem::path& out) {
 
 }  // namespace
 
+void check_attribute(const AttributeOptions& o) {
+  check_scoring(o.scoring);
+  if (o.alpha.empty() == !o.t_cut) usage_error("attribute: exactly one of --alpha and --t-cut is needed");
+  for (const double a : o.alpha)
+    if (!(a > 0) || a > 1000) usage_error("--alpha: a number above 0 expected, {} found", a);
+  for (size_t i = 0; i < o.alpha.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (o.alpha[i] == o.alpha[j]) usage_error("--alpha: {} stands twice", o.alpha[i]);
+  if (o.t_cut && *o.t_cut < 1) usage_error("--t-cut: at least 1 expected, {} found", *o.t_cut);
+  if (o.chunk < 1) usage_error("--chunk: at least 1 expected, {} found", o.chunk);
+  if (o.limit < 0) usage_error("--limit: 0 or more expected, {} found", o.limit);
+  if (o.threads < 0) usage_error("--threads: 0 or more expected, {} found", o.threads);
+}
+
 AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
-  check_options(options);
+  check_attribute(options);
+  check_files(options);
   const auto started = std::chrono::steady_clock::now();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   const at::Device device = resolve_device(options.device);

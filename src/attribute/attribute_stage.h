@@ -21,6 +21,9 @@ struct AttributeResult {
   nlohmann::ordered_json summary;              // what --json prints
 };
 
+// UsageError on a value out of its range; files are looked at by attribute() alone.
+void check_attribute(const AttributeOptions& options);
+
 AttributeResult attribute(const AttributeOptions& options, Progress& progress);
 
 }  // namespace circuitdiff

@@ -22,6 +22,7 @@ nlohmann::ordered_json score(const ScoreOptions& options, Progress& progress) {
   if (options.sequences.empty()) usage_error("score: --sequences is missing");
   if (options.out.empty()) usage_error("score: --out is missing");
   const at::NoGradGuard no_grad;
+  if (options.threads < 0) usage_error("--threads: 0 or more expected, {} found", options.threads);
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   const at::Device device = resolve_device(options.device);
   const auto checkpoint = Checkpoint::open(options.model);

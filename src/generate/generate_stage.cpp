@@ -31,27 +31,10 @@ int64_t batch_size(const GenerateOptions& o) {
   return n;
 }
 
-void check_options(const GenerateOptions& o) {
+void check_files(const GenerateOptions& o) {
   if (o.model.empty()) usage_error("generate: MODEL is missing");
   if (o.data.empty()) usage_error("generate: --data is missing");
   if (o.out.empty()) usage_error("generate: --out is missing");
-  if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
-    usage_error("--temperature: 0 or more expected, {} found", o.temperature);
-  if (!(o.top_p > 0) || o.top_p > 1)
-    usage_error("--top-p: above 0 and at most 1 expected, {} found", o.top_p);
-  if (o.top_k < 0) usage_error("--top-k: 0 or more expected, {} found", o.top_k);
-  if (o.limit < 0) usage_error("--limit: 0 or more expected, {} found", o.limit);
-  if (o.n < 1) usage_error("--n: at least 1 expected, {} found", o.n);
-  if (o.n > UINT32_MAX) usage_error("--n: at most {} expected, {} found", UINT32_MAX, o.n);
-  if (o.max_new_tokens && *o.max_new_tokens < 1)
-    usage_error("--max-new-tokens: at least 1 expected, {} found", *o.max_new_tokens);
-  if (o.repetition != 0 && o.repetition < 4)
-    usage_error("--repetition: 0 or at least 4 expected, {} found", o.repetition);
-  if (o.threads < 0) usage_error("--threads: 0 or more expected, {} found", o.threads);
-  if (!(o.memory >= 0)) usage_error("--memory: 0 or more expected, {} found", o.memory);
-  for (const std::string& stop : o.stop)
-    if (stop.empty()) usage_error("--stop: an empty string ends every answer");
-  batch_size(o);
 }
 
 // What is to be answered, checked whole before any work.
@@ -253,8 +236,29 @@ nlohmann::ordered_json summary_of(const std::filesystem::path& out) {
 
 }  // namespace
 
+void check_generate(const GenerateOptions& o) {
+  if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
+    usage_error("--temperature: 0 or more expected, {} found", o.temperature);
+  if (!(o.top_p > 0) || o.top_p > 1)
+    usage_error("--top-p: above 0 and at most 1 expected, {} found", o.top_p);
+  if (o.top_k < 0) usage_error("--top-k: 0 or more expected, {} found", o.top_k);
+  if (o.limit < 0) usage_error("--limit: 0 or more expected, {} found", o.limit);
+  if (o.n < 1) usage_error("--n: at least 1 expected, {} found", o.n);
+  if (o.n > UINT32_MAX) usage_error("--n: at most {} expected, {} found", UINT32_MAX, o.n);
+  if (o.max_new_tokens && *o.max_new_tokens < 1)
+    usage_error("--max-new-tokens: at least 1 expected, {} found", *o.max_new_tokens);
+  if (o.repetition != 0 && o.repetition < 4)
+    usage_error("--repetition: 0 or at least 4 expected, {} found", o.repetition);
+  if (o.threads < 0) usage_error("--threads: 0 or more expected, {} found", o.threads);
+  if (!(o.memory >= 0)) usage_error("--memory: 0 or more expected, {} found", o.memory);
+  for (const std::string& stop : o.stop)
+    if (stop.empty()) usage_error("--stop: an empty string ends every answer");
+  batch_size(o);
+}
+
 nlohmann::ordered_json generate(const GenerateOptions& options, Progress& progress) {
-  check_options(options);
+  check_generate(options);
+  check_files(options);
   const at::NoGradGuard no_grad;
   const WallClock::time_point begun = WallClock::now();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));

@@ -75,6 +75,8 @@ void visit(V& v, GenerateOptions& o) {
   v(o.overwrite, "overwrite", "begin anew where earlier work with other options or inputs lies");
 }
 
+// UsageError on a value out of its range; files are looked at by generate() alone.
+void check_generate(const GenerateOptions& options);
 // Returns {"answers", "answer_tokens", "finish_reasons", "was_done"} and, where answers were made,
 // "tokens_per_second".
 nlohmann::ordered_json generate(const GenerateOptions& options, Progress& progress);

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -15,6 +17,8 @@
 
 namespace circuitdiff {
 namespace {
+
+const std::string kTemporary = ".tmp-";  // then the writer's process id
 
 [[noreturn]] void system_error(const std::filesystem::path& path, const char* what) {
   fail("{}: {}: {}", path.string(), what, std::strerror(errno));
@@ -43,6 +47,22 @@ void make_folder_of(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path.parent_path(), error);
   if (error) fail("{}: cannot make the folder: {}", path.parent_path().string(), error.message());
+}
+
+// What killed processes left beside `path` while they wrote it. A temporary whose writer still lives is left.
+void remove_leftovers(const std::filesystem::path& path) {
+  const std::string prefix = path.filename().string() + kTemporary;
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const std::string_view number = std::string_view(name).substr(prefix.size());
+    pid_t writer = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), writer);
+    if (error != std::errc() || end != number.data() + number.size() || writer <= 0) continue;
+    if (::kill(writer, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 }  // namespace
@@ -84,7 +104,8 @@ std::string read_file(const std::filesystem::path& path) { return std::string(Ma
 void write_file_atomically(const std::filesystem::path& path,
                            const std::function<void(const std::function<void(const void*, size_t)>&)>& fill) {
   make_folder_of(path);
-  const std::filesystem::path temporary = path.string() + ".tmp-" + std::to_string(::getpid());
+  remove_leftovers(path);
+  const std::filesystem::path temporary = path.string() + kTemporary + std::to_string(::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) system_error(temporary, "cannot write");
   try {

@@ -18,6 +18,8 @@ std::string toml_text(const toml::node& node, const std::string& where) {
 }  // namespace
 
 toml::table parse_toml(const std::filesystem::path& path) {
+  std::error_code unknown;
+  if (!std::filesystem::exists(path, unknown)) usage_error("{}: no such file", path.string());
   const std::string text = read_file(path);
   try {
     return toml::parse(text, path.string());

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <set>
 
+#include "attribute/attribute_stage.h"
 #include "base/error.h"
 #include "records/manifest.h"
+#include "records/question.h"
 #include "run/toml_values.h"
 
 namespace circuitdiff {
@@ -192,6 +194,7 @@ Experiment read_experiment(const std::filesystem::path& path) {
     data.name = checked_name(t.required("name"), where);
     data.file = t.path("file");
     data.dataset = t.text("dataset", "generic");
+    if (!is_dataset(data.dataset)) unknown_option(where + ": dataset", data.dataset, dataset_names());
     t.finish();
     e.data.push_back(data);
   });
@@ -206,7 +209,8 @@ Experiment read_experiment(const std::filesystem::path& path) {
   read_stage(file, file_name, "attribute", e.attribute, kAttributeFiles);
   read_stage(file, file_name, "compare", e.compare, kCompareFiles);
   if (e.attribute.t_cut) e.attribute.alpha.clear();
-  check_scoring(e.attribute.scoring);
+  check_generate(e.generate);
+  check_attribute(e.attribute);
   check_select(e.select);
   return e;
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "io/files.h"
 #include "records/manifest.h"
+#include "records/question.h"
 #include "run/experiment.h"
 #include "run/run_report.h"
 
@@ -263,6 +264,11 @@ RunResult run_experiment(const RunOptions& options, Progress& progress) {
     Checkpoint::open(pair.before);
     Checkpoint::open(pair.after);
   }
+  for (const DataSpec& data : experiment.data)
+    read_questions(
+        data.file, data.dataset,
+        {experiment.generate.id_field, experiment.generate.question_field, experiment.generate.answer_field},
+        options.limit);
   const fs::path folder = options.out.empty() ? fs::path("runs") / experiment.name : options.out;
   fs::create_directories(folder);
   const FileLock lock(folder / ".lock");

@@ -50,7 +50,7 @@ class GuardTest(harness.Case):
         for name in LONG:
             with self.subTest(stage=name):
                 stage, process = self.started(name)
-                self.refused(1, "another process", *stage.arguments())
+                self.refused(1, ["another circuitdiff process"], *stage.arguments())
                 self.assertIsNone(process.poll(), "the first process goes on")
                 process.kill()
                 process.wait()

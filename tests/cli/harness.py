@@ -125,10 +125,10 @@ def largest_difference(found, wanted):
 
 
 def tree(folder, leave_out=()):
-    """{relative path: bytes} of a folder, hidden bookkeeping included."""
+    """{relative path: bytes} of a folder; not locks and manifests, which tell who worked and how long."""
     folder = pathlib.Path(folder)
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*"))
-            if p.is_file() and p.name not in leave_out}
+            if p.is_file() and p.name not in leave_out and not p.name.endswith((".lock", "manifest.json"))}
 
 
 class Case(unittest.TestCase):

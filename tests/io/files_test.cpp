@@ -99,6 +99,23 @@ TEST(WriteFileAtomically, AKilledWriterLeavesTheOldFile) {
   EXPECT_EQ(slurp(path), "old");
 }
 
+TEST(WriteFileAtomically, RemovesWhatDeadWritersLeftAndOnlyThat) {
+  const test::TempFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  const fs::path left = folder.path() / fmt::format("f.json.tmp-{}", child);
+  const fs::path alive = folder.path() / fmt::format("f.json.tmp-{}", ::getppid());
+  const fs::path named_so = folder.path() / "f.json.tmp-notes";
+  const fs::path of_another = folder.path() / fmt::format("g.json.tmp-{}", child);
+  for (const fs::path& path : {left, alive, named_so, of_another}) write_file_atomically(path, "half");
+  write_file_atomically(folder.path() / "f.json", "whole");
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_TRUE(fs::exists(alive));
+  EXPECT_TRUE(fs::exists(named_so));
+  EXPECT_TRUE(fs::exists(of_another));
+}
+
 TEST(AppendFile, AppendsToWhatIsThere) {
   const test::TempFolder folder;
   const auto path = folder.write("j", "a\n");
