@@ -156,7 +156,8 @@ TEST(Samples, WithoutATokenizerTheCutIsPlacedByTheShareOfTokens) {
 
 TEST(Samples, StrongestEdgesAndIntensityAreThoseOfTheQuestion) {
   const RunFolder run;
-  for (const Sample& s : read_report_input(run.path, silent).at(0, 0).samples) {
+  const ReportInput input = read_report_input(run.path, silent);
+  for (const Sample& s : input.at(0, 0).samples) {
     if (s.id != "q1") continue;
     EXPECT_EQ(s.before.edges, (std::vector<std::string>{"m0 → logits", "a0 → logits", "a0 → m0"}));
     EXPECT_EQ(s.before.intensity, 3);  // (1 + 2 + 3 + 4 + 5) / 5
