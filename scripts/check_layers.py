@@ -4,8 +4,9 @@
     check_layers.py [ROOT]      one line a breach; exit 1 if there is any
     check_layers.py --self-test plants one breach after another in an empty folder; each must be caught
 
-Read: every #include in src/, apps/ and tests/, and the DEPS of every add_room(). To change an arrow, change the table
-below and say why in the commit. What is left out: whether an allowed call is a good idea.
+Read: every #include in src/, apps/ and tests/, the DEPS of every add_room(), and the types that headers of src/ define: two
+of one name in the one flat namespace would be one type to the linker, whatever their members. To change an arrow, change the
+table below and say why in the commit. What is left out: whether an allowed call is a good idea.
 """
 import pathlib
 import re
@@ -41,6 +42,10 @@ TORCH_HEADER = re.compile(r"(ATen|torch|c10)/")
 TOO_WIDE = {"torch/torch.h", "torch/all.h", "ATen/ATen.h", "torch/extension.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 ADD_ROOM = re.compile(r"add_room\(\s*(\w+)([^)]*)\)")
+
+NAMESPACE = re.compile(r"^namespace ([\w:]+)", re.MULTILINE)
+TYPE = re.compile(r"^(?:struct|class|enum|enum class|union) (\w+)(?: final)?(?: *:(?!:)[^{;]*)? *\{", re.MULTILINE)
+TEMPLATED = re.compile(r"template *<[^>]*>\s*$")
 
 
 def closure(room):
@@ -111,7 +116,23 @@ def check_cmake(path, text):
                 yield f"{path}: {room} is a room without torch and links {dep}"
 
 
+def check_names(root):
+    first = {}
+    for file in sorted((root / "src").rglob("*.h")):
+        path, text = file.relative_to(root), file.read_text(encoding="utf-8")
+        spaces = NAMESPACE.findall(text)
+        for found in TYPE.finditer(text):
+            if TEMPLATED.search(text, 0, found.start()):  # a specialisation, or a template: not one name twice
+                continue
+            name = f"{spaces[0] if spaces else ''}::{found[1]}"
+            where = f"{path}:{line_of(text, found.start())}"
+            if name in first:
+                yield f"{where}: {found[1]} is the name of another type, at {first[name]}"
+            first.setdefault(name, where)
+
+
 def breaches(root):
+    yield from check_names(root)
     for top in ("src", "apps", "tests"):
         for file in sorted((root / top).rglob("*")):
             path = file.relative_to(root)
@@ -143,9 +164,27 @@ PLANTED = [
     ("src/grade/CMakeLists.txt", "add_room(grade\n  SOURCES a.cpp\n  DEPS io generate)\n", "grade may not link generate"),
 ]
 
+# Headers that stand together, and a part of the message that has to come.
+PLANTED_NAMES = [
+    ({"src/grade/judge.h": "namespace circuitdiff {\nenum class Verdict { equal };\n}\n",
+      "src/report/words.h": "namespace circuitdiff {\nstruct Verdict : Base {\n};\n}\n"}, "src/report/words.h:2: Verdict"),
+    ({"src/grade/token.h": "namespace circuitdiff {\nstruct Token {};\n}\n",
+      "src/jinja/lexer.h": "namespace circuitdiff::jinja {\nstruct Token {};\n}\n"}, None),
+    ({"src/graph/graph.h": "namespace circuitdiff {\nstruct Graph;\ntemplate <>\nstruct Words<int> {\n};\n}\n",
+      "src/model/decoder.h": "namespace circuitdiff {\nstruct Graph {\n};\ntemplate <>\nstruct Words<bool> {\n};\n}\n"}, None),
+]
+
 
 def self_test():
     failures = []
+    for files, wanted in PLANTED_NAMES:
+        with tempfile.TemporaryDirectory() as folder:
+            for file, text in files.items():
+                (pathlib.Path(folder) / file).parent.mkdir(parents=True, exist_ok=True)
+                (pathlib.Path(folder) / file).write_text(text, encoding="utf-8")
+            found = list(breaches(pathlib.Path(folder)))
+        if (found != [] if wanted is None else not (len(found) == 1 and found[0].startswith(wanted))):
+            failures.append(f"{sorted(files)}: wanted {wanted}, found {found}")
     for file, text, wanted in PLANTED:
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)

@@ -88,18 +88,18 @@ std::string tile(const MetricWords& words, const MetricCell& cell) {
   if (cell.p_table) change += ", " + p_value(*cell.p_table);
   out += fmt::format("<p class=\"change\">{}</p>", unbroken(escape_html(change)));
   const char* direction = words.expected == Expected::up ? "↑" : "↓";
-  switch (verdict_of(words, cell)) {
-    case Verdict::held:
+  switch (direction_of(words, cell)) {
+    case Direction::held:
       out += fmt::format("<p class=\"verdict held\">{} as in the paper</p>", direction);
       break;
-    case Verdict::opposite:
+    case Direction::opposite:
       out += fmt::format("<p class=\"verdict\">{} in the paper; the opposite here</p>", direction);
       break;
-    case Verdict::by_chance:
+    case Direction::by_chance:
       out += fmt::format("<p class=\"verdict\">{} in the paper; no difference beyond chance here</p>",
                          direction);
       break;
-    case Verdict::none:
+    case Direction::none:
       out += "<p class=\"verdict\">not in the paper</p>";
   }
   return out + "</div>";

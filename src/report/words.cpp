@@ -72,10 +72,10 @@ std::string unit_text(const MetricWords& words, int exponent) {
   return out;
 }
 
-Verdict verdict_of(const MetricWords& words, const MetricCell& cell) {
-  if (words.expected == Expected::nothing || !cell.difference) return Verdict::none;
-  if (!cell.survives()) return Verdict::by_chance;
-  return (*cell.difference > 0) == (words.expected == Expected::up) ? Verdict::held : Verdict::opposite;
+Direction direction_of(const MetricWords& words, const MetricCell& cell) {
+  if (words.expected == Expected::nothing || !cell.difference) return Direction::none;
+  if (!cell.survives()) return Direction::by_chance;
+  return (*cell.difference > 0) == (words.expected == Expected::up) ? Direction::held : Direction::opposite;
 }
 
 std::string change_words(const MetricCell& cell) {

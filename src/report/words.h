@@ -28,8 +28,8 @@ std::string unit_text(const MetricWords& words, int exponent);
 inline constexpr size_t kPaperMetrics = 5;  // the first so many are the paper's
 
 // Whether an expected direction was seen.
-enum class Verdict { none, held, opposite, by_chance };
-Verdict verdict_of(const MetricWords& words, const MetricCell& cell);
+enum class Direction { none, held, opposite, by_chance };
+Direction direction_of(const MetricWords& words, const MetricCell& cell);
 
 // "fell by 68 % [62, 73] (p < .001)", "shows no difference beyond chance (p = .31)", "is undefined (reason)".
 // The interval is that of the difference, divided by the value before.

@@ -105,12 +105,12 @@ TEST(LossSentence, ClaimsNothingOfAChangeThatChanceExplains) {
   EXPECT_EQ(loss_sentence(Comparison{}), "");
 }
 
-TEST(Verdict, FollowsThePapersDirectionOnlyBeyondChance) {
+TEST(Direction, FollowsThePapersDirectionOnlyBeyondChance) {
   const MetricWords& kurtosis = metric_words()[2];
-  EXPECT_EQ(verdict_of(kurtosis, cell(5, 3, 0.01)), Verdict::held);
-  EXPECT_EQ(verdict_of(kurtosis, cell(3, 5, 0.01)), Verdict::opposite);
-  EXPECT_EQ(verdict_of(kurtosis, cell(5, 3, 0.06)), Verdict::by_chance);
-  EXPECT_EQ(verdict_of(metric_words().back(), cell(5, 3, 0.01)), Verdict::none);
+  EXPECT_EQ(direction_of(kurtosis, cell(5, 3, 0.01)), Direction::held);
+  EXPECT_EQ(direction_of(kurtosis, cell(3, 5, 0.01)), Direction::opposite);
+  EXPECT_EQ(direction_of(kurtosis, cell(5, 3, 0.06)), Direction::by_chance);
+  EXPECT_EQ(direction_of(metric_words().back(), cell(5, 3, 0.01)), Direction::none);
 }
 
 TEST(DifferencesFromPaper, NamesWhatDiffersAndNothingElse) {
