@@ -40,6 +40,7 @@ int finish_output(int exit_code) {
 
 int main(int argc, char** argv) {
   using namespace circuitdiff;
+  install_interrupt_handler();
   int exit_code = 0;
   CLI::App app{
       "What did post-training do inside this model? Edge attribution before and after, with intervals.",
@@ -50,7 +51,6 @@ int main(int argc, char** argv) {
        {setup_run, setup_generate, setup_grade, setup_select, setup_attribute, setup_compare, setup_report,
         setup_inspect, setup_score, setup_text, setup_data, setup_verify})
     setup(app, exit_code);
-  install_interrupt_handler();
   try {
     check_command(app, argc, argv);
     app.parse(argc, argv);

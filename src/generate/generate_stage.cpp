@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <fstream>
 
 #include "base/error.h"
 #include "generate/answer_file.h"
@@ -136,28 +137,46 @@ struct Files {
   std::filesystem::path out, early, state, manifest, lock;
 };
 
-// Finished work of these very options and inputs lies there. Error where the file holds something else.
-bool is_done(const Files& files, const Manifest& now) {
+enum class Earlier { none, unfinished, done };
+
+// The last row of a finished file is cut: what was lost is to be done again. What the file's hash was then
+// goes into the state, so that the rows before the cut are known to be the old ones when it is whole again.
+bool is_torn(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file || file.tellg() == std::streampos(0)) return false;
+  file.seekg(-1, std::ios::end);
+  return file.get() != '\n';
+}
+
+// What lies there of work with these very options and inputs. Error where the file holds something else.
+Earlier earlier_work(const Files& files, const Manifest& now) {
   const bool begun = std::filesystem::exists(files.state);
   if (std::filesystem::exists(files.manifest)) {
-    const Manifest old = read_manifest(files.manifest);
+    Manifest old = read_manifest(files.manifest);
     const std::string change = first_change(old, now);
     if (!change.empty())
       fail("{}: answers of another run lie here: {}; use --overwrite to replace them", files.out.string(),
            change);
-    if (!std::filesystem::exists(files.out)) return false;
-    for (const FileRecord& record : old.outputs)
-      if (sha256_file(files.out) != record.sha256)
+    if (!std::filesystem::exists(files.out)) return Earlier::none;
+    for (const FileRecord& record : old.outputs) {
+      if (sha256_file(files.out) == record.sha256) continue;
+      if (!is_torn(files.out))
         fail("{}: the file was changed after it was written; use --overwrite to replace it",
              files.out.string());
-    return true;
+      Manifest state = now;
+      state.outputs = old.outputs;
+      write_manifest(files.state, state);
+      std::filesystem::remove(files.manifest);
+      return Earlier::unfinished;
+    }
+    return Earlier::done;
   }
   if (!begun && std::filesystem::exists(files.out))
     fail(
         "{}: the file is there already and nothing beside it says how it was made; use --overwrite to "
         "replace it",
         files.out.string());
-  return false;
+  return begun ? Earlier::unfinished : Earlier::none;
 }
 
 int64_t cache_bytes(const GenerateOptions& o, const Engine& engine) {
@@ -277,7 +296,7 @@ nlohmann::ordered_json generate(const GenerateOptions& options, Progress& progre
   if (files.out.has_parent_path()) std::filesystem::create_directories(files.out.parent_path());
   const FileLock lock(files.lock);
   Manifest manifest = describe(options, work, prompter, device, dtype);
-  if (!options.overwrite && is_done(files, manifest)) {
+  if (!options.overwrite && earlier_work(files, manifest) == Earlier::done) {
     std::filesystem::remove(files.early);
     std::filesystem::remove(files.state);
     nlohmann::ordered_json summary = summary_of(files.out);
@@ -318,6 +337,10 @@ nlohmann::ordered_json generate(const GenerateOptions& options, Progress& progre
     summary["tokens_per_second"] = manifest.details["tokens_per_second"];
   }
   FileRecord record = record_file("generations", files.out);
+  for (const FileRecord& before : read_manifest(files.state).outputs)
+    if (before.sha256 != record.sha256)
+      fail("{}: rows before its torn end were changed after they were written; use --overwrite to begin anew",
+           files.out.string());
   record.path = files.out.filename().string();
   manifest.outputs.push_back(record);
   write_manifest(files.manifest, manifest);

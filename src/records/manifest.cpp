@@ -113,12 +113,7 @@ FileRecord record_path(std::string role, const std::filesystem::path& path) {
 std::string first_change(const Manifest& begun, const Manifest& now) {
   if (begun.command != now.command)
     return fmt::format("it was begun by `{}`, not `{}`", begun.command, now.command);
-  for (const auto& [name, value] : now.options.items()) {
-    const json was = begun.options.contains(name) ? begun.options[name] : json(nullptr);
-    if (was != value) return fmt::format("option {} was {}, is now {}", name, show(was), show(value));
-  }
-  for (const auto& [name, value] : begun.options.items())
-    if (!now.options.contains(name)) return fmt::format("option {} was {}, is now unset", name, show(value));
+  // Files first: an option may say what was made of them.
   for (const auto& input : now.inputs) {
     const auto it = std::find_if(begun.inputs.begin(), begun.inputs.end(),
                                  [&](const FileRecord& r) { return r.role == input.role; });
@@ -129,6 +124,12 @@ std::string first_change(const Manifest& begun, const Manifest& now) {
     if (std::none_of(now.inputs.begin(), now.inputs.end(),
                      [&](const FileRecord& r) { return r.role == input.role; }))
       return fmt::format("input {} ({}) is gone", input.role, input.path);
+  for (const auto& [name, value] : now.options.items()) {
+    const json was = begun.options.contains(name) ? begun.options[name] : json(nullptr);
+    if (was != value) return fmt::format("option {} was {}, is now {}", name, show(was), show(value));
+  }
+  for (const auto& [name, value] : begun.options.items())
+    if (!now.options.contains(name)) return fmt::format("option {} was {}, is now unset", name, show(value));
   return "";
 }
 

@@ -31,6 +31,32 @@ struct Checked {
   int64_t answer = 0, steps = 0;
 };
 
+// What a sentence may say about a story's person, compiled once a person.
+using Kinds = std::vector<std::pair<std::string, std::regex>>;
+const Kinds& kinds_of(const std::string& who) {
+  static std::map<std::string, Kinds> known;
+  const auto [it, fresh] = known.try_emplace(who);
+  if (!fresh) return it->second;
+  const std::vector<std::pair<const char*, std::string>> patterns = {
+      {"+", who + " buys (\\d+) more"},
+      {"+", "(?!" + who + ")" + kName + " gives " + who + " (\\d+) more"},
+      {"+", who + " finds (\\d+)"},
+      {"-", who + " loses (\\d+)"},
+      {"-", who + " gives (\\d+) to (?!" + who + ")" + kName},
+      {"-", who + " sells (\\d+)"},
+      {"2", who + " (doubles) them"},
+      {"3", who + " (triples) them"},
+      {"*", who + " gets (\\d+) times as many"},
+      {"/", who + " makes (\\d+) bags and keeps one"},
+      {"c+", "(?!" + who + ")" + kName + " has (\\d+) more than " + who},
+      {"c*", "(?!" + who + ")" + kName + " has (\\d+) times as many"},
+      {"aside", "It is (\\d+) degrees"},
+      {"aside", "(?!" + who + ")" + kName + " is (\\d+)"},
+  };
+  for (const auto& [kind, pattern] : patterns) it->second.emplace_back(kind, std::regex(pattern));
+  return it->second;
+}
+
 Checked check_story(const std::string& text, int64_t level) {
   const std::array<std::array<int64_t, 6>, 3> limits = {
       {{9, 5, 2, 15, 2, 2}, {12, 9, 3, 30, 2, 3}, {30, 20, 5, 99, 3, 4}}};
@@ -51,31 +77,15 @@ Checked check_story(const std::string& text, int64_t level) {
   const bool in_all = m[7] == "in all";
   bool compared = false;
   std::string rest = m[5];
-  const std::vector<std::pair<std::string, std::string>> kinds = {
-      {"+", who + " buys (\\d+) more"},
-      {"+", "(?!" + who + ")" + kName + " gives " + who + " (\\d+) more"},
-      {"+", who + " finds (\\d+)"},
-      {"-", who + " loses (\\d+)"},
-      {"-", who + " gives (\\d+) to (?!" + who + ")" + kName},
-      {"-", who + " sells (\\d+)"},
-      {"2", who + " (doubles) them"},
-      {"3", who + " (triples) them"},
-      {"*", who + " gets (\\d+) times as many"},
-      {"/", who + " makes (\\d+) bags and keeps one"},
-      {"c+", "(?!" + who + ")" + kName + " has (\\d+) more than " + who},
-      {"c*", "(?!" + who + ")" + kName + " has (\\d+) times as many"},
-      {"aside", "It is (\\d+) degrees"},
-      {"aside", "(?!" + who + ")" + kName + " is (\\d+)"},
-  };
   static const std::regex sentence("^ ([^.]+)\\.");
   for (int at = 0; std::regex_search(rest, m, sentence); ++at) {
     const std::string said = m[1];
     rest = m.suffix();
     std::string kind;
     int64_t n = 0;
-    for (const auto& [name, pattern] : kinds) {
+    for (const auto& [name, pattern] : kinds_of(who)) {
       std::smatch found;
-      if (!std::regex_match(said, found, std::regex(pattern))) continue;
+      if (!std::regex_match(said, found, pattern)) continue;
       kind = name;
       if (name != "2" && name != "3") n = std::stoll(found[1]);
     }
@@ -143,9 +153,9 @@ TEST(Arithmetic, ShippedQuestionsAreTextsOfTheSameGrammar) {
 
 // Sentences with names, items and numbers taken out.
 std::string template_of(const std::string& sentence) {
-  std::string out = std::regex_replace(sentence, std::regex(kName), "NAME");
-  out = std::regex_replace(out, std::regex(kItem), "ITEMS");
-  return std::regex_replace(out, std::regex("\\d+"), "N");
+  static const std::regex name(kName), item(kItem), number("\\d+");
+  const std::string out = std::regex_replace(std::regex_replace(sentence, name, "NAME"), item, "ITEMS");
+  return std::regex_replace(out, number, "N");
 }
 std::map<std::string, double> template_shares(const std::vector<std::string>& texts) {
   std::map<std::string, double> counts;

@@ -51,10 +51,16 @@ TEST(Question, GenericRowsGiveTheirFields) {
 }
 
 TEST(Question, AnIdThatIsMissingIsTheIndexOfTheRow) {
-  const auto q = read_text("{\"question\":\"a\",\"answer\":\"1\"}\n\n{\"question\":\"b\",\"answer\":\"2\"}\n",
-                           "generic");
+  const auto q =
+      read_text("{\"question\":\"a\",\"answer\":\"1\"}\n{\"question\":\"b\",\"answer\":\"2\"}\n", "generic");
   EXPECT_EQ(q[0].id, "0");
   EXPECT_EQ(q[1].id, "1");
+}
+
+TEST(Question, ABlankLineIsNotARow) {
+  EXPECT_EQ(error_text("{\"question\":\"a\",\"answer\":\"1\"}\n\n{\"question\":\"b\",\"answer\":\"2\"}\n",
+                       "generic"),
+            "q.jsonl:2: an object expected, a blank line found");
 }
 
 TEST(Question, FieldsCanBeNamed) {
