@@ -173,32 +173,34 @@ std::span<const std::byte> SafetensorsFile::bytes(const TensorEntry& entry) cons
   return file_.bytes().subspan(data_begin_ + entry.begin, entry.end - entry.begin);
 }
 
-std::vector<double> SafetensorsFile::doubles(const std::string& name) const {
-  const TensorEntry& entry = at(name);
-  const auto data = bytes(entry);
-  std::vector<double> out(entry.type == TensorType::other ? 0 : static_cast<size_t>(entry.numel()));
-  switch (entry.type) {
-    case TensorType::f64:
-      widen<double>(data, out);
-      break;
-    case TensorType::f32:
-      widen<float>(data, out);
-      break;
-    case TensorType::f16:
-    case TensorType::bf16:
-      for (size_t i = 0; i < out.size(); ++i) {
-        uint16_t bits = 0;
-        std::memcpy(&bits, data.data() + 2 * i, 2);
-        out[i] = entry.type == TensorType::f16
-                     ? half_to_double(bits)
-                     : static_cast<double>(std::bit_cast<float>(uint32_t{bits} << 16));
-      }
-      break;
-    default:
-      fail("{}: tensor {}: F64, F32, F16 or BF16 expected, {} found", path_.string(), in_quotes(name),
-           in_quotes(entry.type_name));
+bool is_float_type(TensorType type) {
+  return type == TensorType::f64 || type == TensorType::f32 || type == TensorType::f16 ||
+         type == TensorType::bf16;
+}
+
+std::vector<double> widened(TensorType type, std::span<const std::byte> data) {
+  std::vector<double> out(data.size() / static_cast<size_t>(bytes_per_entry(type)));
+  if (type == TensorType::f64) {
+    widen<double>(data, out);
+  } else if (type == TensorType::f32) {
+    widen<float>(data, out);
+  } else {
+    for (size_t i = 0; i < out.size(); ++i) {
+      uint16_t bits = 0;
+      std::memcpy(&bits, data.data() + 2 * i, 2);
+      out[i] = type == TensorType::f16 ? half_to_double(bits)
+                                       : static_cast<double>(std::bit_cast<float>(uint32_t{bits} << 16));
+    }
   }
   return out;
+}
+
+std::vector<double> SafetensorsFile::doubles(const std::string& name) const {
+  const TensorEntry& entry = at(name);
+  if (!is_float_type(entry.type))
+    fail("{}: tensor {}: F64, F32, F16 or BF16 expected, {} found", path_.string(), in_quotes(name),
+         in_quotes(entry.type_name));
+  return widened(entry.type, bytes(entry));
 }
 
 std::vector<int64_t> SafetensorsFile::integers(const std::string& name) const {
@@ -235,21 +237,21 @@ std::vector<int64_t> SafetensorsFile::integers(const std::string& name) const {
   return out;
 }
 
-void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
+void write_safetensors(const std::filesystem::path& path, const std::vector<TensorOutline>& tensors,
+                       const std::function<void(size_t, const AppendBytes&)>& fill,
                        const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::vector<uint64_t> sizes;
   uint64_t offset = 0;
   for (const auto& tensor : tensors) {
     uint64_t size = static_cast<uint64_t>(bytes_per_entry(tensor.type));
     for (const int64_t s : tensor.shape) size *= static_cast<uint64_t>(s);
-    if (size != tensor.data.size())
-      fail("{}: tensor \"{}\": its shape needs {} bytes, {} given", path.string(), tensor.name, size,
-           tensor.data.size());
     if (header.contains(tensor.name)) fail("{}: tensor \"{}\" given twice", path.string(), tensor.name);
     header[tensor.name] = {{"dtype", tensor_type_name(tensor.type)},
                            {"shape", tensor.shape},
                            {"data_offsets", {offset, offset + size}}};
+    sizes.push_back(size);
     offset += size;
   }
   // Metadata may hold a path, and a path need not be UTF-8.
@@ -259,8 +261,27 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Tens
   write_file_atomically(path, [&](const auto& append) {
     append(&length, 8);
     append(text.data(), text.size());
-    for (const auto& tensor : tensors) append(tensor.data.data(), tensor.data.size());
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      uint64_t given = 0;
+      fill(i, [&](const void* data, size_t size) {
+        append(data, size);
+        given += size;
+      });
+      if (given != sizes[i])
+        fail("{}: tensor \"{}\": its shape needs {} bytes, {} given", path.string(), tensors[i].name,
+             sizes[i], given);
+    }
   });
+}
+
+void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorOutline> outlines;
+  for (const auto& tensor : tensors) outlines.push_back({tensor.name, tensor.type, tensor.shape});
+  write_safetensors(
+      path, outlines,
+      [&](size_t i, const AppendBytes& append) { append(tensors[i].data.data(), tensors[i].data.size()); },
+      metadata);
 }
 
 }  // namespace circuitdiff

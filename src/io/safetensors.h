@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -17,7 +18,10 @@ namespace circuitdiff {
 
 enum class TensorType { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean, other };
 
-int64_t bytes_per_entry(TensorType type);       // 0 for `other`
+int64_t bytes_per_entry(TensorType type);  // 0 for `other`
+bool is_float_type(TensorType type);       // F64, F32, F16 or BF16
+// Entries of F64, F32, F16 or BF16 as doubles, exactly. data: whole entries.
+std::vector<double> widened(TensorType type, std::span<const std::byte> data);
 const char* tensor_type_name(TensorType type);  // "F32"
 
 struct TensorEntry {
@@ -59,6 +63,19 @@ struct TensorToWrite {
   std::span<const std::byte>
       data;  // must hold numel * bytes_per_entry bytes and live until the write returns
 };
+
+struct TensorOutline {
+  std::string name;
+  TensorType type;
+  std::vector<int64_t> shape;
+};
+
+// For tensors that do not fit in memory together: `fill(i, append)` gives the bytes of tensor i, in as many
+// pieces as it likes. Error, and no file, where they are not as many as its shape says.
+using AppendBytes = std::function<void(const void*, size_t)>;
+void write_safetensors(const std::filesystem::path& path, const std::vector<TensorOutline>& tensors,
+                       const std::function<void(size_t, const AppendBytes&)>& fill,
+                       const std::map<std::string, std::string>& metadata = {});
 
 // Tensors are laid out in the order given, 8-byte aligned header; the same input gives the same bytes.
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorToWrite>& tensors,

@@ -107,4 +107,22 @@ std::string_view utf8_prefix(std::string_view text, size_t bytes) {
   return text.substr(0, bytes);
 }
 
+std::string unbroken(std::string html) {
+  static constexpr const char* kHardSpace = "\u00a0";
+  bool bracket = false;
+  std::string out;
+  for (size_t i = 0; i < html.size(); ++i) {
+    bracket = html[i] == '[' || (bracket && html[i] != ']');
+    const std::string_view rest = std::string_view(html).substr(i);
+    const std::string_view before = std::string_view(html).substr(0, i);
+    const bool in_p = before.ends_with("p") && (rest.starts_with(" &lt; .") || rest.starts_with(" = "));
+    const bool after_p = before.ends_with("p &lt;") || before.ends_with("p =");
+    if (html[i] == ' ' && (bracket || in_p || after_p || rest.starts_with(" %")))
+      out += kHardSpace;
+    else
+      out += html[i];
+  }
+  return out;
+}
+
 }  // namespace circuitdiff

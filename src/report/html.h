@@ -20,4 +20,7 @@ std::string escape_latex(std::string_view text);
 // At most `bytes` bytes, cut between code points.
 std::string_view utf8_prefix(std::string_view text, size_t bytes);
 
+// Escaped HTML whose "p < .001", "[50, 78]" and "23 %" each stay on one line.
+std::string unbroken(std::string html);
+
 }  // namespace circuitdiff

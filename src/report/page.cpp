@@ -148,7 +148,7 @@ std::string explained_section(const ReportInput& input) {
                   "nat of loss</span> "
                   "<span class=\"key total\">intensity in all</span> The change of intensity is the product "
                   "of the two bars: the axis is "
-                  "logarithmic, so they add up to the black mark. Being exact arithmetic, the split says "
+                  "logarithmic, so they add up to the upright mark. Being exact arithmetic, the split says "
                   "what goes together, not what "
                   "causes what. " +
                       questions_text(input));

@@ -14,25 +14,6 @@
 namespace circuitdiff::page {
 namespace {
 
-// "p < .001", "[50, 78]" and "23 %" each stay on one line.
-std::string unbroken(std::string html) {
-  static constexpr const char* kHardSpace = "\u00a0";
-  bool bracket = false;
-  std::string out;
-  for (size_t i = 0; i < html.size(); ++i) {
-    bracket = html[i] == '[' || (bracket && html[i] != ']');
-    const std::string_view rest = std::string_view(html).substr(i);
-    const std::string_view before = std::string_view(html).substr(0, i);
-    const bool in_p = before.ends_with("p") && (rest.starts_with(" &lt; .") || rest.starts_with(" = "));
-    const bool after_p = before.ends_with("p &lt;") || before.ends_with("p =");
-    if (html[i] == ' ' && (bracket || in_p || after_p || rest.starts_with(" %")))
-      out += kHardSpace;
-    else
-      out += html[i];
-  }
-  return out;
-}
-
 std::string with_strong_name(const std::string& sentence, const std::string& name) {
   const std::string head = "After " + name + ",";
   if (!sentence.starts_with(head)) return unbroken(escape_html(sentence));
@@ -309,92 +290,6 @@ std::string compared(const ReportInput& input) {
     out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, kAny),
                        funnel(r.header, input, r));
   return out + accuracy_table(input);
-}
-
-// Each model on each text: what of a difference belongs to the model and what to the text it is scored on.
-std::string two_by_two_table(const json& value) {
-  if (!value.is_object() || value.empty()) return "";
-  const auto number = [](const json& object, const char* name) -> Number {
-    const auto it = object.find(name);
-    return it != object.end() && it->is_number() ? Number(it->get<double>()) : std::nullopt;
-  };
-  const auto effect = [&](const json& metric, const char* name) {
-    const auto it = metric.find(name);
-    if (it == metric.end() || !it->is_object()) return std::string(kAbsent);
-    const Number v = number(*it, "value");
-    if (!v) {
-      const auto reason = it->find("reason");
-      return std::string(kAbsent) +
-             (reason != it->end() && reason->is_string() ? " " + reason->get<std::string>() : "");
-    }
-    std::string out = signed_significant(*v);
-    const auto ci = it->find("ci95");
-    if (ci != it->end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number())
-      out += " " + interval((*ci)[0].get<double>(), (*ci)[1].get<double>());
-    return out;
-  };
-  std::string rows;
-  for (const MetricWords& w : metric_words()) {
-    const auto it = value.find(w.name);
-    if (it == value.end() || !it->is_object()) continue;
-    rows += fmt::format(
-        "<tr><th "
-        "scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></"
-        "tr>",
-        escape_html(w.title), significant(number(*it, "before")), significant(number(*it, "before_on_after")),
-        significant(number(*it, "after_on_before")), significant(number(*it, "after")),
-        escape_html(effect(*it, "model")), escape_html(effect(*it, "text")),
-        escape_html(effect(*it, "interaction")));
-  }
-  if (rows.empty()) return "";
-  return "<h3>Model or text?</h3><p class=\"caption\">Each model scored on its own answers and on the "
-         "other's. The model effect is the change of the model at "
-         "the same text, the text effect the change of the text at the same model, each with its 95 % "
-         "interval.</p><div class=\"wide\"><table class=\"plain\"><thead><tr><th "
-         "scope=\"col\">metric</th><th scope=\"col\">before, own text</th><th scope=\"col\">before, other's "
-         "text</th><th scope=\"col\">after, other's text</th><th "
-         "scope=\"col\">after, own text</th><th scope=\"col\">model effect</th><th scope=\"col\">text "
-         "effect</th><th scope=\"col\">interaction</th></tr></thead><tbody>" +
-         rows + "</tbody></table></div>";
-}
-
-std::string explained(const ReportInput& input) {
-  std::string out;
-  for (const PairOnData& r : input.results)
-    for (size_t c = 0; c < input.cuts.size(); ++c) {
-      const Comparison* comparison = input.find(r.pair, r.data, c);
-      if (!comparison) continue;
-      std::string text = loss_sentence(*comparison);
-      if (text.empty())
-        text =
-            comparison->parts.reason.empty()
-                ? ""
-                : "How much of the change goes with the loss is undefined: " + comparison->parts.reason + ".";
-      std::string control;
-      if (comparison->null_difference)
-        control = *comparison->null_difference == 0
-                      ? " Control: the model before, compared with itself, differs in no metric by anything "
-                        "but exactly 0."
-                      : fmt::format(
-                            " Control failed: the model before, compared with itself, differs by up to {}; "
-                            "the numbers above cannot be trusted.",
-                            significant(*comparison->null_difference));
-      const std::string table = two_by_two_table(comparison->two_by_two);
-      if (!table.empty())
-        out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, c), table);
-      if (text.empty() && control.empty()) continue;
-      out += fmt::format("<p{}><strong>{}, {}.</strong> {}{}</p>\n",
-                         choice_attributes(input, r.pair, r.data, c), escape_html(input.pairs[r.pair].name),
-                         escape_html(cut_text(input.cuts[c])), unbroken(escape_html(text)), control);
-    }
-  if (!out.empty())
-    out =
-        "<p>A score is a gradient of the loss, so it scales with the loss: a model that has grown surer of "
-        "its own words has smaller scores for "
-        "that reason alone. What is left after dividing by the loss is the part that a change inside the "
-        "circuit may explain.</p>\n" +
-        out;
-  return out;
 }
 
 std::string samples(const ReportInput& input) {

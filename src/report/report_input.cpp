@@ -297,6 +297,8 @@ PairOnData read_result(const fs::path& folder, size_t pair, size_t data, const R
     c.label = cut;
     const fs::path null = folder / "null" / cut / "metrics.json";
     if (fs::exists(null, ignored)) c.null_difference = largest_difference(null);
+    const fs::path noise = folder / "noise" / (cut + ".json");
+    if (fs::exists(noise, ignored)) c.noise = read_json_file(noise);
     out.cuts.emplace(cut, std::move(c));
   }
   return out;

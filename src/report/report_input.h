@@ -58,6 +58,7 @@ struct Comparison {
   LogParts parts;
   json correlation;  // {before, after: {mean, q25, ...}} or null
   json two_by_two;   // or null
+  json noise;        // the noise control, or null
   // Largest absolute difference over the metrics of the model against itself; null where that was not run.
   Number null_difference;
 };

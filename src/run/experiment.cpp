@@ -126,6 +126,9 @@ bool Experiment::cross() const { return std::find(texts.begin(), texts.end(), "c
 bool Experiment::null_control() const {
   return std::find(controls.begin(), controls.end(), "null") != controls.end();
 }
+bool Experiment::noise_control() const {
+  return std::find(controls.begin(), controls.end(), "noise") != controls.end();
+}
 
 json Experiment::to_json() const {
   json out{{"name", name},
@@ -133,6 +136,7 @@ json Experiment::to_json() const {
            {"controls", controls},
            {"pairs", json::array()},
            {"data", json::array()}};
+  if (noise_control()) out["noise_copies"] = noise_copies;
   for (const PairSpec& p : pairs)
     out["pairs"].push_back({{"name", p.name},
                             {"before", p.before.string()},
@@ -157,8 +161,9 @@ Experiment read_experiment(const std::filesystem::path& path) {
   Experiment e;
   e.attribute.alpha = {0.03, 0.1, 0.3, 0.5};
 
-  static const std::vector<std::string> kKeys{"name",     "texts", "controls", "preset",    "pair",   "data",
-                                              "generate", "grade", "select",   "attribute", "compare"};
+  static const std::vector<std::string> kKeys{"name",   "texts",  "controls",  "noise_copies",
+                                              "preset", "pair",   "data",      "generate",
+                                              "grade",  "select", "attribute", "compare"};
   for (const auto& [key, node] : file)
     if (std::find(kKeys.begin(), kKeys.end(), key.str()) == kKeys.end())
       unknown_option(file_name, key.str(), kKeys);
@@ -173,7 +178,11 @@ Experiment read_experiment(const std::filesystem::path& path) {
   if (std::find(e.texts.begin(), e.texts.end(), "own") == e.texts.end())
     usage_error("{}: texts: \"own\" is always needed; \"cross\" adds to it", file_name);
   e.controls = texts_of("controls");
-  check_words(e.controls, {"null"}, file_name + ": controls");
+  check_words(e.controls, {"null", "noise"}, file_name + ": controls");
+  if (const auto copies = texts_of("noise_copies"); !copies.empty())
+    e.noise_copies = parse_value<int64_t>("noise_copies", copies.front());
+  if (e.noise_copies < 20 || e.noise_copies > 10000)
+    usage_error("{}: noise_copies: 20 to 10000 expected, {} found", file_name, e.noise_copies);
 
   each_of(file, file_name, "pair", [&](const toml::table& table, const std::string& where) {
     Table t(table, where, folder);

@@ -31,7 +31,9 @@ struct DataSpec {
 struct Experiment {
   std::string name;
   std::vector<std::string> texts{"own"};  // "cross" adds the 2 x 2
-  std::vector<std::string> controls;      // "null": the before-model against itself
+  // "null": the before-model against itself; "noise": against copies of it with noise of the change's size.
+  std::vector<std::string> controls;
+  int64_t noise_copies = 20;
   std::vector<PairSpec> pairs;
   std::vector<DataSpec> data;
   // Options of the stages, without their files.
@@ -43,6 +45,7 @@ struct Experiment {
 
   bool cross() const;
   bool null_control() const;
+  bool noise_control() const;
   json to_json() const;  // everything that the results depend on, models and data by path
 };
 

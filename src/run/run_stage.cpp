@@ -11,6 +11,7 @@
 #include "records/manifest.h"
 #include "records/question.h"
 #include "run/experiment.h"
+#include "run/noise_stage.h"
 #include "run/run_report.h"
 
 namespace circuitdiff {
@@ -104,6 +105,8 @@ class Run {
     write_file_atomically(folder_ / "accuracy.json", result_.summary["accuracy"].dump(2) + "\n");
     for (const PairSpec& pair : e_.pairs)
       for (const DataSpec& data : e_.data) compare_pair(pair, data);
+    if (e_.noise_control())
+      for (const PairSpec& pair : e_.pairs) noise_pair(pair);
 
     manifest.details["seconds"] = seconds_;
     manifest.details["problems"] = result_.problems;
@@ -168,9 +171,17 @@ class Run {
       const auto before = attribute_side(pair, data, "before", pair.before, PairSide::before);
       const auto after = attribute_side(pair, data, "after", pair.after, PairSide::after);
       std::vector<fs::path> before_on_after, after_on_before;
-      if (e_.cross()) {
+      if (e_.cross())
         before_on_after = attribute_side(pair, data, "before-on-after", pair.before, PairSide::after);
+      if (e_.cross() || e_.noise_control())
         after_on_before = attribute_side(pair, data, "after-on-before", pair.after, PairSide::before);
+      if (e_.noise_control()) {
+        NoiseWork work;
+        work.folder = folder / "noise";
+        work.attribute = attribute_options(pair, data, PairSide::before);
+        work.before = before;
+        work.after = after_on_before;
+        noise_work_[pair.name].push_back(work);
       }
       for (size_t i = 0; i < before.size(); ++i) {
         CompareOptions c = e_.compare;
@@ -199,16 +210,39 @@ class Run {
     }
   }
 
+  // The noisy copies of a pair's before-model serve all its data sets.
+  void noise_pair(const PairSpec& pair) {
+    NamedProgress named(progress_, pair.name + ", noise");
+    try {
+      const auto failed = timed("noise", [&] {
+        return run_noise_control(pair.before, pair.after, folder_ / "pairs" / pair.name / "noisy-copy",
+                                 e_.noise_copies, e_.compare.seed, e_.compare, noise_work_[pair.name], named);
+      });
+      for (const std::string& failure : failed)
+        result_.problems.push_back(fmt::format("{}: {}", pair.name, failure));
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const Error& error) {
+      result_.problems.push_back(fmt::format("{}, noise: {}", pair.name, error.what()));
+      named.warn(error.what());
+    }
+  }
+
+  AttributeOptions attribute_options(const PairSpec& pair, const DataSpec& data, PairSide side) const {
+    AttributeOptions a = e_.attribute;
+    a.pairs = folder_ / "pairs" / pair.name / data.name / "pairs.jsonl";
+    a.side = side;
+    a.device = options_.device;
+    if (options_.threads > 0) a.threads = options_.threads;
+    return a;
+  }
+
   std::vector<fs::path> attribute_side(const PairSpec& pair, const DataSpec& data, const std::string& label,
                                        const fs::path& model, PairSide side) {
     NamedProgress named(progress_, fmt::format("{}, {}, {}", pair.name, data.name, label));
-    AttributeOptions a = e_.attribute;
+    AttributeOptions a = attribute_options(pair, data, side);
     a.model = model;
-    a.pairs = folder_ / "pairs" / pair.name / data.name / "pairs.jsonl";
-    a.side = side;
     a.out = folder_ / "pairs" / pair.name / data.name / "attribute" / label;
-    a.device = options_.device;
-    if (options_.threads > 0) a.threads = options_.threads;
     const AttributeResult r = timed("attribute", [&] { return attribute(a, named); });
     for (const std::string& failure : r.failed)
       result_.problems.push_back(fmt::format("{}, {}, {}: {}", pair.name, data.name, label, failure));
@@ -247,6 +281,7 @@ class Run {
   Progress& progress_;
   std::map<fs::path, std::string> names_;
   std::set<std::string> answered_;
+  std::map<std::string, std::vector<NoiseWork>> noise_work_;  // by pair
   json seconds_ = json::object();
   RunResult result_;
 };

@@ -1,9 +1,12 @@
 // A whole experiment: generate, grade, select, attribute, compare for every pair x data set x alpha, then the
 // report. Each stage keeps its own place in the run's folder and is passed over when it is done:
-//   generate/MODEL/DATA.jsonl        answers           grade/MODEL/DATA.jsonl   the same, graded
+//   generate/MODEL/DATA.jsonl        answers
+//   grade/MODEL/DATA.jsonl           the same, graded
 //   pairs/PAIR/DATA/pairs.jsonl      selection
-//   pairs/PAIR/DATA/attribute/{before,after,..}/scores.CUT.safetensors pairs/PAIR/DATA/compare/CUT/
-//   metrics.json, tables experiment.json, accuracy.json, manifest.json, report.html, table.{md,csv,tex}
+//   pairs/PAIR/DATA/attribute/{before,after,..}/scores.CUT.safetensors
+//   pairs/PAIR/DATA/compare/CUT/     metrics.json and tables
+//   pairs/PAIR/DATA/{null,noise}/    controls
+//   experiment.json, accuracy.json, manifest.json, report.html, table.{md,csv,tex}
 #pragma once
 
 #include <filesystem>

@@ -102,6 +102,22 @@ TEST(Safetensors, WritingChecksShapesAndNames) {
   EXPECT_FALSE(std::filesystem::exists(folder / "t"));
 }
 
+TEST(Safetensors, TensorsMayBeGivenInPieces) {
+  const test::TempFolder folder;
+  const std::vector<float> x{1, 2, 3};
+  const std::vector<TensorOutline> outlines{{"x", TensorType::f32, {3}}, {"y", TensorType::f32, {0}}};
+  write_safetensors(folder / "t", outlines, [&](size_t i, const AppendBytes& append) {
+    for (size_t k = 0; i == 0 && k < x.size(); ++k) append(&x[k], 4);
+  });
+  EXPECT_EQ(SafetensorsFile(folder / "t").doubles("x"), (std::vector<double>{1, 2, 3}));
+  EXPECT_THAT(error_of([&] {
+                write_safetensors(folder / "u", outlines,
+                                  [&](size_t, const AppendBytes& append) { append(x.data(), 8); });
+              }),
+              HasSubstr("tensor \"x\": its shape needs 12 bytes, 8 given"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "u"));
+}
+
 // Bit patterns and values from IEEE 754 binary16: zero, one, largest, smallest normal, smallest subnormal,
 // 1/3, infinity.
 TEST(Safetensors, HalfPrecisionWidensExactly) {

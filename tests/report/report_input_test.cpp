@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "report/page.h"
 #include "report/run_folder.h"
 
 namespace circuitdiff {
@@ -82,6 +83,31 @@ TEST(ReportInput, NullControlIsTheLargestDifference) {
   null["metrics"]["dist_kurtosis"]["difference"] = -3e-9;
   run.write("pairs/grpo/math/null/alpha-0.5/metrics.json", null);
   EXPECT_EQ(read_report_input(run.path, silent).find(0, 0, 1)->null_difference, 3e-9);
+}
+
+TEST(ReportInput, TheNoiseControlStandsBesideItsComparison) {
+  const RunFolder run;
+  EXPECT_TRUE(read_report_input(run.path, silent).find(0, 0, 1)->noise.is_null());
+  run.write("pairs/grpo/math/noise/alpha-0.5.json", {{"copies", 20},
+                                                     {"metrics",
+                                                      {{"act_intensity",
+                                                        {{"before", 0.25},
+                                                         {"effect", 0.0625},
+                                                         {"noise_mean", 0.03125},
+                                                         {"noise_sd", 0.0125},
+                                                         {"p", 0.0476},
+                                                         {"reason", ""}}},
+                                                       {"diversity",
+                                                        {{"before", nullptr},
+                                                         {"effect", nullptr},
+                                                         {"noise_mean", nullptr},
+                                                         {"noise_sd", nullptr},
+                                                         {"p", nullptr},
+                                                         {"reason", "one <sample>"}}}}}});
+  const std::string page = circuitdiff::page::explained(read_report_input(run.path, silent));
+  EXPECT_THAT(page, HasSubstr("20 copies of the model before"));
+  EXPECT_THAT(page, HasSubstr("<td>+0.0625</td><td>+0.0312 ± 0.0125</td><td>p = .05</td>"));
+  EXPECT_THAT(page, HasSubstr("one &lt;sample&gt;"));
 }
 
 TEST(ReportInput, AFolderThatIsNoRunIsSaid) {

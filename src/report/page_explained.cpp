@@ -1,0 +1,140 @@
+// What may explain a difference, on the page: the loss, the text it was scored on, and what random changes of
+// the weights do (the controls of SPEC 4).
+#include <fmt/format.h>
+
+#include "report/format.h"
+#include "report/html.h"
+#include "report/page.h"
+#include "report/words.h"
+
+namespace circuitdiff::page {
+namespace {
+
+Number number(const json& object, const char* name) {
+  const auto it = object.find(name);
+  return it != object.end() && it->is_number() ? Number(it->get<double>()) : std::nullopt;
+}
+
+// Each model on each text: what of a difference belongs to the model and what to the text it is scored on.
+std::string two_by_two_table(const json& value) {
+  if (!value.is_object() || value.empty()) return "";
+  const auto effect = [&](const json& metric, const char* name) {
+    const auto it = metric.find(name);
+    if (it == metric.end() || !it->is_object()) return std::string(kAbsent);
+    const Number v = number(*it, "value");
+    if (!v) {
+      const auto reason = it->find("reason");
+      return std::string(kAbsent) +
+             (reason != it->end() && reason->is_string() ? " " + reason->get<std::string>() : "");
+    }
+    std::string out = signed_significant(*v);
+    const auto ci = it->find("ci95");
+    if (ci != it->end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number())
+      out += " " + interval((*ci)[0].get<double>(), (*ci)[1].get<double>());
+    return out;
+  };
+  std::string rows;
+  for (const MetricWords& w : metric_words()) {
+    const auto it = value.find(w.name);
+    if (it == value.end() || !it->is_object()) continue;
+    rows += fmt::format(
+        "<tr><th "
+        "scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></"
+        "tr>",
+        escape_html(w.title), significant(number(*it, "before")), significant(number(*it, "before_on_after")),
+        significant(number(*it, "after_on_before")), significant(number(*it, "after")),
+        escape_html(effect(*it, "model")), escape_html(effect(*it, "text")),
+        escape_html(effect(*it, "interaction")));
+  }
+  if (rows.empty()) return "";
+  return "<h3>Model or text?</h3><p class=\"caption\">Each model scored on its own answers and on the "
+         "other's. The model effect is the change of the model at "
+         "the same text, the text effect the change of the text at the same model, each with its 95 % "
+         "interval.</p><div class=\"wide\"><table class=\"plain\"><thead><tr><th "
+         "scope=\"col\">metric</th><th scope=\"col\">before, own text</th><th scope=\"col\">before, other's "
+         "text</th><th scope=\"col\">after, other's text</th><th "
+         "scope=\"col\">after, own text</th><th scope=\"col\">model effect</th><th scope=\"col\">text "
+         "effect</th><th scope=\"col\">interaction</th></tr></thead><tbody>" +
+         rows + "</tbody></table></div>";
+}
+
+// The change of the model on the before-model's texts, beside what noise of the same size does.
+std::string noise_table(const json& value) {
+  const auto metrics = value.is_object() ? value.find("metrics") : value.end();
+  if (!value.is_object() || metrics == value.end() || !metrics->is_object()) return "";
+  std::string rows;
+  for (const MetricWords& w : metric_words()) {
+    const auto it = metrics->find(w.name);
+    if (it == metrics->end() || !it->is_object()) continue;
+    const Number effect = number(*it, "effect"), mean = number(*it, "noise_mean"),
+                 sd = number(*it, "noise_sd"), p = number(*it, "p");
+    std::string cells;
+    if (effect && mean && p) {
+      cells = fmt::format("<td>{}</td><td>{} ± {}</td><td>{}</td>", escape_html(signed_significant(*effect)),
+                          escape_html(signed_significant(*mean)), escape_html(significant(sd)),
+                          escape_html(p_value(*p)));
+    } else {
+      const auto reason = it->find("reason");
+      cells = fmt::format(
+          "<td colspan=\"3\">{} {}</td>", kAbsent,
+          reason != it->end() && reason->is_string() ? escape_html(reason->get<std::string>()) : "");
+    }
+    rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td>{}</tr>", escape_html(w.title),
+                        significant(number(*it, "before")), cells);
+  }
+  if (rows.empty()) return "";
+  return fmt::format(
+      "<h3>More than noise?</h3><p class=\"caption\">{} copies of the model before, each tensor moved at "
+      "random "
+      "by the length of its real change, all scored on the answers of the model before. p counts the copies "
+      "that "
+      "differ at least as much as the model after does on those answers.</p><div class=\"wide\"><table "
+      "class=\"plain\"><thead><tr><th scope=\"col\">metric</th><th scope=\"col\">before</th><th "
+      "scope=\"col\">after &minus; before, same text</th><th scope=\"col\">noise &minus; before, mean ± "
+      "sd</th><th "
+      "scope=\"col\">p</th></tr></thead><tbody>{}</tbody></table></div>",
+      count(value.value("copies", int64_t{0})), rows);
+}
+
+}  // namespace
+
+std::string explained(const ReportInput& input) {
+  std::string out;
+  for (const PairOnData& r : input.results)
+    for (size_t c = 0; c < input.cuts.size(); ++c) {
+      const Comparison* comparison = input.find(r.pair, r.data, c);
+      if (!comparison) continue;
+      std::string text = loss_sentence(*comparison);
+      if (text.empty())
+        text =
+            comparison->parts.reason.empty()
+                ? ""
+                : "How much of the change goes with the loss is undefined: " + comparison->parts.reason + ".";
+      std::string control;
+      if (comparison->null_difference)
+        control = *comparison->null_difference == 0
+                      ? " Control: the model before, compared with itself, differs in no metric by anything "
+                        "but exactly 0."
+                      : fmt::format(
+                            " Control failed: the model before, compared with itself, differs by up to {}; "
+                            "the numbers above cannot be trusted.",
+                            significant(*comparison->null_difference));
+      const std::string table = two_by_two_table(comparison->two_by_two) + noise_table(comparison->noise);
+      if (!table.empty())
+        out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, c), table);
+      if (text.empty() && control.empty()) continue;
+      out += fmt::format("<p{}><strong>{}, {}.</strong> {}{}</p>\n",
+                         choice_attributes(input, r.pair, r.data, c), escape_html(input.pairs[r.pair].name),
+                         escape_html(cut_text(input.cuts[c])), unbroken(escape_html(text)), control);
+    }
+  if (!out.empty())
+    out =
+        "<p>A score is a gradient of the loss, so it scales with the loss: a model that has grown surer of "
+        "its own words has smaller scores for "
+        "that reason alone. What is left after dividing by the loss is the part that a change inside the "
+        "circuit may explain.</p>\n" +
+        out;
+  return out;
+}
+
+}  // namespace circuitdiff::page
