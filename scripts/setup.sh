@@ -13,7 +13,8 @@ debian_packages=(g++ cmake ninja-build ccache lld pkg-config git ca-certificates
   libflint-dev libflint-arb-dev libgtest-dev libgmock-dev)
 torch_minor=2.11
 torch_wheels=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
-tool_wheels=(vl-convert-python==1.9.0.post1)  # carries the Vega-Lite bundle that reports embed
+# vl-convert carries the Vega-Lite bundle that reports embed; the tests compare chat templates with jinja2.
+tool_wheels=(vl-convert-python==1.9.0.post1 jinja2==3.1.6 markupsafe==3.0.3)
 venv=.deps/venv
 unfinished=.deps/venv.unfinished
 

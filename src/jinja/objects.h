@@ -95,8 +95,12 @@ Value make_function(std::string name, Function::Body body, int depth = 1);
 
 class Namespace : public Object {
  public:
+  Namespace() = default;
+  ~Namespace() override { clear(); }
+  Namespace(const Namespace&) = delete;
+  Namespace& operator=(const Namespace&) = delete;
   void set(const std::string& name, Value value);  // SecurityError for a leading underscore
-  void clear() { attributes_.clear(); }
+  void clear();
   std::string type_name() const override { return "TemplateNamespace"; }
   std::string qualified_name() const override {
     return "transformers.utils.chat_template_utils.TemplateNamespace";
@@ -105,7 +109,8 @@ class Namespace : public Object {
   std::optional<Value> attribute(Runtime& rt, std::string_view name) override;
 
  private:
-  std::vector<std::pair<std::string, Value>> attributes_;
+  using Attributes = std::vector<std::pair<std::string, Value>>;
+  Attributes attributes_;
 };
 
 // The global names of every template: range, dict, namespace, cycler, joiner, raise_exception, strftime_now.

@@ -321,6 +321,7 @@ std::string to_repr(Runtime& rt, const Value& value) {
     rt.budget.text(value.bytes().size());
     return value.text().safe ? "Markup(" + repr(value.bytes()) + ")" : repr(value.bytes());
   }
+  rt.budget.spend(6);  // strings are made, and copied into what holds them
   if (value.get<ListPtr>()) return "[" + join_reprs(rt, *value.items()) + "]";
   if (value.get<TuplePtr>())
     return "(" + join_reprs(rt, *value.items()) + (value.items()->values.size() == 1 ? ",)" : ")");
