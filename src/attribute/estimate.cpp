@@ -119,6 +119,17 @@ double matmul_rate(at::Device device, at::ScalarType dtype, int64_t d_model) {
   return 2.0 * static_cast<double>(times * rows * d_model) * static_cast<double>(width) / spent;
 }
 
+namespace {
+
+// "0.12 s", "82 s", "7.3 min", "17 h": two digits, in the unit that a reader would use.
+std::string about_text(double seconds) {
+  if (seconds < 100) return fmt::format("{:.2g} s", seconds);
+  const auto [value, unit] = seconds < 6000 ? std::pair{seconds / 60, "min"} : std::pair{seconds / 3600, "h"};
+  return value < 10 ? fmt::format("{:.1f} {}", value, unit) : fmt::format("{:.0f} {}", value, unit);
+}
+
+}  // namespace
+
 nlohmann::ordered_json method_estimates(const Checkpoint& checkpoint, int64_t prompt, int64_t answer) {
   const at::Device device = resolve_device("auto");
   const at::ScalarType dtype = resolve_dtype(DtypeChoice::automatic, device, checkpoint);
@@ -134,7 +145,7 @@ nlohmann::ordered_json method_estimates(const Checkpoint& checkpoint, int64_t pr
     out["cost " + to_word(method)] = {{"tokens", fmt::format("{} + {}", prompt, answer)},
                                       {"dtype", dtype_name(dtype)},
                                       {"memory", print_bytes(f.peak_bytes)},
-                                      {"about", fmt::format("{:.2g} s a sample", f.seconds)}};
+                                      {"about", about_text(f.seconds) + " a sample"}};
   }
   return out;
 }
