@@ -45,7 +45,12 @@ std::shared_ptr<CommandLine> add_command(CLI::App& app, const std::string& name,
         std::find(positional.begin(), positional.end(), option.name) != positional.end();
     CLI::Option* added = sub->add_option_function<std::vector<std::string>>(
         is_positional ? flag + "," + option.name : flag, set, help);
-    added->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    // Operands that are a list may follow each other: accuracy A B C.
+    if (is_positional && option.is_list)
+      added->expected(1, CLI::detail::expected_max_vector_size);
+    else
+      added->expected(1)->allow_extra_args(false);
+    added->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     added->type_name(option.is_list ? "A,B,.." : "");
   }
   sub->add_flag("--json", line->common.json, "print the result as JSON");

@@ -99,7 +99,22 @@ json accuracy_summary(const std::vector<Generation>& generations) {
   return out;
 }
 
+json disagreements_json(const std::vector<Disagreement>& list) {
+  json out = json::array();
+  for (const Disagreement& d : list)
+    out.push_back({{"id", d.id},
+                   {"sample", d.sample},
+                   {"gold", d.gold},
+                   {"extracted", d.extracted ? json(*d.extracted) : json(nullptr)},
+                   {"verdict", d.verdict},
+                   {"reason", d.reason},
+                   {"harness_extracted", d.harness_extracted},
+                   {"harness_verdict", d.harness_verdict}});
+  return out;
+}
+
 json grade_file(const GradeOptions& options, Progress& progress) {
+  if (options.out.empty() && !options.list_disagreements) usage_error("grade: --out is missing");
   if (!options.import_format && !options.data.empty())
     usage_error("--data: only with --import; generations carry their golds");
   std::vector<Generation> generations;
@@ -117,8 +132,10 @@ json grade_file(const GradeOptions& options, Progress& progress) {
     progress.advance();
   }
   progress.end();
-  write_generations(options.out, generations);
-  return accuracy_summary(generations);
+  if (!options.out.empty()) write_generations(options.out, generations);
+  json out = accuracy_summary(generations);
+  if (options.list_disagreements) out["disagreements"] = disagreements_json(list_disagreements(generations));
+  return out;
 }
 
 std::string accuracy_text(const json& summary) {
@@ -150,6 +167,16 @@ std::string accuracy_text(const json& summary) {
   table("finish", "by_finish_reason");
   table("found by", "by_extraction");
   if (summary.at("by_dataset").size() > 1) table("data set", "by_dataset");
+  if (!summary.contains("disagreements")) return out;
+  const auto word = [](const json& row, const char* field) {
+    return row.at(field).is_null() ? "nothing" : row.at(field).get<std::string>();
+  };
+  out += fmt::format("\n{} answers on which the harness decides otherwise\n",
+                     summary.at("disagreements").size());
+  for (const json& d : summary.at("disagreements"))
+    out += fmt::format("{} sample {}: gold {}\n  ours     {} ({}): {}\n  harness  {}: {}\n", word(d, "id"),
+                       d.at("sample").get<int64_t>(), word(d, "gold"), word(d, "verdict"), word(d, "reason"),
+                       word(d, "extracted"), word(d, "harness_verdict"), word(d, "harness_extracted"));
   return out;
 }
 

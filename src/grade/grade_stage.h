@@ -31,6 +31,7 @@ struct GradeOptions {
   std::optional<ImportFormat> import_format;
   std::filesystem::path data;  // with import_format: questions with their reference answers
   std::string dataset = "generic";
+  bool list_disagreements = false;
 };
 template <class V>
 void visit(V& v, GradeOptions& o) {
@@ -39,6 +40,8 @@ void visit(V& v, GradeOptions& o) {
   v(o.compat, "compat", "none: our verdicts; harness: those of the Qwen2.5-Math harness");
   v(o.import_format, "import", "read the answers of another program: vllm, harness or lm-eval");
   v(o.data, "data", "with --import: question file with the reference answers");
+  v(o.list_disagreements, "list_disagreements",
+    "print the answers on which our verdict and the Qwen2.5-Math harness's part, and why");
   v(o.dataset, "dataset",
     "with --import: data set of the questions, for its gold rule and its way of grading");
 }
@@ -57,6 +60,8 @@ struct Disagreement {
 };
 std::vector<Disagreement> list_disagreements(const std::vector<Generation>& generations);
 
+json disagreements_json(const std::vector<Disagreement>& list);
+
 // {"n", "correct", "undecided", "different", "accuracy", "wilson95": [low, high], "sampled": avg@k and pass@k
 // or null, "by_finish_reason": {..},
 //  "by_extraction": {..}, "by_dataset": {..}}; an undecided answer counts as not correct.
@@ -65,6 +70,8 @@ json accuracy_summary(const std::vector<Generation>& generations);
 // 95% Wilson score interval of a share.
 std::pair<double, double> wilson_interval(int64_t successes, int64_t n);
 
+// The summary; with `list_disagreements` also "disagreements": [{"id", "sample", "gold", "extracted",
+// "verdict", "reason", "harness_extracted", "harness_verdict"}]. Without `out` nothing is written.
 json grade_file(const GradeOptions& options, Progress& progress);
 
 // The summary as lines of text for the terminal.

@@ -1,0 +1,209 @@
+#include "run/accuracy_stage.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "base/error.h"
+#include "grade/grade_stage.h"
+#include "records/generation.h"
+
+namespace circuitdiff {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Answers by question, in one file.
+struct GradedFile {
+  fs::path path;
+  std::map<std::string, SampleCount> questions;
+  int64_t answers = 0, undecided = 0;
+};
+
+using Key = std::pair<std::string, std::string>;  // model, data
+
+GradedFile read_graded(const fs::path& path) {
+  GradedFile out;
+  out.path = path;
+  int64_t line = 0;
+  for (const Generation& g : read_generations(path)) {
+    ++line;
+    if (g.verdict.empty())
+      fail(
+          "{}:{}: field \"verdict\": a graded answer expected, none found; run circuitdiff grade on the file "
+          "first",
+          path.string(), line);
+    SampleCount& count = out.questions[g.id];
+    ++count.n;
+    count.correct += g.correct.value_or(false);
+    ++out.answers;
+    out.undecided += !g.correct;
+  }
+  return out;
+}
+
+AccuracyCell cell_of(const GradedFile& file) {
+  AccuracyCell out;
+  out.questions = static_cast<int64_t>(file.questions.size());
+  out.answers = file.answers;
+  out.undecided = file.undecided;
+  std::vector<double> shares;
+  int64_t least = INT64_MAX, most = 0, right = 0;
+  for (const auto& [id, count] : file.questions) {
+    shares.push_back(static_cast<double>(count.correct) / static_cast<double>(count.n));
+    least = std::min(least, count.n), most = std::max(most, count.n);
+    right += count.correct;
+  }
+  out.accuracy = std::accumulate(shares.begin(), shares.end(), 0.0) / static_cast<double>(shares.size());
+  if (most == 1) {
+    std::tie(out.low, out.high) = wilson_interval(right, out.questions);
+    out.interval = "Wilson";
+    return out;
+  }
+  std::tie(out.low, out.high) = bootstrap_mean_interval(shares, 10'000, /*seed=*/0);
+  out.interval = "bootstrap over questions";
+  for (int64_t k = 1; k <= least; k *= 2) {
+    double sum = 0;
+    for (const auto& [id, count] : file.questions) sum += pass_at_k(count, k);
+    out.pass_at_k.emplace_back(k, sum / static_cast<double>(shares.size()));
+  }
+  return out;
+}
+
+std::vector<fs::path> sorted_entries(const fs::path& folder) {
+  std::vector<fs::path> out;
+  for (const auto& entry : fs::directory_iterator(folder)) out.push_back(entry.path());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+class Reader {
+ public:
+  explicit Reader(Progress& progress) : progress_(progress) {}
+
+  void folder(const fs::path& dir) {
+    if (!fs::is_directory(dir)) fail("{}: a folder of graded answers expected, none found", dir.string());
+    const size_t before = files.size();
+    if (fs::is_directory(dir / "grade")) {
+      for (const fs::path& model : sorted_entries(dir / "grade"))
+        if (fs::is_directory(model)) answers_of(model.filename().string(), model);
+      if (fs::exists(dir / "experiment.json")) pairs_of(dir / "experiment.json");
+    } else {
+      answers_of(fs::weakly_canonical(dir).filename().string(), dir);
+    }
+    if (files.size() == before)
+      fail("{}: no graded answers there (grade/MODEL/DATA.jsonl of a run, or DATA.jsonl)", dir.string());
+  }
+
+  std::map<Key, GradedFile> files;
+  std::vector<std::string> models, data;
+  std::vector<std::pair<std::string, std::string>> pairs;
+
+ private:
+  void answers_of(const std::string& model, const fs::path& folder) {
+    for (const fs::path& path : sorted_entries(folder)) {
+      if (path.extension() != ".jsonl") continue;
+      const std::string set = path.stem().string();
+      progress_.begin(fmt::format("{}, {}", model, set), 0, "");
+      GradedFile file = read_graded(path);
+      progress_.end();
+      const auto [it, is_new] = files.emplace(Key{model, set}, std::move(file));
+      if (!is_new)
+        fail("{}: answers of {} to {} were read already, from {}", path.string(), model, set,
+             it->second.path.string());
+      if (std::find(models.begin(), models.end(), model) == models.end()) models.push_back(model);
+      if (std::find(data.begin(), data.end(), set) == data.end()) data.push_back(set);
+    }
+  }
+
+  // The run's folder names are the last parts of the models' paths.
+  void pairs_of(const fs::path& experiment) {
+    const json root = read_json_file(experiment);
+    const auto name_of = [&](const json& pair, const char* side) {
+      if (!pair.is_object() || !pair.contains(side) || !pair[side].is_string())
+        fail("{}: field \"pairs\": objects with \"before\" and \"after\" expected", experiment.string());
+      return fs::weakly_canonical(fs::path(pair[side].get<std::string>())).filename().string();
+    };
+    if (!root.is_object() || !root.contains("pairs") || !root["pairs"].is_array())
+      fail("{}: field \"pairs\": a list expected", experiment.string());
+    for (const json& pair : root["pairs"]) {
+      const std::pair found{name_of(pair, "before"), name_of(pair, "after")};
+      const auto known = [&](const std::string& m) {
+        return std::find(models.begin(), models.end(), m) != models.end();
+      };
+      if (found.first == found.second) continue;  // the null pair: nothing to test
+      if (known(found.first) && known(found.second) &&
+          std::find(pairs.begin(), pairs.end(), found) == pairs.end())
+        pairs.push_back(found);
+    }
+  }
+
+  Progress& progress_;
+};
+
+std::pair<std::string, std::string> parse_pair(const std::string& text,
+                                               const std::vector<std::string>& models) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos) usage_error("--pairs: BEFORE:AFTER expected, \"{}\" found", text);
+  const std::pair out{text.substr(0, colon), text.substr(colon + 1)};
+  for (const std::string& model : {out.first, out.second})
+    if (std::find(models.begin(), models.end(), model) == models.end())
+      unknown_option("--pairs: the models read", model, models);
+  return out;
+}
+
+std::optional<AccuracyPair> test_pair(const std::map<Key, GradedFile>& files, const std::string& before,
+                                      const std::string& after, const std::string& data) {
+  const auto b = files.find({before, data}), a = files.find({after, data});
+  if (b == files.end() || a == files.end()) return std::nullopt;
+  std::vector<SampleCount> of_before, of_after;
+  for (const auto& [id, count] : b->second.questions)
+    if (const auto it = a->second.questions.find(id); it != a->second.questions.end()) {
+      of_before.push_back(count);
+      of_after.push_back(it->second);
+    }
+  if (of_before.empty())
+    fail("{} and {} have no question in common", b->second.path.string(), a->second.path.string());
+  return AccuracyPair{before, after, data, paired_accuracy(of_before, of_after), 1};
+}
+
+// Benjamini-Hochberg (1995), step-up.
+void adjust(std::vector<AccuracyPair>& pairs) {
+  std::vector<size_t> order(pairs.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t i, size_t j) { return pairs[i].result.p > pairs[j].result.p; });
+  double least = 1;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const auto rank = static_cast<double>(order.size() - i);
+    least = std::min(least, pairs[order[i]].result.p * static_cast<double>(order.size()) / rank);
+    pairs[order[i]].p_adjusted = least;
+  }
+}
+
+}  // namespace
+
+AccuracyTable read_accuracy(const AccuracyOptions& options, Progress& progress) {
+  if (options.dirs.empty()) usage_error("accuracy: at least one folder is needed");
+  Reader reader(progress);
+  for (const std::string& dir : options.dirs) reader.folder(dir);
+  AccuracyTable out;
+  out.models = reader.models;
+  out.data = reader.data;
+  for (const std::string& model : out.models)
+    for (const std::string& data : out.data) {
+      const auto it = reader.files.find({model, data});
+      out.cells.push_back(it == reader.files.end() ? std::nullopt : std::optional(cell_of(it->second)));
+    }
+  auto pairs = reader.pairs;
+  if (!options.pairs.empty()) pairs.clear();
+  for (const std::string& text : options.pairs) pairs.push_back(parse_pair(text, out.models));
+  for (const auto& [before, after] : pairs)
+    for (const std::string& data : out.data)
+      if (auto tested = test_pair(reader.files, before, after, data)) out.pairs.push_back(*tested);
+  adjust(out.pairs);
+  return out;
+}
+
+}  // namespace circuitdiff
