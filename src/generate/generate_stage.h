@@ -50,7 +50,8 @@ void visit(V& v, GenerateOptions& o) {
   v(o.out, "out", "generations.jsonl to write");
   v(o.chat, "chat", "prompt by the checkpoint's chat template; the default where it has one");
   v(o.prompt, "prompt",
-    "prompt by a preset: plain, deepseek-math, mistral, qwen25-math-cot, deepseek, qwen, nvidia-qwen");
+    "prompt by a preset: plain, deepseek-math, mistral, qwen25-math-cot, qwen-boxed, cot, deepseek, qwen, "
+    "nvidia-qwen");
   v(o.prompt_file, "prompt_file", "prompt by a text of one's own with {question} in it");
   v(o.system, "system", "with a chat template: the system message");
   v(o.few_shot, "few_shot", "JSON Lines of {question, answer} to put before each question");

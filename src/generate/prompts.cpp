@@ -17,22 +17,35 @@ std::vector<PromptPreset> make_presets() {
   const std::string chatml = "<|im_start|>system\n" + boxed +
                              "<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n";
   const std::vector<std::string> stop{"</s>", "<|im_end|>", "<|endoftext|>"};
-  return {{"plain", "{question}", {}, 1024},
+  const std::vector<std::string> cot_stop{"</s>", "<|im_end|>", "<|endoftext|>", "\n\nQuestion:"};
+  const std::string qwen_boxed =
+      "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n{question}\n" + boxed +
+      "<|im_end|>\n<|im_start|>assistant\n";
+  const std::string three = "\n\n\n", two = "\n\n";
+  return {{"plain", "{question}", {}, 1024, two, "\n"},
           // The harness's prompt types.
-          {"deepseek-math", user, stop, 4096},
-          {"mistral", inst, stop, 4096},
-          {"qwen25-math-cot", chatml, stop, 8192},
-          // The published runs of the other pairs, by the pair: DeepSeek-Math 7B, Qwen2.5 7B, R1-Distill and
-          // AceReason 7B.
-          {"deepseek", user, stop, 4096},
-          {"qwen", chatml, stop, 8192},
-          {"nvidia-qwen", user, stop, 32768}};
+          {"deepseek-math", user, stop, 4096, three},
+          {"mistral", inst, stop, 4096, two},
+          {"qwen25-math-cot", chatml, stop, 8192, two, "\n", /*one_turn=*/true},
+          {"qwen-boxed", qwen_boxed, stop, 2048, two},
+          {"cot", "Question: {question}\nAnswer: ", cot_stop, 2048, three},
+          // The published runs, by the pair: DeepSeek-Math 7B, Qwen2.5 7B, R1-Distill and AceReason 7B.
+          // Mistral's pair is called as its prompt type is.
+          {"deepseek", user, stop, 4096, three},
+          {"qwen", chatml, stop, 8192, two, "\n", /*one_turn=*/true},
+          {"nvidia-qwen", user, stop, 32768, three}};
 }
 
 std::string filled(const std::string& text, const std::string& question) {
   std::string out = text;
   out.replace(out.find(kPlace), kPlace.size(), question);
   return out;
+}
+
+// As the harness does: a prompt that ends in a space would take it from the answer's first token.
+std::string without_spaces_around(const std::string& text) {
+  const size_t begin = text.find_first_not_of(' ');
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
 }  // namespace
@@ -71,6 +84,7 @@ Prompter::Prompter(const PromptChoice& choice, const std::filesystem::path& mode
     source_ = rules_.text;
   } else if (!choice.file.empty()) {
     name_ = "file";
+    rules_.before_answer = " ";
     source_ = read_file(choice.file);
     const size_t at = source_.find(kPlace);
     if (at == std::string::npos || source_.find(kPlace, at + 1) != std::string::npos)
@@ -92,9 +106,14 @@ Prompter::Prompter(const PromptChoice& choice, const std::filesystem::path& mode
 
 std::string Prompter::text(const std::string& question) const {
   if (!chat_) {
-    std::string out;
-    for (const Shot& shot : choice_.shots) out += filled(source_, shot.question) + " " + shot.answer + "\n\n";
-    return out + filled(source_, question);
+    std::string before, inside;
+    for (const Shot& shot : choice_.shots) {
+      before += filled(source_, shot.question) + rules_.before_answer + shot.answer + rules_.between;
+      inside += shot.question + rules_.before_answer + shot.answer + rules_.between;
+    }
+    const std::string text =
+        rules_.one_turn ? filled(source_, inside + question) : before + filled(source_, question);
+    return rules_.name.empty() ? text : without_spaces_around(text);
   }
   nlohmann::ordered_json variables = variables_;
   auto& messages = variables["messages"] = nlohmann::ordered_json::array();

@@ -19,6 +19,10 @@ struct PromptPreset {
   std::string text;               // {question} is replaced
   std::vector<std::string> stop;  // strings that end an answer, beside the end tokens
   int64_t max_new_tokens = 1024;
+  // Examples stand before the question, each filled into `text`, then its answer; or, in a conversation of
+  // one turn, they become a part of the question.
+  std::string between = "\n\n", before_answer;
+  bool one_turn = false;
 };
 
 const std::vector<PromptPreset>& prompt_presets();

@@ -39,7 +39,7 @@ TEST(Prompts, AnUnknownPresetIsAUsageErrorWithTheNearest) {
   EXPECT_EQ(message,
             "--prompt: no preset is named \"mistrel\"; did you mean \"mistral\"?; there are plain, "
             "deepseek-math, mistral, "
-            "qwen25-math-cot, deepseek, qwen, nvidia-qwen");
+            "qwen25-math-cot, qwen-boxed, cot, deepseek, qwen, nvidia-qwen");
   EXPECT_THROW(prompt_preset("haiku"), UsageError);
 }
 
@@ -64,9 +64,53 @@ TEST(Prompts, AFileOfOnesOwnIsFilledOnce) {
             without.string() + ": {question} expected once, found nowhere");
 }
 
+TEST(Prompts, ThePublishedPairsHaveTheirLengthsAndStops) {
+  const auto file = source_folder() / "../shared/templates/model_pairs.json";
+  if (!std::filesystem::exists(file)) GTEST_SKIP() << file << " is not there";
+  const json pairs = read_json_file(file);
+  ASSERT_EQ(pairs.size(), 4u);
+  for (const json& pair : pairs) {
+    const PromptPreset& preset = prompt_preset(pair["pair"].get<std::string>());
+    EXPECT_EQ(preset.max_new_tokens, pair["max_tokens"].get<int64_t>()) << preset.name;
+    EXPECT_EQ(Prompter({.preset = preset.name}, "").text("QUESTION"),
+              pair["prompt_for_QUESTION"].get<std::string>());
+    for (const std::string& stop : preset.stop)
+      EXPECT_NE(std::find(pair["stop_words"].begin(), pair["stop_words"].end(), stop),
+                pair["stop_words"].end())
+          << preset.name << " " << stop;
+    EXPECT_EQ(preset.stop.size() + 1, pair["stop_words"].size());  // the tokenizer's end token is the last
+  }
+}
+
+// The harness's three ways: answers right behind the prompt, in one turn, and a blank that is cut at the end.
 TEST(Prompts, ExamplesStandBeforeTheQuestion) {
-  EXPECT_EQ(Prompter({.preset = "mistral", .shots = {{"a?", "b"}}}, "").text("c?"),
-            "[INST] a?[/INST] b\n\n[INST] c?[/INST]");
+  const auto text = [](const char* name) {
+    return Prompter({.preset = name, .shots = {{"a?", "b"}, {"d?", "e"}}}, "").text("c?");
+  };
+  EXPECT_EQ(text("mistral"), "[INST] a?[/INST]b\n\n[INST] d?[/INST]e\n\n[INST] c?[/INST]");
+  EXPECT_EQ(text("qwen"), Prompter({.preset = "qwen"}, "").text("a?\nb\n\nd?\ne\n\nc?"));
+  EXPECT_EQ(text("cot"), "Question: a?\nAnswer: b\n\n\nQuestion: d?\nAnswer: e\n\n\nQuestion: c?\nAnswer:");
+  EXPECT_EQ(text("plain"), "a?\nb\n\nd?\ne\n\nc?");
+  const test::TempFolder folder;
+  const auto file = folder.write("p.txt", "Q: {question}\nA:");
+  EXPECT_EQ(Prompter({.file = file, .shots = {{"a?", "b"}}}, "").text("c?"), "Q: a?\nA: b\n\nQ: c?\nA:");
+}
+
+TEST(Prompts, ExamplesAreTurnsOfAChat) {
+  const test::TempFolder folder;
+  folder.write(
+      "tokenizer_config.json",
+      R"({"chat_template": "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"})");
+  const Prompter prompter({.chat = true, .system = "s", .shots = {{"a?", "b"}}}, folder.path());
+  EXPECT_EQ(prompter.text("c?"), "<system>s<user>a?<assistant>b<user>c?<assistant>");
+}
+
+TEST(Prompts, BadExamplesAreNamed) {
+  const test::TempFolder folder;
+  EXPECT_EQ(test::error_of([&] { read_shots(folder.write("s.jsonl", "{\"question\": \"a\"}\n")); }),
+            (folder / "s.jsonl").string() + ":1: field \"answer\" is missing (a string expected)");
+  EXPECT_EQ(test::error_of([&] { read_shots(folder.write("none.jsonl", "")); }),
+            (folder / "none.jsonl").string() + ": no rows; at least one expected");
 }
 
 TEST(Prompts, ChoicesExcludeEachOther) {
