@@ -28,6 +28,16 @@ class Generate:
         return self.out.read_bytes().rpartition(b"\n")[0] if self.out.exists() else b""
 
 
+class Sampled(Generate):
+    """Several samples a question; their random numbers hang on the question alone, so that a killed run may go on anywhere."""
+
+    name = "sampled"
+
+    def arguments(self, *more):
+        return super().arguments("--n", "3", "--temperature", "0.9", "--top-p", "0.95", "--top-k", "40", "--seed", "11",
+                                 "--batch-size", "24", *more)
+
+
 class Attribute:
     name = "attribute"
 
@@ -86,4 +96,4 @@ alpha = {alpha}
         return b""
 
 
-STAGES = {"generate": Generate, "attribute": Attribute, "run": Run}
+STAGES = {"generate": Generate, "sampled": Sampled, "attribute": Attribute, "run": Run}

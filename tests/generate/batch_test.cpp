@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/random.h"
 #include "generate/cpu_engine.h"
 #include "generate/generate_support.h"
 #include "generate/tensor_engine.h"
@@ -49,6 +50,31 @@ TEST_P(Invariance, ASmallCacheChangesNoAnswer) {
   EXPECT_EQ(
       answers_of(*engine, requests, sampling, {.sequences = 16, .cache_bytes = 9 * engine->page_bytes()}),
       wide);
+}
+
+// Any part of the questions, in any order, in any batch, in any cache: an answer is what it is alone.
+TEST_P(Invariance, AnAnswerIsTheSameAmongAnyOtherQuestions) {
+  const Sampling sampling{.temperature = GetParam(), .top_p = 0.9, .top_k = 30, .seed = 99};
+  const std::vector<Request> requests = tiny_requests(24, 3);
+  const auto engine = tiny_engine(2);
+  const Answers alone = answers_of(*engine, requests, sampling, {.sequences = 1});
+  Philox random(4, 0);
+  for (int trial = 0; trial < 12; ++trial) {
+    std::vector<size_t> picked(requests.size());
+    for (size_t i = 0; i < picked.size(); ++i) picked[i] = i;
+    for (size_t i = picked.size() - 1; i > 0; --i) std::swap(picked[i], picked[random.below(i + 1)]);
+    picked.resize(1 + random.below(picked.size()));
+    std::vector<Request> some;
+    for (const size_t i : picked) some.push_back(requests[i]);
+    const BatchLimits limits{
+        .sequences = 1 + static_cast<int64_t>(random.below(40)),
+        .cache_bytes = (8 + static_cast<int64_t>(random.below(80))) * engine->page_bytes()};
+    const Answers found = answers_of(*engine, some, sampling, limits);
+    for (size_t i = 0; i < picked.size(); ++i)
+      ASSERT_EQ(found[i], alone[picked[i]])
+          << some[i].id << " sample " << some[i].sample << ", " << picked.size() << " requests, batches of "
+          << limits.sequences << ", " << limits.cache_bytes / engine->page_bytes() << " pages";
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(GreedyAndSampled, Invariance, testing::Values(0.0, 1.0),
