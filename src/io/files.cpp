@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/progress.h"
 
 namespace circuitdiff {
 namespace {
@@ -186,15 +187,30 @@ FileLock::~FileLock() {
   ::close(fd_);
 }
 
-std::string sha256_hex(std::string_view bytes) {
+namespace {
+
+std::string sha256_of(std::string_view bytes, bool may_stop) {
+  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  constexpr size_t kPart = size_t{64} << 20;  // a shard of 5 GB takes seconds
+  for (size_t at = 0; at < bytes.size(); at += kPart) {
+    if (may_stop) check_interrupt();
+    const std::string_view part = bytes.substr(at, kPart);
+    EVP_DigestUpdate(context.get(), part.data(), part.size());
+  }
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
+  EVP_DigestFinal_ex(context.get(), digest, &size);
   std::string out;
   for (unsigned int i = 0; i < size; ++i) out += fmt::format("{:02x}", digest[i]);
   return out;
 }
 
-std::string sha256_file(const std::filesystem::path& path) { return sha256_hex(MappedFile(path).text()); }
+}  // namespace
+
+std::string sha256_hex(std::string_view bytes) { return sha256_of(bytes, /*may_stop=*/false); }
+std::string sha256_file(const std::filesystem::path& path) {
+  return sha256_of(MappedFile(path).text(), /*may_stop=*/true);
+}
 
 }  // namespace circuitdiff

@@ -71,6 +71,6 @@ class FileLock {
 };
 
 std::string sha256_hex(std::string_view bytes);
-std::string sha256_file(const std::filesystem::path& path);
+std::string sha256_file(const std::filesystem::path& path);  // Interrupted between parts
 
 }  // namespace circuitdiff
