@@ -17,7 +17,25 @@ struct Candidate {
 bool likelier(const Candidate& a, const Candidate& b) {
   return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
 }
-bool less_likely(const Candidate& a, const Candidate& b) { return likelier(b, a); }
+
+// Those of at least the first weight at which `enough(number, sum)` holds, likeliest first. Nearly always a
+// few of a large vocabulary, which need not be sorted whole.
+template <class Enough>
+std::vector<Candidate> likeliest(std::span<const double> weights, Enough enough) {
+  std::vector<Candidate> out;
+  for (const double least : {1e-2, 1e-4, 1e-8, 0.0}) {
+    out.clear();
+    double sum = 0;
+    for (size_t i = 0; i < weights.size(); ++i)
+      if (weights[i] >= least) {
+        out.push_back({weights[i], static_cast<int64_t>(i)});
+        sum += weights[i];
+      }
+    if (enough(static_cast<int64_t>(out.size()), sum)) break;
+  }
+  std::sort(out.begin(), out.end(), likelier);
+  return out;
+}
 
 // The first whose running sum exceeds uniform * total.
 int64_t draw(std::span<const Candidate> candidates, double total, double uniform) {
@@ -28,6 +46,18 @@ int64_t draw(std::span<const Candidate> candidates, double total, double uniform
     sum += c.weight;
     if (c.weight > 0) last = c.id;
     if (sum > target) return c.id;
+  }
+  return last;
+}
+
+int64_t draw_among_all(std::span<const double> weights, double total, double uniform) {
+  const double target = uniform * total;
+  double sum = 0;
+  int64_t last = -1;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    sum += weights[i];
+    if (weights[i] > 0) last = static_cast<int64_t>(i);
+    if (sum > target) return last;
   }
   return last;
 }
@@ -55,36 +85,33 @@ int64_t choose_token(std::span<const T> logits, const Sampling& sampling, double
   if (!is_number || !std::isfinite(largest)) return -1;
   if (sampling.temperature == 0) return best;
 
-  std::vector<Candidate> candidates(logits.size());
+  std::vector<double> weights(logits.size());
   double total = 0;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    const double weight = std::exp((static_cast<double>(logits[i]) - largest) / sampling.temperature);
-    candidates[i] = {weight, static_cast<int64_t>(i)};
-    total += weight;
-  }
-  const auto n = static_cast<int64_t>(candidates.size());
-  if (sampling.top_k > 0 && sampling.top_k < n) {
-    const auto kth = candidates.begin() + sampling.top_k - 1;
-    std::nth_element(candidates.begin(), kth, candidates.end(), likelier);
-    const double least = kth->weight;  // all that tie with the k-th are kept
-    std::erase_if(candidates, [&](const Candidate& c) { return c.weight < least; });
-    std::sort(candidates.begin(), candidates.end(), likelier);
-    total = 0;
-    for (const Candidate& c : candidates) total += c.weight;
-  }
-  if (sampling.top_p >= 1) return draw(candidates, total, uniform);
+  for (size_t i = 0; i < logits.size(); ++i)
+    total += weights[i] = std::exp((static_cast<double>(logits[i]) - largest) / sampling.temperature);
+  const bool cuts_k = sampling.top_k > 0 && sampling.top_k < static_cast<int64_t>(weights.size());
+  if (!cuts_k && sampling.top_p >= 1) return draw_among_all(weights, total, uniform);
 
-  // The likeliest come off a heap until what came off before holds top_p.
-  std::make_heap(candidates.begin(), candidates.end(), less_likely);
-  auto end = candidates.end();
   std::vector<Candidate> kept;
-  double sum = 0;
-  while (end != candidates.begin() && (kept.empty() || sum < sampling.top_p * total)) {
-    std::pop_heap(candidates.begin(), end, less_likely);
-    kept.push_back(*--end);
-    sum += kept.back().weight;
+  if (cuts_k) {
+    kept = likeliest(weights, [&](int64_t n, double) { return n >= sampling.top_k; });
+    const double least =
+        kept[static_cast<size_t>(sampling.top_k - 1)].weight;  // all that tie with it are kept
+    while (kept.back().weight < least) kept.pop_back();
+    total = 0;
+    for (const Candidate& c : kept) total += c.weight;
+  } else {
+    // A sum in another order may differ in its last digits.
+    kept = likeliest(weights, [&](int64_t, double sum) { return sum > sampling.top_p * total * (1 + 1e-9); });
   }
-  return draw(kept, sum, uniform);
+  if (sampling.top_p < 1) {  // until what came before holds top_p
+    size_t n = 0;
+    double sum = 0;
+    while (n < kept.size() && (n == 0 || sum < sampling.top_p * total)) sum += kept[n++].weight;
+    kept.resize(n);
+    total = sum;
+  }
+  return draw(kept, total, uniform);
 }
 
 template int64_t choose_token(std::span<const float>, const Sampling&, double);

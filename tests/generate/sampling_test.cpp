@@ -4,10 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <vector>
+
+#include "base/random.h"
 
 namespace circuitdiff {
 namespace {
@@ -65,6 +68,51 @@ TEST(Sampling, TopPKeepsTokensUntilTheyHoldP) {
 TEST(Sampling, TopPCountsWhatTopKLeft) {
   // Of tokens 1, 3, 4 alone: .42, .16, .42.
   EXPECT_EQ(reachable(kLogits, {.temperature = 1, .top_p = 0.83, .top_k = 3}), (std::vector<int64_t>{1, 4}));
+}
+
+// The definition, step by step over the whole vocabulary.
+int64_t choose_by_the_book(const std::vector<float>& logits, const Sampling& s, double uniform) {
+  std::vector<std::pair<double, int64_t>> sorted;  // minus weight, id
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  for (size_t i = 0; i < logits.size(); ++i)
+    sorted.push_back({-std::exp((logits[i] - largest) / s.temperature), static_cast<int64_t>(i)});
+  std::sort(sorted.begin(), sorted.end());
+  if (s.top_k > 0 && static_cast<size_t>(s.top_k) < sorted.size()) {
+    const double least = sorted[static_cast<size_t>(s.top_k - 1)].first;
+    std::erase_if(sorted, [&](const auto& c) { return c.first > least; });
+  }
+  double total = 0, sum = 0;
+  for (const auto& c : sorted) total -= c.first;
+  size_t kept = 0;
+  for (double held = 0; kept < sorted.size() && (kept == 0 || held < s.top_p * total); ++kept)
+    held -= sorted[kept].first;
+  if (s.top_p < 1) sorted.resize(kept);
+  total = 0;
+  for (const auto& c : sorted) total -= c.first;
+  if (s.top_k == 0 && s.top_p >= 1)
+    std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  for (const auto& c : sorted)
+    if ((sum -= c.first) > uniform * total) return c.second;
+  return -1;
+}
+
+TEST(Sampling, DrawsAreThoseOfTheDefinition) {
+  Philox random(3, 1);
+  for (int trial = 0; trial < 400; ++trial) {
+    std::vector<float> logits(1 + random.below(300));
+    const double spread = 1 + 10 * random.uniform();
+    for (float& l : logits) l = static_cast<float>(spread * random.normal());
+    if (trial % 3 == 0)
+      for (float& l : logits) l = std::round(l);  // many that tie
+    const Sampling s{.temperature = 0.2 + random.uniform() * 2,
+                     .top_p = random.coin() ? 1.0 : 0.05 + 0.94 * random.uniform(),
+                     .top_k = random.coin() ? 0 : 1 + static_cast<int64_t>(random.below(400))};
+    if (s.top_k >= static_cast<int64_t>(logits.size())) continue;
+    for (const double uniform : {0.013, 0.29, 0.5, 0.77, 0.991})
+      ASSERT_EQ(choose(logits, s, uniform), choose_by_the_book(logits, s, uniform))
+          << logits.size() << " logits, temperature " << s.temperature << ", top_p " << s.top_p << ", top_k "
+          << s.top_k;
+  }
 }
 
 TEST(Sampling, AllUniformNumbersGiveAToken) {
