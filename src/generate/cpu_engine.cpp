@@ -321,9 +321,21 @@ Tensor CpuEngine<T>::step(std::span<const StepRow> rows) {
   for (int64_t l = 0; l < config_.n_layers; ++l) {
     check_interrupt();  // a step of a large model takes seconds
     attention(l, layers_[static_cast<size_t>(l)], rows);
+    check_interrupt();
     mlp(layers_[static_cast<size_t>(l)], static_cast<int64_t>(rows.size()));
   }
   return head(rows);
+}
+
+// As many as a layer reads in a fraction of a second, so that an interrupt is seen soon; more than enough to
+// read weights seldom.
+template <class T>
+int64_t CpuEngine<T>::most_rows() const {
+  const Layer& layer = layers_.front();
+  int64_t weights = 0;
+  for (const PackedMatrix* w : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down})
+    weights += w->rows() * w->cols();
+  return std::clamp<int64_t>(int64_t{25'000'000'000} / std::max<int64_t>(weights, 1), 64, 512);
 }
 
 template class CpuEngine<float>;

@@ -23,7 +23,7 @@ class CpuEngine : public Engine {
   int64_t weight_bytes() const override { return weight_bytes_; }
   int64_t free_bytes() const override { return free_memory(at::kCPU) / 2; }
   int64_t d_vocab() const override { return config_.d_vocab; }
-  int64_t most_rows() const override { return 512; }
+  int64_t most_rows() const override;
   int64_t good_batch() const override { return 64; }
   bool shares_beginnings(int64_t prompt_length) const override {
     return config_.rope.type != RopeType::dynamic || prompt_length <= config_.rope.original_max_positions;
