@@ -120,7 +120,7 @@ Manifest describe(const GenerateOptions& o, const Work& work, const Prompter& pr
   m.options["end_tokens"] = work.rules.end_tokens;
   m.options["template_sha256"] = sha256_hex(prompter.source());
   m.options["prompts_sha256"] = work.prompts_hash;
-  m.inputs.push_back(record_folder("model", o.model));
+  m.inputs.push_back(record_path("model", o.model));
   m.inputs.push_back(record_file("data", o.data));
   if (!o.few_shot.empty()) m.inputs.push_back(record_file("few_shot", o.few_shot));
   m.details["device"] = device.str();
@@ -177,6 +177,17 @@ Earlier earlier_work(const Files& files, const Manifest& now) {
         "replace it",
         files.out.string());
   return begun ? Earlier::unfinished : Earlier::none;
+}
+
+// Prompts that tell the date tell that of the day the work was begun, or it could not be resumed a day later.
+LocalTime prompt_time(const Files& files) {
+  for (const auto& path : {files.manifest, files.state})
+    if (std::filesystem::exists(path)) {
+      const json details = read_manifest(path).details;
+      if (details.is_object() && details.contains("prompt_time") && details["prompt_time"].is_string())
+        if (const auto time = time_of_text(details["prompt_time"].get<std::string>())) return *time;
+    }
+  return local_time_now();
 }
 
 int64_t cache_bytes(const GenerateOptions& o, const Engine& engine) {
@@ -281,21 +292,24 @@ nlohmann::ordered_json generate(const GenerateOptions& options, Progress& progre
   const at::NoGradGuard no_grad;
   const WallClock::time_point begun = WallClock::now();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
-  PromptChoice choice{options.chat, options.prompt, options.prompt_file, options.system, {}};
+  PromptChoice choice{options.chat, options.prompt,  options.prompt_file, options.system,
+                      {},           local_time_now()};
   if (!options.prompt.empty())
     prompt_preset(options.prompt);  // a wrong name is a wrong command line, whatever the files
   const at::Device device = resolve_device(options.device);
   const auto checkpoint = Checkpoint::open(options.model);
   const at::ScalarType dtype = resolve_dtype(options.dtype, device, *checkpoint);
   if (!options.few_shot.empty()) choice.shots = read_shots(options.few_shot);
+  const Files files(options.out);
+  if (!options.overwrite) choice.time = prompt_time(files);
   const Tokenizer tokenizer = Tokenizer::load(options.model);
   const Prompter prompter(choice, options.model);
   const Work work = prepare(options, *checkpoint, tokenizer, prompter);
 
-  const Files files(options.out);
   if (files.out.has_parent_path()) std::filesystem::create_directories(files.out.parent_path());
   const FileLock lock(files.lock);
   Manifest manifest = describe(options, work, prompter, device, dtype);
+  manifest.details["prompt_time"] = text_of_time(choice.time);
   if (!options.overwrite && earlier_work(files, manifest) == Earlier::done) {
     std::filesystem::remove(files.early);
     std::filesystem::remove(files.state);

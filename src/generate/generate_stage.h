@@ -52,7 +52,8 @@ void visit(V& v, GenerateOptions& o) {
   v(o.prompt, "prompt",
     "prompt by a preset: plain, deepseek-math, mistral, qwen25-math-cot, qwen-boxed, cot, deepseek, qwen, "
     "nvidia-qwen");
-  v(o.prompt_file, "prompt_file", "prompt by a text of one's own with {question} in it");
+  v(o.prompt_file, "prompt_file",
+    "prompt by a file of one's own: a text with {question} in it, or a chat template (.jinja)");
   v(o.system, "system", "with a chat template: the system message");
   v(o.few_shot, "few_shot", "JSON Lines of {question, answer} to put before each question");
   v(o.id_field, "id_field", "field of the questions' ids, instead of the data set's");

@@ -1,5 +1,7 @@
 #include "generate/prompts.h"
 
+#include <charconv>
+
 #include "base/error.h"
 #include "base/options.h"
 #include "io/files.h"
@@ -75,6 +77,22 @@ std::vector<Shot> read_shots(const std::filesystem::path& path) {
   return out;
 }
 
+std::string text_of_time(const LocalTime& time) {
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &time.date);
+  return fmt::format("{}.{:06}", text, time.microsecond);
+}
+
+std::optional<LocalTime> time_of_text(const std::string& text) {
+  LocalTime out;
+  const char* rest = strptime(text.c_str(), "%Y-%m-%d %H:%M:%S.", &out.date);
+  if (!rest || std::from_chars(rest, text.c_str() + text.size(), out.microsecond).ec != std::errc())
+    return std::nullopt;
+  out.date.tm_isdst = -1;
+  if (std::mktime(&out.date) == -1) return std::nullopt;  // fills in the time zone
+  return out;
+}
+
 Prompter::Prompter(const PromptChoice& choice, const std::filesystem::path& model) : choice_(choice) {
   const int choices = int{choice.chat} + int{!choice.preset.empty()} + int{!choice.file.empty()};
   if (choices > 1) usage_error("--chat, --prompt and --prompt-file exclude each other");
@@ -82,6 +100,11 @@ Prompter::Prompter(const PromptChoice& choice, const std::filesystem::path& mode
     rules_ = prompt_preset(choice.preset);
     name_ = rules_.name;
     source_ = rules_.text;
+  } else if (choice.file.extension() == ".jinja") {
+    name_ = "file";
+    chat_.emplace(read_file(choice.file), choice.file.string());
+    source_ = chat_->source();
+    variables_ = template_variables(model);
   } else if (!choice.file.empty()) {
     name_ = "file";
     rules_.before_answer = " ";
@@ -127,7 +150,7 @@ std::string Prompter::text(const std::string& question) const {
   }
   say("user", question);
   variables["add_generation_prompt"] = true;
-  return chat_->render(variables);
+  return chat_->render(variables, [this] { return choice_.time; });
 }
 
 std::vector<int64_t> Prompter::tokens(const std::string& prompt, const Tokenizer& tokenizer) const {

@@ -36,12 +36,17 @@ struct Shot {
 std::vector<Shot> read_shots(const std::filesystem::path& path);
 
 struct PromptChoice {
-  bool chat = false;           // the checkpoint's template; the default where it has one
-  std::string preset;          // a name
-  std::filesystem::path file;  // a text with {question} in it
-  std::string system;          // with a chat template: the system message
-  std::vector<Shot> shots;     // put before the question
+  bool chat = false;                  // the checkpoint's template; the default where it has one
+  std::string preset;                 // a name
+  std::filesystem::path file;         // a text with {question} in it, or a chat template (.jinja)
+  std::string system;                 // with a chat template: the system message
+  std::vector<Shot> shots;            // put before the question
+  LocalTime time = local_time_now();  // what a template that asks for the date is told
 };
+
+// "2024-07-26 09:30:00.000125", local time, and back; nullopt where the text is none.
+std::string text_of_time(const LocalTime& time);
+std::optional<LocalTime> time_of_text(const std::string& text);
 
 class Prompter {
  public:

@@ -105,6 +105,28 @@ TEST(Prompts, ExamplesAreTurnsOfAChat) {
   EXPECT_EQ(prompter.text("c?"), "<system>s<user>a?<assistant>b<user>c?<assistant>");
 }
 
+TEST(Prompts, AChatTemplateOfOnesOwnReplacesTheCheckpoints) {
+  const test::TempFolder folder;
+  const auto file = folder.write("own.jinja", "{{ bos_token }}{{ messages[0].content }}!");
+  const Prompter prompter({.file = file}, tiny_model());
+  EXPECT_EQ(prompter.text("c?"), "<bos>c?!");
+  EXPECT_EQ(prompter.name(), "file");
+  const auto broken = folder.write("broken.jinja", "{{ messages");
+  const std::string message = test::error_of([&] { Prompter({.file = broken}, tiny_model()); });
+  EXPECT_EQ(message.rfind(broken.string() + ":1: ", 0), 0u) << message;
+}
+
+TEST(Prompts, ATimeIsWrittenAndReadBack) {
+  const LocalTime time = *time_of_text("2024-07-26 09:30:05.000125");
+  EXPECT_EQ(time.date.tm_wday, 5);
+  EXPECT_EQ(time.microsecond, 125);
+  EXPECT_EQ(text_of_time(time), "2024-07-26 09:30:05.000125");
+  EXPECT_FALSE(time_of_text("yesterday"));
+  const test::TempFolder folder;
+  const auto file = folder.write("dated.jinja", "{{ strftime_now('%d %b %Y') }} {{ messages[0].content }}");
+  EXPECT_EQ(Prompter({.file = file, .time = time}, tiny_model()).text("c?"), "26 Jul 2024 c?");
+}
+
 TEST(Prompts, BadExamplesAreNamed) {
   const test::TempFolder folder;
   EXPECT_EQ(test::error_of([&] { read_shots(folder.write("s.jsonl", "{\"question\": \"a\"}\n")); }),

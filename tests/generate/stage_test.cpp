@@ -223,6 +223,22 @@ INSTANTIATE_TEST_SUITE_P(
                               "exclude each other"}),
     test::kByName);
 
+// A template that tells the date: work begun yesterday goes on today with yesterday's prompts.
+TEST(GenerateStage, WorkGoesOnTheNextDay) {
+  const test::TempFolder folder;
+  GenerateOptions o = tiny(folder / "g.jsonl");
+  o.prompt_file =
+      folder.write("dated.jinja", "<bos>{{ strftime_now('%d%f') }}{{ messages[0].content }}<sep>");
+  ASSERT_EQ(run(o), "(no error)");
+  const std::string manifest = o.out.string() + ".manifest.json", whole = slurp(o.out);
+  SilentProgress progress;
+  EXPECT_EQ(generate(o, progress)["was_done"], true);
+  std::filesystem::rename(manifest, o.out.string() + ".state.json");
+  folder.write("g.jsonl", whole.substr(0, whole.size() / 2));
+  EXPECT_EQ(run(o), "(no error)");
+  EXPECT_EQ(slurp(o.out), whole);
+}
+
 TEST(GenerateStage, AQuestionLongerThanTheModelReachesIsNamed) {
   const test::TempFolder folder;
   std::string question;
