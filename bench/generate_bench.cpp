@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <string>
 
 #include "base/random.h"
@@ -40,7 +41,8 @@ int main(int argc, char** argv) {
   }
   using Clock = std::chrono::steady_clock;
   Clock::time_point last = Clock::now();
-  double reading = 0;
+  double reading = 0, cpu = 0;
+  std::clock_t last_cpu = std::clock();
   std::vector<double> steps;
   BatchHooks hooks;
   hooks.finished = [](size_t, Answer&&) {};
@@ -48,19 +50,20 @@ int main(int argc, char** argv) {
     const Clock::time_point now = Clock::now();
     const double ms = std::chrono::duration<double, std::milli>(now - last).count();
     last = now;
+    const std::clock_t now_cpu = std::clock();
     if (read == 0 && made == sequences)
-      steps.push_back(ms);
+      steps.push_back(ms), cpu += 1000.0 * static_cast<double>(now_cpu - last_cpu) / CLOCKS_PER_SEC;
     else
       reading += ms;
+    last_cpu = now_cpu;
   };
   generate_answers(*engine, nullptr, requests, {}, {}, {sequences, engine->free_bytes()}, hooks);
   std::sort(steps.begin(), steps.end());
   double sum = 0;
   for (const double ms : steps) sum += ms;
+  const auto n = static_cast<double>(steps.size());
   fmt::print(
-      "{{\"sequences\": {}, \"steps\": {}, \"shortest_ms\": {:.3f}, \"median_ms\": {:.3f}, \"mean_ms\": "
-      "{:.3f}, "
-      "\"prompts_ms\": {:.1f}}}\n",
-      sequences, steps.size(), steps.front(), steps[steps.size() / 2],
-      sum / static_cast<double>(steps.size()), reading);
+      "{{\"sequences\": {}, \"steps\": {}, \"shortest_ms\": {:.3f}, \"median_ms\": {:.3f}, "
+      "\"mean_ms\": {:.3f}, \"mean_cpu_ms\": {:.3f}, \"prompts_ms\": {:.1f}}}\n",
+      sequences, steps.size(), steps.front(), steps[steps.size() / 2], sum / n, cpu / n, reading);
 }

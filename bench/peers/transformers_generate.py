@@ -1,6 +1,7 @@
 """circuitdiff's generation beside transformers' `generate`, on one checkpoint, in float32, on the same threads.
 
-  decode   milliseconds a step of decoding at several batch sizes; the two take turns, so that a busy machine slows both
+  decode   milliseconds a step of decoding at several batch sizes; the two take turns, so that a busy machine slows both;
+           with --threads 1 also the processor's time, which does not hang on what else the machine does
   run      answers per minute over a whole file of questions, both with the checkpoint's chat template, greedy
   answers  for every token of a generations.jsonl: is it the one that transformers finds likeliest after the same tokens?
 
@@ -9,6 +10,7 @@ Needs the packages of transformers_generate.txt and the programs `circuitdiff` a
 import argparse
 import json
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -26,33 +28,48 @@ def load(folder, threads):
 
 
 def timed(work):
-    begun = time.perf_counter()
+    """Seconds of wall time, and of the processor in this process and its children."""
+    def used():
+        both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(r.ru_utime + r.ru_stime for r in both)
+
+    begun, before = time.perf_counter(), used()
     work()
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, used() - before
 
 
 @torch.inference_mode()
 def decode(a):
     model = load(a.model, a.threads)
     for batch in a.batch:
-        ours, theirs, ratios = [], [], []
+        ours, theirs = [], []
         for _ in range(a.rounds):
             line = subprocess.run([a.bench, a.model, str(batch), str(a.prompt), str(a.steps + 1), str(a.threads)],
                                   check=True, capture_output=True, text=True).stdout
-            ours.append(json.loads(line)["mean_ms"])
+            step = json.loads(line)
+            ours.append((step["mean_ms"], step["mean_cpu_ms"]))
             ids = torch.randint(3, model.config.vocab_size, (batch, a.prompt))
 
             def generate(new):
                 model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, min_new_tokens=new,
                                do_sample=False, eos_token_id=None, pad_token_id=0)
 
-            first = timed(lambda: generate(1))
-            theirs.append(1000 * (timed(lambda: generate(a.steps + 1)) - first) / a.steps)
-            ratios.append(theirs[-1] / ours[-1])
-        print(json.dumps({"batch": batch, "rounds": a.rounds, "ours_ms": round(statistics.median(ours), 2),
-                          "transformers_ms": round(statistics.median(theirs), 2), "ours_least_ms": round(min(ours), 2),
-                          "transformers_least_ms": round(min(theirs), 2),
-                          "ratio_median": round(statistics.median(ratios), 2)}), flush=True)
+            first, all_ = timed(lambda: generate(1)), timed(lambda: generate(a.steps + 1))
+            theirs.append([1000 * (y - x) / a.steps for x, y in zip(first, all_)])
+        result = {"batch": batch, "threads": a.threads, "rounds": a.rounds}
+        for kind, at in ("ms", 0), ("cpu_ms", 1):
+            result[kind] = {"ours_least": round(min(o[at] for o in ours), 2),
+                            "transformers_least": round(min(t[at] for t in theirs), 2),
+                            "ours_median": round(statistics.median(o[at] for o in ours), 2),
+                            "transformers_median": round(statistics.median(t[at] for t in theirs), 2),
+                            "ratio_median": round(statistics.median(t[at] / o[at] for o, t in zip(ours, theirs)), 2)}
+        print(json.dumps(result), flush=True)
+
+
+def report(program, answers, tokens, seconds, **more):
+    print(json.dumps({"program": program, "answers": answers, "tokens": tokens, "seconds": round(seconds[0], 1),
+                      "cpu_seconds": round(seconds[1], 1), "answers_per_minute": round(60 * answers / seconds[0], 1),
+                      **more}), flush=True)
 
 
 @torch.inference_mode()
@@ -64,31 +81,30 @@ def run(a):
              "--max-new-tokens", str(a.new), "--threads", str(a.threads), "--out", str(out)],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    made = sum(len(row["answer_tokens"]) for row in rows)
-    print(json.dumps({"program": "circuitdiff", "answers": len(rows), "tokens": made, "seconds": round(ours, 1),
-                      "answers_per_minute": round(60 * len(rows) / ours, 1)}), flush=True)
-    begun = time.perf_counter()
-    model = load(a.model, a.threads)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(a.model)
-    ends = [tokenizer.eos_token_id]
+    report("circuitdiff", len(rows), sum(len(row["answer_tokens"]) for row in rows), ours)
     prompts = [row["prompt_tokens"] for row in rows]
     if a.sorted:
         prompts.sort(key=len)
     made = 0
-    for at in range(0, len(prompts), a.batch[0]):
-        part = prompts[at:at + a.batch[0]]
-        longest = max(map(len, part))
-        ids = torch.tensor([[0] * (longest - len(p)) + p for p in part])
-        mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in part])
-        answers = model.generate(ids, attention_mask=mask, max_new_tokens=a.new, do_sample=False, eos_token_id=ends,
-                                 pad_token_id=0)[:, longest:]
-        for answer in answers.tolist():
-            made += answer.index(ends[0]) + 1 if ends[0] in answer else len(answer)
-        print(at + len(part), round(time.perf_counter() - begun), "s", file=sys.stderr, flush=True)
-    theirs = time.perf_counter() - begun
-    print(json.dumps({"program": "transformers", "batch": a.batch[0], "answers": len(prompts), "tokens": made,
-                      "seconds": round(theirs, 1), "answers_per_minute": round(60 * len(prompts) / theirs, 1),
-                      "ratio": round(theirs / ours, 2)}), flush=True)
+
+    def answer():
+        nonlocal made
+        model = load(a.model, a.threads)
+        end = transformers.AutoTokenizer.from_pretrained(a.model).eos_token_id
+        for at in range(0, len(prompts), a.batch[0]):
+            part = prompts[at:at + a.batch[0]]
+            longest = max(map(len, part))
+            ids = torch.tensor([[0] * (longest - len(p)) + p for p in part])
+            mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in part])
+            answers = model.generate(ids, attention_mask=mask, max_new_tokens=a.new, do_sample=False, eos_token_id=[end],
+                                     pad_token_id=0)[:, longest:]
+            for tokens in answers.tolist():
+                made += tokens.index(end) + 1 if end in tokens else len(tokens)
+            print(at + len(part), "of", len(prompts), file=sys.stderr, flush=True)
+
+    theirs = timed(answer)
+    report("transformers", len(prompts), made, theirs, batch=a.batch[0], ratio=round(theirs[0] / ours[0], 2),
+           cpu_ratio=round(theirs[1] / ours[1], 2))
 
 
 @torch.inference_mode()
