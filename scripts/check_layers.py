@@ -25,6 +25,7 @@ ROOMS = {
     "data": ["records"],
     "metrics": ["records", "graph"],
     "report": ["records", "graph"],
+    "exchange": ["records", "graph"],
     "tokenizer": ["io"],
     "jinja": ["io"],
     "checkpoint": ["io", "graph"],

@@ -10,8 +10,8 @@ void setup_accuracy(CLI::App& app, int& exit_code) {
                            {"dirs"}, [](const AccuracyOptions& options, const CommonFlags& common) {
                              TerminalProgress progress = make_progress(common);
                              const AccuracyTable table = read_accuracy(options, progress);
-                             const std::string text =
-                                 accuracy_table_text(table, common.json ? TableFormat::json_text : options.format);
+                             const std::string text = accuracy_table_text(
+                                 table, common.json ? TableFormat::json_text : options.format);
                              if (options.out.empty())
                                fmt::print("{}", text);
                              else

@@ -16,6 +16,7 @@ void setup_compare(CLI::App& app, int& exit_code);
 void setup_run(CLI::App& app, int& exit_code);
 void setup_report(CLI::App& app, int& exit_code);
 void setup_verify(CLI::App& app, int& exit_code);
+void setup_exchange(CLI::App& app, int& exit_code);  // export, import
 void setup_accuracy(CLI::App& app, int& exit_code);
 void setup_data(CLI::App& app, int& exit_code);
 
