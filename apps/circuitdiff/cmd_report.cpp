@@ -1,6 +1,7 @@
 #include "command.h"
 #include "commands.h"
 #include "io/json.h"
+#include "records/manifest.h"
 #include "run/run_report.h"
 
 namespace circuitdiff {
@@ -20,6 +21,7 @@ int run_report(const ReportCommand& options, const CommonFlags& common) {
   if (options.dir.empty()) usage_error("report: DIR is missing");
   TerminalProgress progress = make_progress(common);
   const ReportResult result = report_run(options.dir, options.report, progress);
+  refresh_outputs(options.dir / "manifest.json", result.written);
   if (common.json) {
     json files = json::array();
     for (const auto& file : result.written) files.push_back(file.string());

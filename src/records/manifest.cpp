@@ -54,6 +54,7 @@ std::string show(const json& value) { return value.is_null() ? "unset" : value.d
 json Manifest::to_json() const {
   return {{"circuitdiff", kVersion},
           {"command", command},
+          {"directory", directory.empty() ? std::filesystem::current_path().string() : directory},
           {"options", options},
           {"inputs", records_json(inputs)},
           {"outputs", records_json(outputs)},
@@ -65,6 +66,7 @@ Manifest Manifest::from_json(const json& value, const std::string& where) {
   const Row row(value, where);
   Manifest out;
   out.command = row.string("command");
+  out.directory = row.string_or("directory", "");
   out.options = row.at("options");
   if (!out.options.is_object()) row.bad("options", "an object");
   out.inputs = records_from(value, "inputs", where);
@@ -147,6 +149,17 @@ bool begin_or_resume(const std::filesystem::path& state_path, const Manifest& no
   return false;
 }
 
+void refresh_outputs(const std::filesystem::path& path, const std::vector<std::filesystem::path>& written) {
+  if (!std::filesystem::exists(path)) return;
+  Manifest manifest = read_manifest(path);
+  for (FileRecord& record : manifest.outputs)
+    for (const auto& file : written)
+      if (std::filesystem::weakly_canonical(path.parent_path() / record.path) ==
+          std::filesystem::weakly_canonical(file))
+        record.sha256 = sha256_file(file);
+  write_manifest(path, manifest);
+}
+
 std::vector<std::string> verify_manifest(const std::filesystem::path& path) {
   const Manifest manifest = read_manifest(path);
   std::vector<std::string> problems;
@@ -163,7 +176,11 @@ std::vector<std::string> verify_manifest(const std::filesystem::path& path) {
                                      record.path, record.sha256.substr(0, 12), found.substr(0, 12)));
   };
   // Inputs lie where the command was given them, outputs beside their manifest.
-  for (const auto& r : manifest.inputs) check(r, "input", r.path, path.parent_path() / r.path);
+  for (const auto& r : manifest.inputs) {
+    const auto beside = path.parent_path() / r.path,
+               where_it_ran = std::filesystem::path(manifest.directory) / r.path;
+    check(r, "input", r.path, std::filesystem::exists(beside) ? beside : where_it_ran);
+  }
   for (const auto& r : manifest.outputs)
     check(r, "output", path.parent_path() / r.path, path.parent_path() / r.path);
   return problems;

@@ -25,12 +25,14 @@ struct Manifest {
   std::string command;
   json options = json::object();
   std::vector<FileRecord> inputs, outputs;
+  std::string directory;          // where the command ran: relative input paths start there
   json details = json::object();  // device, dtype, threads, seconds per stage, ...: recorded, never compared
 
   json to_json() const;
   static Manifest from_json(const json& value, const std::string& where);
 };
 
+// `directory` is filled with the present one where it is empty.
 void write_manifest(const std::filesystem::path& path, const Manifest& manifest);
 Manifest read_manifest(const std::filesystem::path& path);
 
@@ -46,6 +48,11 @@ FileRecord record_file(std::string role, const std::filesystem::path& path);
 FileRecord record_folder(std::string role, const std::filesystem::path& path);
 FileRecord record_path(std::string role, const std::filesystem::path& path);  // whichever it is
 
+// Hashes outputs again that a later command replaced, as `report` does; files that the manifest does not list
+// are left out of it. Nothing happens where there is no manifest.
+void refresh_outputs(const std::filesystem::path& manifest,
+                     const std::vector<std::filesystem::path>& written);
+
 // One line naming the first thing that differs between what was begun and what is asked for now; empty if
 // nothing does. Paths are not compared, contents are: "option alpha was 0.1, is now 0.3", "input pairs
 // (pairs.jsonl) has changed".
@@ -57,8 +64,8 @@ std::string first_change(const Manifest& begun, const Manifest& now);
 bool begin_or_resume(const std::filesystem::path& state_path, const Manifest& now, bool overwrite,
                      const std::function<void()>& discard);
 
-// One problem a line; empty if every input and output still has its hash. Paths are tried as written, then
-// relative to the manifest's folder.
+// One problem a line; empty if every input and output still has its hash. Paths of inputs are tried as
+// written, then from the manifest's folder, then from where the command ran.
 std::vector<std::string> verify_manifest(const std::filesystem::path& path);
 
 }  // namespace circuitdiff

@@ -2,18 +2,24 @@
 
 #include <map>
 
+#include "records/manifest.h"
 #include "tokenizer/tokenizer.h"
 
 namespace circuitdiff {
 
 ReportResult report_run(const std::filesystem::path& dir, const ReportOptions& options, Progress& progress) {
-  std::map<std::filesystem::path, Tokenizer> loaded;
-  return report_directory(dir, options, progress,
-                          [&](const std::filesystem::path& model, const std::vector<int64_t>& tokens) {
-                            auto it = loaded.find(model);
-                            if (it == loaded.end()) it = loaded.emplace(model, Tokenizer::load(model)).first;
-                            return it->second.decode(tokens, /*skip_special_tokens=*/true);
-                          });
+  namespace fs = std::filesystem;
+  std::map<fs::path, Tokenizer> loaded;
+  // A report may be built again from another folder than the run was started in.
+  const fs::path manifest = dir / "manifest.json";
+  const fs::path ran_in = fs::exists(manifest) ? fs::path(read_manifest(manifest).directory) : fs::path();
+  return report_directory(
+      dir, options, progress, [&](const fs::path& model, const std::vector<int64_t>& tokens) {
+        auto it = loaded.find(model);
+        if (it == loaded.end())
+          it = loaded.emplace(model, Tokenizer::load(fs::exists(model) ? model : ran_in / model)).first;
+        return it->second.decode(tokens, /*skip_special_tokens=*/true);
+      });
 }
 
 }  // namespace circuitdiff

@@ -118,6 +118,10 @@ class GuardTest(harness.Case):
         self.assertTrue(recorded["inputs"])
         self.assertTrue(recorded["outputs"])
 
+        self.ok("verify", manifest, cwd=self.dir)
+        self.ok("report", stage.out)
+        self.ok("verify", manifest)
+
         scores = next(stage.out.rglob("*.safetensors"))
         whole = scores.read_bytes()
         scores.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
