@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "io/files.h"
 #include "report/charts.h"
+#include "report/figures.h"
 #include "report/page.h"
 #include "report/report_input.h"
 #include "report/tables.h"
@@ -13,28 +14,63 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// One Vega-Lite file a figure, in the light theme's colours, with its data.
-void write_figures(const fs::path& folder, const ReportInput& input, std::vector<fs::path>& written) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) fail("{}: cannot make the folder: {}", folder.string(), error.message());
-  const auto write = [&](const std::string& name, const ordered& spec) {
+// Each figure as SVG and PDF, and as a Vega-Lite file in the light theme's colours with its data; figures.tex
+// includes them all.
+class FigureFolder {
+ public:
+  FigureFolder(const fs::path& folder, std::vector<fs::path>& written) : folder_(folder), written_(written) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) fail("{}: cannot make the folder: {}", folder.string(), error.message());
+  }
+  void drawing(const std::string& name, const std::string& caption, const Canvas& canvas) {
+    write(name + ".svg", canvas.svg());
+    write(name + ".pdf", canvas.pdf());
+    captions_.emplace_back(name, caption);
+  }
+  void specification(const std::string& name, const ordered& spec) {
     if (spec.is_null()) return;
-    const fs::path file = folder / (name + ".vl.json");
-    write_file_atomically(file,
-                          with_colours(spec).dump(1, ' ', false, ordered::error_handler_t::replace) + "\n");
-    written.push_back(file);
-  };
-  for (const MetricWords& words : metric_words())
-    write(words.name, metric_chart(input, words.name, words.subject));
-  write("decomposition", decomposition_chart(input));
+    write(name + ".vl.json",
+          with_colours(spec).dump(1, ' ', false, ordered::error_handler_t::replace) + "\n");
+  }
+  void finish() { write("figures.tex", figures_latex(captions_)); }
+
+ private:
+  void write(const std::string& name, const std::string& content) {
+    check_interrupt();
+    write_file_atomically(folder_ / name, content);
+    written_.push_back(folder_ / name);
+  }
+  fs::path folder_;
+  std::vector<fs::path>& written_;
+  std::vector<std::pair<std::string, std::string>> captions_;
+};
+
+void write_figures(const fs::path& folder, const ReportInput& input, std::vector<fs::path>& written) {
+  FigureFolder figures(folder, written);
+  for (const MetricWords& words : metric_words()) {
+    const std::string title = *words.unit ? fmt::format("{} ({})", words.title, words.unit) : words.title;
+    if (const auto canvas = draw_metric(input, words.name, title))
+      figures.drawing(words.name, title + " before and after. " + words.definition, *canvas);
+    figures.specification(words.name, metric_chart(input, words.name, words.subject));
+  }
+  figures.specification("decomposition", decomposition_chart(input));
   for (const PairOnData& r : input.results)
     for (const auto& [cut, comparison] : r.cuts) {
       if (comparison.edges.empty()) continue;
-      const std::string name = input.pairs[r.pair].name + "." + input.data[r.data].name + "." + cut;
-      write("edges." + name, heat_map_chart(edge_map(comparison.edges), false));
-      write("layers." + name, heat_map_chart(layer_map(comparison.edges), true));
+      const std::string pair = input.pairs[r.pair].name, data = input.data[r.data].name;
+      const std::string name = pair + "." + data + "." + cut;
+      const std::string where = fmt::format("{} on {}, {}, n = {}", pair, data, cut, comparison.n);
+      for (const bool by_layer : {false, true}) {
+        const HeatMap map = by_layer ? layer_map(comparison.edges) : edge_map(comparison.edges);
+        const char* kind = by_layer ? "layers." : "edges.";
+        figures.drawing(kind + name,
+                        fmt::format("Change of every {}, {}.", by_layer ? "pair of layers" : "edge", where),
+                        draw_map(map, where));
+        figures.specification(kind + name, heat_map_chart(map, by_layer));
+      }
     }
+  figures.finish();
 }
 
 }  // namespace

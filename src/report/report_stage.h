@@ -18,7 +18,7 @@ struct ReportOptions {
 };
 template <class V>
 void visit(V& v, ReportOptions& o) {
-  v(o.figures, "figures", "folder for the figures' Vega-Lite specifications");
+  v(o.figures, "figures", "folder for figures as SVG, PDF, LaTeX and Vega-Lite");
 }
 
 // Text of some tokens by the tokenizer of a model's folder, to mark in an answer's text where it was cut. May
