@@ -1,7 +1,8 @@
 // Decoding speed of one checkpoint: `sequences` answers of `new_tokens` tokens after prompts of
-// `prompt_tokens`, greedy, none of them ended early. Prints the shortest and the median step of decoding in
+// `prompt_tokens`, greedy unless a
+// temperature is given, none of them ended early. Prints the shortest and the median step of decoding in
 // milliseconds and what the prompts took, one JSON object.
-//   generate_bench MODEL SEQUENCES PROMPT_TOKENS NEW_TOKENS [THREADS] [DTYPE] [DEVICE]
+//   generate_bench MODEL SEQUENCES PROMPT_TOKENS NEW_TOKENS [THREADS] [DTYPE] [DEVICE] [TEMPERATURE] [TOP_P]
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
@@ -19,7 +20,8 @@ int main(int argc, char** argv) {
   using namespace circuitdiff;
   if (argc < 5) {
     std::fprintf(stderr,
-                 "generate_bench MODEL SEQUENCES PROMPT_TOKENS NEW_TOKENS [THREADS] [DTYPE] [DEVICE]\n");
+                 "generate_bench MODEL SEQUENCES PROMPT_TOKENS NEW_TOKENS [THREADS] [DTYPE] [DEVICE] "
+                 "[TEMPERATURE] [TOP_P]\n");
     return 2;
   }
   const at::NoGradGuard no_grad;
@@ -39,6 +41,8 @@ int main(int argc, char** argv) {
       r.prompt.push_back(static_cast<int64_t>(random.below(static_cast<uint64_t>(engine->d_vocab()))));
     requests.push_back(std::move(r));
   }
+  const Sampling sampling{.temperature = argc > 8 ? std::stod(argv[8]) : 0,
+                          .top_p = argc > 9 ? std::stod(argv[9]) : 1};
   using Clock = std::chrono::steady_clock;
   Clock::time_point last = Clock::now();
   double reading = 0, cpu = 0;
@@ -57,7 +61,7 @@ int main(int argc, char** argv) {
       reading += ms;
     last_cpu = now_cpu;
   };
-  generate_answers(*engine, nullptr, requests, {}, {}, {sequences, engine->free_bytes()}, hooks);
+  generate_answers(*engine, nullptr, requests, sampling, {}, {sequences, engine->free_bytes()}, hooks);
   std::sort(steps.begin(), steps.end());
   double sum = 0;
   for (const double ms : steps) sum += ms;
