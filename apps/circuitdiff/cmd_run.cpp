@@ -22,7 +22,8 @@ int run_run(const RunOptions& options, const CommonFlags& common) {
 
 void setup_run(CLI::App& app, int& exit_code) {
   command<RunOptions>(app, exit_code, "run", "a whole experiment, from checkpoints to a report",
-                      {"experiment"}, run_run);
+                      {"experiment"}, run_run,
+                      [](RunOptions& options, const std::string& name) { options.preset = name; });
 }
 
 }  // namespace circuitdiff

@@ -123,6 +123,7 @@ Manifest describe(const AttributeOptions& o, at::Device device, at::ScalarType d
   if (!o.pairs.empty()) m.inputs.push_back(record_file("pairs", o.pairs));
   if (!o.sequences.empty()) m.inputs.push_back(record_file("sequences", o.sequences));
   m.details["device"] = device.str();
+  m.details["torch"] = torch_version();
   m.details["threads"] = at::get_num_threads();
   m.options["device"] = device.is_cuda() ? "cuda" : "cpu";
   return m;

@@ -137,7 +137,7 @@ nlohmann::ordered_json method_estimates(const Checkpoint& checkpoint, int64_t pr
   nlohmann::ordered_json out;
   const AttributionSample sample{
       "", std::vector<int64_t>(static_cast<size_t>(prompt + answer), 0), prompt, {answer}};
-  for (const Method method : {Method::eap, Method::eap_ig, Method::exact}) {
+  for (const Method method : {Method::eap, Method::eap_ig, Method::eap_ig_activations, Method::exact}) {
     ScoringOptions options;
     options.method = method;
     const Forecast f = forecast(checkpoint, dtype, options, {{sample}}, /*keep=*/false, rate);

@@ -124,6 +124,7 @@ Manifest describe(const GenerateOptions& o, const Work& work, const Prompter& pr
   m.inputs.push_back(record_file("data", o.data));
   if (!o.few_shot.empty()) m.inputs.push_back(record_file("few_shot", o.few_shot));
   m.details["device"] = device.str();
+  m.details["torch"] = torch_version();
   return m;
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/from_blob.h>
+#include <torch/headeronly/version.h>
 
 #include "base/error.h"
 
@@ -43,6 +44,8 @@ at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkp
   const bool sixteen_bits = stored == TensorType::bf16 || stored == TensorType::f16;
   return device.is_cuda() && sixteen_bits ? at::kBFloat16 : at::kFloat;
 }
+
+const char* torch_version() { return TORCH_VERSION; }
 
 const char* dtype_name(at::ScalarType dtype) {
   switch (dtype) {

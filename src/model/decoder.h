@@ -27,6 +27,7 @@ at::Device resolve_device(const std::string& name);
 // auto: float32 on a CPU; on a GPU bfloat16 where the checkpoint is stored in 16 bits, else float32.
 at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkpoint& checkpoint);
 const char* dtype_name(at::ScalarType dtype);  // "float32"
+const char* torch_version();                   // "2.11.0", of the libtorch this was built with
 
 // Sees every source as it is added to the stream and may replace what a branch reads ahead of its norm.
 // Points of the stream are counted as SPEC 1's block destinations: 2l before attention l, 2l + 1 before MLP

@@ -154,7 +154,7 @@ json Experiment::to_json() const {
   return out;
 }
 
-Experiment read_experiment(const std::filesystem::path& path) {
+Experiment read_experiment(const std::filesystem::path& path, const std::string& preset_flag) {
   const toml::table file = parse_toml(path);
   const std::string file_name = path.string();
   const std::filesystem::path folder = path.parent_path();
@@ -211,7 +211,7 @@ Experiment read_experiment(const std::filesystem::path& path) {
 
   const auto preset = texts_of("preset");
   if (preset.size() > 1) usage_error("{}: preset: one word expected", file_name);
-  apply_preset_everywhere(e, preset.empty() ? "" : preset.front());
+  apply_preset_everywhere(e, !preset_flag.empty() ? preset_flag : preset.empty() ? "" : preset.front());
   read_stage(file, file_name, "generate", e.generate, kGenerateFiles);
   read_stage(file, file_name, "grade", e.grade, kGradeFiles);
   read_stage(file, file_name, "select", e.select, kSelectFiles);

@@ -51,6 +51,7 @@ struct Experiment {
 
 // Relative paths are taken from the folder the command runs in; where nothing is there, from the file's own
 // folder.
-Experiment read_experiment(const std::filesystem::path& path);
+// `preset` is taken for the file's own where it is not empty.
+Experiment read_experiment(const std::filesystem::path& path, const std::string& preset = "");
 
 }  // namespace circuitdiff

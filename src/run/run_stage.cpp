@@ -97,6 +97,7 @@ class Run {
   RunResult go() {
     result_.folder = folder_;
     Manifest manifest = describe(e_, options_);
+    manifest.details = resolved();
     begin_or_resume(folder_ / "run.state.json", manifest, options_.overwrite, [&] { clear(); });
     write_file_atomically(folder_ / "experiment.json", e_.to_json().dump(2) + "\n");
     for (const DataSpec& data : e_.data)
@@ -122,6 +123,17 @@ class Run {
   }
 
  private:
+  // What "auto" stands for here, and what computed it.
+  json resolved() const {
+    const at::Device device = resolve_device(options_.device);
+    const auto checkpoint = Checkpoint::open(e_.pairs.front().before);
+    return {{"device", device.str()},
+            {"dtype",
+             {{"generate", dtype_name(resolve_dtype(e_.generate.dtype, device, *checkpoint))},
+              {"attribute", dtype_name(resolve_dtype(e_.attribute.dtype, device, *checkpoint))}}},
+            {"torch", torch_version()}};
+  }
+
   void clear() const {
     for (const char* part : {"generate", "grade", "pairs"}) fs::remove_all(folder_ / part);
     for (const char* part : {"experiment.json", "accuracy.json", "manifest.json", "report.html", "table.md",
@@ -291,7 +303,7 @@ class Run {
 RunResult run_experiment(const RunOptions& options, Progress& progress) {
   if (options.experiment.empty()) usage_error("run: EXPERIMENT.toml is missing");
   if (options.limit < 0) usage_error("--limit: 0 or more expected, {} found", options.limit);
-  Experiment experiment = read_experiment(options.experiment);
+  Experiment experiment = read_experiment(options.experiment, options.preset);
   resolve_device(options.device);
   // Every model is opened before the first question is asked: a damaged one should not be found out an hour
   // later.

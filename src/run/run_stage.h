@@ -23,6 +23,7 @@ struct RunOptions {
   std::filesystem::path experiment;
   std::filesystem::path out;
   int64_t limit = 0;
+  std::string preset;  // over the experiment's own
   std::string device = "auto";
   int64_t threads = 0;
   bool overwrite = false;

@@ -352,6 +352,9 @@ class BadInputs(harness.Case):
         ]:
             with self.subTest(command=command, row=text):
                 self.refused(1, parts, command, model, stdin=text)
+        late = self.refused(1, ["stdin:2"], "tokenize", model, stdin=b'{"text": "3"}\nbad\n')
+        self.assertIn("JSON", late)
+        self.assertEqual(harness.run("tokenize", model, stdin=b'{"text": "3"}\nbad\n').out, "", "nothing is written before all is read")
 
     def test_outputs_that_cannot_be_written(self):
         (self.dir / "file").write_bytes(b"")
