@@ -19,6 +19,7 @@ inline constexpr int kMaxValueDepth = 300;            // containers in container
 inline constexpr int kMaxSyntaxDepth = 400;           // nodes in nodes, also a chain of operators
 inline constexpr int kMaxCallDepth = 150;             // macros, callers, recursive loops and blocks
 inline constexpr size_t kMaxStackBytes = 3u << 20;    // of the thread that renders
+inline constexpr size_t kStackReserve = 192u << 10;   // left of it at every check, for what lies between two
 inline constexpr size_t kMaxIntegerBits = 1u << 16;   // of a whole number
 inline constexpr size_t kMaxIntegerDigits = 4300;     // CPython's bound for conversions to and from text
 inline constexpr size_t kMaxSourceBytes = 4u << 20;   // the template

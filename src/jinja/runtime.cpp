@@ -1,7 +1,9 @@
 #include "jinja/runtime.h"
 
+#include <pthread.h>
+
 #include <chrono>
-#include <cstdlib>
+#include <functional>
 
 namespace circuitdiff {
 
@@ -16,9 +18,33 @@ LocalTime local_time_now() {
 }
 
 namespace jinja {
+namespace {
 
-Runtime::Runtime(const Clock& time)
-    : clock(time), stack_base_(static_cast<const char*>(__builtin_frame_address(0))) {}
+// Lowest address of this thread's stack, null where the system does not say.
+const char* end_of_stack() {
+  static thread_local const char* const end = [] {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return static_cast<const char*>(nullptr);
+    void* low = nullptr;
+    size_t size = 0;
+    const bool known = pthread_attr_getstack(&attributes, &low, &size) == 0;
+    pthread_attr_destroy(&attributes);
+    return known ? static_cast<const char*>(low) : nullptr;
+  }();
+  return end;
+}
+
+}  // namespace
+
+// A rendering may use kMaxStackBytes, and of a small stack all but what one step between two checks takes.
+Runtime::Runtime(const Clock& time) : clock(time) {
+  const char* here = static_cast<const char*>(__builtin_frame_address(0));
+  stack_limit_ = here - kMaxStackBytes;
+  const char* end = end_of_stack();
+  if (end && std::less<>()(end, here) &&
+      here - end < static_cast<std::ptrdiff_t>(kMaxStackBytes + kStackReserve))
+    stack_limit_ = std::less<>()(end + kStackReserve, here) ? end + kStackReserve : here;
+}
 
 Runtime::~Runtime() {
   for (const auto& clear : clear_) clear();
@@ -26,8 +52,7 @@ Runtime::~Runtime() {
 
 void Runtime::check_stack() const {
   const char* here = static_cast<const char*>(__builtin_frame_address(0));
-  if (static_cast<size_t>(std::abs(stack_base_ - here)) > kMaxStackBytes)
-    raise("RecursionError", "the template recurses too deeply");
+  if (std::less<>()(here, stack_limit_)) raise("RecursionError", "the template recurses too deeply");
 }
 
 CallGuard::CallGuard(Runtime& rt) : rt_(rt) {

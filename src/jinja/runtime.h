@@ -31,7 +31,7 @@ class Runtime {
   Runtime& operator=(const Runtime&) = delete;
 
  private:
-  const char* stack_base_;
+  const char* stack_limit_;  // lowest address that a rendering may reach
   std::vector<std::function<void()>> clear_;
 };
 

@@ -1,5 +1,6 @@
 // Templates that would take all time, memory or stack end in one error, soon.
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <ctime>
 
@@ -151,6 +152,35 @@ TEST(HostileTemplates, RecursionIsBounded) {
             "rendered 2 bytes");
   EXPECT_EQ(failure("{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}").substr(0, 17),
             "chat_template:1: ");
+}
+
+// A thread of 512 KiB gets the same clear errors, sooner; what fits into it is rendered.
+TEST(HostileTemplates, SmallStacksAreNotOverrun) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "frames are several times as large under the sanitizer";
+#endif
+  static std::vector<std::string> messages;
+  pthread_attr_t attributes;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, 512 << 10), 0);
+  pthread_t thread{};
+  const auto body = [](void*) -> void* {
+    for (const std::string& source :
+         {std::string("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}"),
+          std::string("{% for x in [1] recursive %}{% if x %}{{ loop([x]) }}{% endif %}{% endfor %}"),
+          "{{ " + times(30, "(1 + ") + "1" + times(30, ")") + " }}"})
+      messages.push_back(failure(source));
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, &attributes, body, nullptr), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  ASSERT_EQ(messages.size(), 3u);
+  for (size_t i : {size_t{0}, size_t{1}})
+    EXPECT_TRUE(messages[i] == "chat_template:1: the template recurses too deeply" ||
+                messages[i] == "chat_template:1: maximum recursion depth exceeded")
+        << messages[i];
+  EXPECT_EQ(messages[2], "rendered 2 bytes");
 }
 
 TEST(HostileTemplates, SourceNestingIsBounded) {
