@@ -57,8 +57,9 @@ int64_t tokenize_stream(const Tokenizer& tokenizer, std::istream& in, std::ostre
     nlohmann::json result{{"ids", encoding.ids}};
     if (options.offsets) result["offsets"] = encoding.offsets;
     out << result.dump() << '\n';
-    if (!out) fail("the output cannot be written");
   }
+  out.flush();
+  if (!out) fail("the output cannot be written");
   return static_cast<int64_t>(texts.size());
 }
 
@@ -81,8 +82,9 @@ int64_t detokenize_stream(const Tokenizer& tokenizer, std::istream& in, std::ost
   });
   for (const auto& ids : rows) {
     out << nlohmann::json{{"text", tokenizer.decode(ids, options.skip_special)}}.dump() << '\n';
-    if (!out) fail("the output cannot be written");
   }
+  out.flush();
+  if (!out) fail("the output cannot be written");
   return static_cast<int64_t>(rows.size());
 }
 
