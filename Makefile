@@ -2,17 +2,19 @@
 #   make build    the release program at build/circuitdiff
 #   make demo     build, then the whole pipeline on the shipped checkpoints, ending with a report
 #   make test     build, then every test
+#   make models   build, then train the tiny family anew, into runs/models (SEEDS=1 2 3; minutes a seed)
 # Settings, given as `make build NAME=VALUE`:
 #   TORCH_ROOT    a folder with libtorch's include/ and lib/ instead of the torch wheel that setup fetches
 #   CUDA          ON, OFF or AUTO (default): link libtorch's CUDA half; ON makes setup fetch its libraries too
 #   JOBS          compile jobs at once (default: by processors and free memory)
 TORCH_ROOT ?=
 CUDA ?= AUTO
+SEEDS ?= 1
 JOBS ?= $(shell scripts/jobs.sh)
 
 configure = cmake --preset release --log-level=NOTICE -DCIRCUITDIFF_CUDA=$(CUDA) -DTORCH_ROOT="$(TORCH_ROOT)"
 
-.PHONY: build demo test setup clean
+.PHONY: build demo test models setup clean
 
 build: setup
 	$(configure)
@@ -24,6 +26,9 @@ demo: build
 test: build
 	cmake --build --preset release -j $(JOBS)
 	ctest --preset release -j $(JOBS)
+
+models: build
+	scripts/models.sh build/circuitdiff $(SEEDS)
 
 setup:
 	@TORCH_ROOT="$(TORCH_ROOT)" CIRCUITDIFF_CUDA="$(CUDA)" scripts/setup.sh

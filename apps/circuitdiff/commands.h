@@ -18,6 +18,7 @@ void setup_report(CLI::App& app, int& exit_code);
 void setup_verify(CLI::App& app, int& exit_code);
 void setup_exchange(CLI::App& app, int& exit_code);  // export, import
 void setup_accuracy(CLI::App& app, int& exit_code);
+void setup_train(CLI::App& app, int& exit_code);
 void setup_data(CLI::App& app, int& exit_code);
 
 }  // namespace circuitdiff

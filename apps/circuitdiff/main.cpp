@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   for (const auto setup :
        {setup_run, setup_generate, setup_grade, setup_select, setup_attribute, setup_compare, setup_report,
-        setup_accuracy, setup_exchange, setup_inspect, setup_score, setup_text, setup_data, setup_verify})
+        setup_accuracy, setup_exchange, setup_inspect, setup_score, setup_text, setup_train, setup_data, setup_verify})
     setup(app, exit_code);
   try {
     check_command(app, argc, argv);

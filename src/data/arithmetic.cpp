@@ -231,6 +231,7 @@ std::optional<ToldStory> read_arithmetic_story(std::string_view text) {
   if (!value) return std::nullopt;
 
   ToldStory out;
+  out.start = *value;
   out.smallest = INT64_MAX;
   bool compared = false;
   for (size_t i = 1; i + 1 < sentences.size(); ++i) {
@@ -250,6 +251,7 @@ std::optional<ToldStory> read_arithmetic_story(std::string_view text) {
     compared = told->operation == 'p' || told->operation == 't';
     value = apply(told->operation, *value, number);
     if (!value || *value < 1 || *value > 1'000'000) return std::nullopt;
+    out.told.push_back({told->operation, number});
     out.steps += compared ? 2 : 1;
     out.largest = std::max(out.largest, *value);
     out.smallest = std::min(out.smallest, *value);

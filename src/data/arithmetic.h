@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/random.h"
 
@@ -37,8 +38,15 @@ ArithmeticQuestion draw_arithmetic_question(Philox& random);
 
 // What a told story amounts to, read from its sentences alone; nullopt where a sentence is not of the
 // generator's kind, a division is not exact or the question does not fit the story.
+struct ToldStep {
+  char operation =
+      '+';  // + - * / change the number; p and t: another has so many more, so many times as many
+  int64_t operand = 0;
+};
 struct ToldStory {
   int64_t answer = 0, steps = 0;
+  int64_t start = 0;
+  std::vector<ToldStep> told;
   int64_t largest = 0, smallest = 0;  // of all results on the way, the start left out
 };
 std::optional<ToldStory> read_arithmetic_story(std::string_view text);

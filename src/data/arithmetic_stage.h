@@ -17,19 +17,28 @@ struct ArithmeticOptions {
   int64_t count = 1000;
   uint64_t seed = 0;
   std::filesystem::path out;
+  std::vector<std::filesystem::path> exclude;
+  bool answers = false;
+  double merge = 0.3, wrong = 0.1;
 };
 template <class V>
 void visit(V& v, ArithmeticOptions& o) {
   v(o.count, "count", "questions to write");
   v(o.seed, "seed", "of the generator");
   v(o.out, "out", "file to write; standard output where absent");
+  v(o.exclude, "exclude", "files of questions not to be drawn: what training must not see");
+  v(o.answers, "answers", "write a worked answer with each, as field completion");
+  v(o.merge, "merge", "with --answers: how often two steps are written as one");
+  v(o.wrong, "wrong", "with --answers: how many carry one wrong result");
 }
 
-// UsageError where the count is not in 1..10,000,000.
-std::vector<ArithmeticQuestion> arithmetic_questions(int64_t count, uint64_t seed, Progress& progress);
+// UsageError where the count is not in 1..10,000,000 or a share not in 0..1.
+std::vector<ArithmeticQuestion> arithmetic_questions(const ArithmeticOptions& options, Progress& progress);
 
-// {"id": "arith-SEED-NUMBER", "question", "answer", "level", "steps"}, one line without its newline.
-std::string arithmetic_line(const ArithmeticQuestion& question, uint64_t seed, int64_t number);
+// {"id": "arith-SEED-NUMBER", "question", "answer", "level", "steps"}, with answers also "completion"; one
+// line without its newline.
+std::string arithmetic_line(const ArithmeticQuestion& question, const ArithmeticOptions& options,
+                            int64_t number);
 
 // Writes options.out and returns {"count", "levels": [n, n, n], "steps": {"2": n, ...}}.
 json write_arithmetic(const ArithmeticOptions& options, Progress& progress);

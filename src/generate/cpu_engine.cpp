@@ -39,13 +39,11 @@ void activate(const std::string& name, T* gate, const T* up, int64_t n) {
 }  // namespace
 
 template <class T>
-CpuEngine<T>::CpuEngine(std::shared_ptr<const Checkpoint> checkpoint, at::ScalarType stored, int64_t threads,
-                        InstructionSet set)
-    : checkpoint_(std::move(checkpoint)),
+CpuEngine<T>::CpuEngine(const Weights& weights, int64_t threads, InstructionSet set)
+    : checkpoint_(weights.shared_checkpoint()),
       config_(checkpoint_->config()),
       team_(threads),
       kernels_(kernels<T>(set)) {
-  const Weights weights(checkpoint_, at::kCPU, stored, /*resident=*/false);
   embed_tokens_ = weights.embed_tokens();
   norm_ = vector_of({weights.norm()});
   lm_head_ = PackedMatrix({weights.lm_head()}, team_);

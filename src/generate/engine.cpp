@@ -27,4 +27,11 @@ std::unique_ptr<Engine> make_engine(const std::shared_ptr<const Checkpoint>& che
   return std::make_unique<CpuEngine<float>>(checkpoint, stored, threads);
 }
 
+std::unique_ptr<Engine> make_engine(const Weights& weights, int64_t threads) {
+  if (threads <= 0) threads = at::get_num_threads();
+  if (!weights.device().is_cpu()) return std::make_unique<TensorEngine>(Decoder(weights), threads);
+  if (weights.dtype() == at::kDouble) return std::make_unique<CpuEngine<double>>(weights, threads);
+  return std::make_unique<CpuEngine<float>>(weights, threads);
+}
+
 }  // namespace circuitdiff

@@ -50,5 +50,8 @@ int64_t free_memory(at::Device device);
 // bfloat16 rounds the weights to bfloat16 and computes in float32. threads: 0 for one a core.
 std::unique_ptr<Engine> make_engine(const std::shared_ptr<const Checkpoint>& checkpoint, at::Device device,
                                     at::ScalarType dtype, int64_t threads);
+// The same over weights in memory, on their device and in their dtype, as they are now: an engine of a model
+// in training answers with the weights of the moment it was made.
+std::unique_ptr<Engine> make_engine(const Weights& weights, int64_t threads);
 
 }  // namespace circuitdiff

@@ -33,9 +33,7 @@ std::vector<int64_t> slots_up_to(const StepRow& row) {
 
 }  // namespace
 
-TensorEngine::TensorEngine(std::shared_ptr<const Checkpoint> checkpoint, at::Device device,
-                           at::ScalarType dtype, int64_t threads)
-    : decoder_(std::move(checkpoint), device, dtype), team_(threads) {
+TensorEngine::TensorEngine(Decoder decoder, int64_t threads) : decoder_(std::move(decoder)), team_(threads) {
   keys_.resize(static_cast<size_t>(config().n_layers));
   values_.resize(keys_.size());
 }

@@ -12,7 +12,9 @@ namespace circuitdiff {
 class TensorEngine : public Engine {
  public:
   TensorEngine(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
-               int64_t threads);
+               int64_t threads)
+      : TensorEngine(Decoder(std::move(checkpoint), device, dtype), threads) {}
+  TensorEngine(Decoder decoder, int64_t threads);
 
   Tensor step(std::span<const StepRow> rows) override;
   int64_t page_bytes() const override;

@@ -27,15 +27,32 @@ at::ScalarType scalar_type(TensorType type) {
 Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
                  bool resident)
     : checkpoint_(std::move(checkpoint)), device_(device), dtype_(dtype) {
+  read_all([this](const std::string& name) { return read(name); }, resident);
+}
+
+Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, const std::map<std::string, Tensor>& tensors)
+    : checkpoint_(std::move(checkpoint)), device_(at::kCPU), dtype_(at::kFloat) {
+  const auto given = [&](const std::string& name) {
+    const auto it = tensors.find(name);
+    if (it == tensors.end()) fail("weights: the tensor {} is missing", name);
+    return it->second;
+  };
+  read_all(given, /*resident=*/true);
+  device_ = embed_tokens_.device();
+  dtype_ = embed_tokens_.scalar_type();
+}
+
+void Weights::read_all(const Reader& read, bool resident) {
   embed_tokens_ = read("model.embed_tokens.weight");
   norm_ = read("model.norm.weight");
   lm_head_ = checkpoint_->config().tied_head ? embed_tokens_ : read("lm_head.weight");
   if (resident)
-    for (int64_t l = 0; l < checkpoint_->config().n_layers; ++l) layers_.push_back(read_layer(l));
+    for (int64_t l = 0; l < checkpoint_->config().n_layers; ++l) layers_.push_back(read_layer(l, read));
 }
 
 LayerWeights Weights::layer(int64_t index) const {
-  return layers_.empty() ? read_layer(index) : layers_[static_cast<size_t>(index)];
+  if (!layers_.empty()) return layers_[static_cast<size_t>(index)];
+  return read_layer(index, [this](const std::string& name) { return read(name); });
 }
 
 Tensor Weights::read(const std::string& name) const {
@@ -47,7 +64,7 @@ Tensor Weights::read(const std::string& name) const {
   return mapped.to(device_, dtype_);
 }
 
-LayerWeights Weights::read_layer(int64_t index) const {
+LayerWeights Weights::read_layer(int64_t index, const Reader& read) const {
   const ModelConfig& config = checkpoint_->config();
   const std::string prefix = "model.layers." + std::to_string(index) + ".";
   const auto weight = [&](const char* name) { return read(prefix + name + ".weight"); };

@@ -5,7 +5,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
@@ -32,6 +35,9 @@ class Weights {
  public:
   Weights(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
           bool resident = true);
+  // Tensors by their checkpoint names in place of those of the files; they are shared, not copied, and agree
+  // in dtype and device. Error where one is missing.
+  Weights(std::shared_ptr<const Checkpoint> checkpoint, const std::map<std::string, Tensor>& tensors);
   LayerWeights layer(int64_t index) const;
   const Tensor& embed_tokens() const { return embed_tokens_; }  // [d_vocab, d_model]
   const Tensor& norm() const { return norm_; }                  // [d_model]
@@ -39,10 +45,13 @@ class Weights {
   at::Device device() const { return device_; }
   at::ScalarType dtype() const { return dtype_; }
   const Checkpoint& checkpoint() const { return *checkpoint_; }
+  const std::shared_ptr<const Checkpoint>& shared_checkpoint() const { return checkpoint_; }
 
  private:
+  using Reader = std::function<Tensor(const std::string&)>;
   Tensor read(const std::string& name) const;
-  LayerWeights read_layer(int64_t index) const;
+  LayerWeights read_layer(int64_t index, const Reader& read) const;
+  void read_all(const Reader& read, bool resident);
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   at::Device device_;

@@ -1,0 +1,46 @@
+// Sequences of a micro-batch laid row under row without padding, longest first, so that attention can take
+// runs of about equal length together. The last token of a sequence is only predicted and has no row.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/layers.h"
+
+namespace circuitdiff {
+
+// Tokens with the place where the answer begins.
+struct PackedSequence {
+  std::span<const int64_t> tokens;
+  int64_t prompt_len = 0;  // 1 <= prompt_len < tokens.size()
+  int64_t rows() const { return static_cast<int64_t>(tokens.size()) - 1; }
+  int64_t answer() const { return static_cast<int64_t>(tokens.size()) - prompt_len; }
+};
+
+// A run of sequences attended together, filled up to the longest of them.
+struct AttentionBucket {
+  int64_t begin = 0, rows = 0;        // of the packing
+  int64_t sequences = 0, length = 0;  // filled: [sequences, length]
+  Tensor gather;                      // [sequences * length] rows of the bucket; 0 where filled up
+  Tensor scatter;                     // [rows], where each row lies among the filled ones
+  Tensor filler;                      // [sequences * length, 1, 1] bool; undefined where nothing is filled up
+};
+
+struct PackedBatch {
+  int64_t rows = 0;
+  Tensor tokens;   // [rows]
+  RopeTable rope;  // [rows, 1, d_head / 2]
+  std::vector<AttentionBucket> buckets;
+  // Answer tokens of all sequences, in the order the sequences were given.
+  Tensor predicting;                  // [answers] the row whose logits predict it
+  Tensor targets;                     // [answers]
+  std::vector<int64_t> answer_begin;  // of each sequence, and one past the last
+};
+
+PackedBatch pack_sequences(const ModelConfig& config, std::span<const PackedSequence> sequences,
+                           const at::TensorOptions& compute);
+
+}  // namespace circuitdiff
