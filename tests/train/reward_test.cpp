@@ -61,7 +61,7 @@ TEST(EventFile, ScalarsAreTaggedFloats) {
   const std::string event = scalar_event(1.0, 300, {{"loss", 0.5}});
   const std::string expected = std::string("\x09\0\0\0\0\0\0\xF0\x3F", 9) +
                                "\x10\xAC\x02" +  // time 1.0, step 300
-                               std::string("\x2A\x0D\x0A\x0B\x0A\x04loss\x15\0\0\0\x3F", 20);
+                               std::string("\x2A\x0D\x0A\x0B\x0A\x04loss\x15\0\0\0\x3F", 15);
   EXPECT_EQ(event, expected);
 }
 

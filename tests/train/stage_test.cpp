@@ -173,6 +173,7 @@ TEST(TrainStage, DivergenceNamesStepBatchAndTheLastGoodCheckpoint) {
   r.options.steps = 50;
   r.options.checkpoint.every = 1;
   r.options.optimizer.lr = 1e30;
+  r.options.algorithm.minibatches = 1;
   const std::string message = message_of([&] { train(r, silent); });
   EXPECT_THAT(message, HasSubstr("seed 0, step 2: the gradient's length is"));
   EXPECT_THAT(message, HasSubstr("batch: \"q"));
