@@ -263,8 +263,10 @@ void Trainer::observe(nlohmann::ordered_json& line) {
     return every > 0 && (position_.step % every == 0 || position_.step == o_.steps);
   };
   if (due(o_.eval.every)) line["eval/accuracy"] = evaluate();
-  if (due(o_.probe.every) && in_.probe)
-    for (const auto& [name, value] : in_.probe(parameters_->weights()).items()) line[name] = value;
+  if (due(o_.probe.every) && in_.probe) {
+    const auto figures = in_.probe(parameters_->weights());  // items() of a temporary would outlive it
+    for (const auto& [name, value] : figures.items()) line[name] = value;
+  }
 }
 
 void Trainer::save() {
