@@ -87,7 +87,7 @@ AttributionSample sample_of(const Sequence& s, const std::vector<Cut>& cuts) {
 // Where angles hang on the length of the sequence, one forward cannot serve two cuts: each is a sample of its
 // own.
 bool cuts_need_own_forward(const ModelConfig& config, const std::vector<AttributionSample>& samples) {
-  if (config.rope.type != RopeType::dynamic) return false;
+  if (!config.rope.by_length()) return false;
   for (const AttributionSample& s : samples)
     for (const int64_t t : s.t_cut)
       if (s.prompt_len + t - 1 > config.rope.original_max_positions) return true;

@@ -152,7 +152,7 @@ class Engine {
       const Tensor x = pass.stream.to(type_);
       AttentionSaved saved;
       if (pass.attention.empty())
-        packed_attention_saved(config_, w, rope_, x, saved);
+        packed_attention_saved(config_, w, window, rope_, packing, x, saved);
       else
         std::swap(saved, pass.attention[static_cast<size_t>(l)]);
       const Tensor g_qkv = packed_attention_backward(config_, w, window, rope_, packing, x, saved, g);

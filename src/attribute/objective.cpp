@@ -36,7 +36,14 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
   for (int64_t begin = 0; begin < n_rows; begin += step) {
     const int64_t count = std::min(step, n_rows - begin);
     const Tensor t = target.narrow(0, begin, count);
-    Tensor logits = at::linear(h.narrow(0, begin, count), lm_head).to(wide);  // [count, d_vocab]
+    Tensor logits =
+        at::linear(h.narrow(0, begin, count).to(decoder.dtype()), lm_head).to(wide);  // [count, d_vocab]
+    Tensor slope;                                                                     // of the softcap
+    if (const double cap = config.final_softcap; cap > 0) {
+      logits.div_(cap).tanh_();
+      if (with_gradient) slope = (logits * logits).neg_().add_(1);
+      logits.mul_(cap);
+    }
     Tensor mean_logit;
     if (objective == Objective::logit)
       mean_logit = logits.mean(/*dim=*/-1, /*keepdim=*/true) - logits.gather(-1, t);
@@ -61,6 +68,7 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
     if (!with_gradient) continue;
     if (objective != Objective::entropy)
       gradient.scatter_add_(-1, t, at::full_like(t, -1, gradient.options()));
+    if (slope.defined()) gradient.mul_(slope);
     d_h.narrow(0, begin, count).copy_(gradient.to(decoder.dtype()).matmul(lm_head));
   }
   if (with_gradient) out.gradient = rms_norm_backward(x, inverse, norm, d_h);

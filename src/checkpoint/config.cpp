@@ -1,6 +1,7 @@
 #include "checkpoint/config.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "checkpoint/config_fields.h"
@@ -16,23 +17,30 @@ struct ClassDefaults {
   int64_t max_positions;
   int64_t n_kv_heads;  // 0: as n_heads
   int64_t d_head;      // 0: d_model / n_heads
+  double norm_eps;
 };
 
 ClassDefaults class_defaults(Architecture architecture) {
   switch (architecture) {
     case Architecture::llama:
-      return {"LlamaForCausalLM", 2048, 0, 0};
+      return {"LlamaForCausalLM", 2048, 0, 0, 1e-6};
     case Architecture::mistral:
-      return {"MistralForCausalLM", 131072, 8, 0};
+      return {"MistralForCausalLM", 131072, 8, 0, 1e-6};
     case Architecture::qwen2:
-      return {"Qwen2ForCausalLM", 32768, 32, 0};
+      return {"Qwen2ForCausalLM", 32768, 32, 0, 1e-6};
     case Architecture::qwen3:
-      return {"Qwen3ForCausalLM", 32768, 32, 128};
+      return {"Qwen3ForCausalLM", 32768, 32, 128, 1e-6};
+    case Architecture::phi3:
+      return {"Phi3ForCausalLM", 4096, 0, 0, 1e-5};
+    case Architecture::gemma2:
+      return {"Gemma2ForCausalLM", 8192, 4, 256, 1e-6};
+    case Architecture::olmo2:
+      return {"Olmo2ForCausalLM", 2048, 0, 0, 1e-5};
   }
   return {};
 }
 
-constexpr int64_t kDefaultWindow = 4096;         // mistral, qwen2, qwen3
+constexpr int64_t kDefaultWindow = 4096;         // mistral, qwen2, qwen3, gemma2
 constexpr int64_t kDefaultMaxWindowLayers = 28;  // qwen2, qwen3
 
 Architecture read_architecture(const ConfigFields& fields) {
@@ -61,12 +69,14 @@ void refuse_quantised(const ConfigFields& fields) {
   }
 }
 
-std::string read_activation(const ConfigFields& fields) {
-  const std::string found = fields.text("hidden_act", "silu");
+std::string read_activation(const ConfigFields& fields, Architecture architecture) {
+  const bool gemma = architecture == Architecture::gemma2;  // it does not look at hidden_act
+  const char* field = gemma ? "hidden_activation" : "hidden_act";
+  const std::string found = fields.text(field, gemma ? "gelu_pytorch_tanh" : "silu");
   if (found == "swish") return "silu";  // transformers' other name for it
   for (const char* known : {"silu", "gelu", "gelu_pytorch_tanh", "relu"})
     if (found == known) return found;
-  fail("{}: field \"hidden_act\": silu, gelu, gelu_pytorch_tanh or relu expected, {} found", fields.where(),
+  fail("{}: field \"{}\": silu, gelu, gelu_pytorch_tanh or relu expected, {} found", fields.where(), field,
        in_quotes(found));
 }
 
@@ -109,7 +119,8 @@ void read_biases(const ConfigFields& fields, ModelConfig& config) {
   const bool attention_bias = fields.flag("attention_bias", false);
   const bool mlp_bias = fields.flag("mlp_bias", false);
   const bool llama = config.architecture == Architecture::llama;
-  if (llama || config.architecture == Architecture::qwen3) {
+  if (llama || config.architecture == Architecture::qwen3 || config.architecture == Architecture::gemma2 ||
+      config.architecture == Architecture::olmo2) {
     config.qkv_bias = config.o_bias = attention_bias;
   } else {
     config.qkv_bias = config.architecture == Architecture::qwen2;
@@ -127,9 +138,16 @@ void read_biases(const ConfigFields& fields, ModelConfig& config) {
 int64_t read_window(const ConfigFields& fields, ModelConfig& config) {
   switch (config.architecture) {
     case Architecture::llama:
+    case Architecture::olmo2:
       if (fields.present("sliding_window"))
-        config.notes.push_back("sliding_window is ignored: llama has none");
+        config.notes.push_back(
+            fmt::format("sliding_window is ignored: {} has none", to_word(config.architecture)));
       return 0;
+    case Architecture::phi3:
+      return fields.present("sliding_window") ? fields.whole("sliding_window", 1, kMostPositions) : 0;
+    case Architecture::gemma2:
+      if (fields.written("sliding_window") && !fields.present("sliding_window")) return 0;
+      return fields.whole("sliding_window", 1, kMostPositions, kDefaultWindow);
     case Architecture::mistral:
       if (fields.written("sliding_window") && !fields.present("sliding_window")) return 0;
       if (!fields.present("sliding_window"))
@@ -156,7 +174,8 @@ void read_windows(const ConfigFields& fields, ModelConfig& config) {
   if (!fields.present("layer_types")) {
     const int64_t first =
         qwen ? fields.whole("max_window_layers", 0, kMostPositions, kDefaultMaxWindowLayers) : 0;
-    for (int64_t layer = first; layer < config.n_layers; ++layer)
+    const int64_t step = config.architecture == Architecture::gemma2 ? 2 : 1;  // every other layer, the first
+    for (int64_t layer = first; layer < config.n_layers; layer += step)
       config.sliding_window[static_cast<size_t>(layer)] = window;
     return;
   }
@@ -171,7 +190,8 @@ void read_windows(const ConfigFields& fields, ModelConfig& config) {
            fields.where(), layer, in_quotes(types[layer]));
     if (window == 0)
       fail("{}: field \"layer_types\": entry {}: sliding_attention, but {}", fields.where(), layer,
-           config.architecture == Architecture::llama ? "llama has no sliding window"
+           config.architecture == Architecture::llama   ? "llama has no sliding window"
+           : config.architecture == Architecture::olmo2 ? "olmo2 has no sliding window"
            : qwen && !fields.flag("use_sliding_window", false)
                ? "use_sliding_window is off, so there is no window"
                : "sliding_window is null");
@@ -181,6 +201,39 @@ void read_windows(const ConfigFields& fields, ModelConfig& config) {
       std::find(config.sliding_window.begin(), config.sliding_window.end(), 0) != config.sliding_window.end())
     config.notes.push_back(
         "layer_types is followed: some layers see everything (transformers' mistral slides in all)");
+}
+
+// A cap of scores or logits; null is none.
+double read_softcap(const ConfigFields& fields, const char* field, double otherwise) {
+  return fields.written(field) && !fields.present(field) ? 0.0 : fields.positive(field, otherwise);
+}
+
+// What sets phi3, gemma2 and olmo2 apart, beside fields that they share with others.
+void read_particulars(const ConfigFields& fields, ModelConfig& config) {
+  config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.d_head));
+  switch (config.architecture) {
+    case Architecture::phi3:
+      config.fused = true;
+      break;
+    case Architecture::gemma2:
+      if (fields.flag("use_bidirectional_attention", false))
+        fail("{}: field \"use_bidirectional_attention\": false expected, true found", fields.where());
+      config.norm_adds_one = config.output_norms = true;
+      config.embedding_scale = std::sqrt(static_cast<double>(config.d_model));
+      config.attention_scale = 1.0 / std::sqrt(fields.positive("query_pre_attn_scalar", 256.0));
+      config.attention_softcap = read_softcap(fields, "attn_logit_softcapping", 50.0);
+      config.final_softcap = read_softcap(fields, "final_logit_softcapping", 30.0);
+      break;
+    case Architecture::olmo2:
+      config.qk_norm = config.qk_norm_whole = config.output_norms = true;
+      config.input_norms = false;
+      break;
+    case Architecture::qwen3:
+      config.qk_norm = true;
+      break;
+    default:
+      break;
+  }
 }
 
 }  // namespace
@@ -201,16 +254,16 @@ ModelConfig read_config(const std::filesystem::path& folder) {
   config.max_positions = fields.whole("max_position_embeddings", 1, kMostPositions,
                                       class_defaults(config.architecture).max_positions);
   read_heads(fields, config);
-  config.norm_eps = fields.positive("rms_norm_eps", 1e-6);
+  config.norm_eps = fields.positive("rms_norm_eps", class_defaults(config.architecture).norm_eps);
   if (config.norm_eps > 1)
     fail("{}: field \"rms_norm_eps\": a number above 0 and at most 1 expected, {} found", fields.where(),
          config.norm_eps);
   read_rope(fields, config);
   read_biases(fields, config);
-  config.qk_norm = config.architecture == Architecture::qwen3;
-  config.tied_head = fields.flag("tie_word_embeddings", false);
+  read_particulars(fields, config);
+  config.tied_head = fields.flag("tie_word_embeddings", config.architecture == Architecture::gemma2);
   read_windows(fields, config);
-  config.activation = read_activation(fields);
+  config.activation = read_activation(fields, config.architecture);
   config.stored_dtype = fields.text("dtype", fields.text("torch_dtype", ""));
   config.eos_ids = fields.token_ids("eos_token_id");
   return config;

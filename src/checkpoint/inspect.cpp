@@ -23,7 +23,10 @@ ordered_json windows_json(const std::vector<int64_t>& windows) {
 ordered_json rope_json(const Rope& rope) {
   ordered_json out = {
       {"type", to_word(rope.type)}, {"theta", rope.theta}, {"theta_defaulted", rope.theta_defaulted}};
-  if (rope.type != RopeType::plain) out["factor"] = rope.factor;
+  if (rope.type == RopeType::longrope)
+    out["attention_factor"] = rope.attention_factor;
+  else if (rope.type != RopeType::plain)
+    out["factor"] = rope.factor;
   if (rope.type == RopeType::llama3) {
     out["low_freq_factor"] = rope.low_freq_factor;
     out["high_freq_factor"] = rope.high_freq_factor;
@@ -138,6 +141,8 @@ ordered_json inspect_json(const Checkpoint& checkpoint, const ordered_json& esti
       {"activation", c.activation},
       {"biases", {{"qkv", c.qkv_bias}, {"o", c.o_bias}, {"mlp", c.mlp_bias}}},
       {"qk_norm", c.qk_norm},
+      {"norms", {{"input", c.input_norms}, {"output", c.output_norms}}},
+      {"softcaps", {{"attention", c.attention_softcap}, {"final", c.final_softcap}}},
       {"tied_head", c.tied_head},
       {"rope", rope_json(c.rope)},
       {"sliding_window", windows_json(c.sliding_window)},
@@ -169,7 +174,14 @@ std::string inspect_text(const Checkpoint& checkpoint, const ordered_json& estim
   lines.add("heads", fmt::format("{} for queries, {} for keys and values, d_head {}", c.n_heads, c.n_kv_heads,
                                  c.d_head));
   lines.add("mlp", c.activation);
-  lines.add("norm", fmt::format("RMS, epsilon {}{}", c.norm_eps, c.qk_norm ? "; also of q and k" : ""));
+  lines.add("norm", fmt::format("RMS, epsilon {}{}{}", c.norm_eps,
+                                !c.output_norms  ? ""
+                                : !c.input_norms ? "; of what a branch adds, not of what it reads"
+                                                 : "; also of what a branch adds",
+                                c.qk_norm ? "; also of q and k" : ""));
+  if (c.attention_softcap > 0 || c.final_softcap > 0)
+    lines.add("softcap", fmt::format("{} of attention's scores, {} of the logits (0: none)",
+                                     c.attention_softcap, c.final_softcap));
   lines.add("biases", bias_text(j["biases"]));
   lines.add("head", c.tied_head ? "tied to the embedding" : "its own matrix");
   lines.add("rope", rope_text(j["rope"]));

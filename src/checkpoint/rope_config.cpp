@@ -1,11 +1,13 @@
 #include "checkpoint/rope_config.h"
 
+#include <cmath>
+
 #include "base/error.h"
 
 namespace circuitdiff {
 namespace {
 
-constexpr double kDefaultTheta = 10000.0;  // of all four classes in transformers
+constexpr double kDefaultTheta = 10000.0;  // of all these classes in transformers
 
 struct Spelling {
   std::string prefix;  // "rope_scaling." or "rope_parameters." or "rope_parameters.full_attention."
@@ -18,7 +20,8 @@ RopeType rope_type(const ConfigFields& fields, const std::string& prefix, bool m
   for (const char* key : {"rope_type", "type"}) {
     const std::string field = prefix + key;
     if (!fields.present(field)) continue;
-    const std::string found = fields.row().string(field);
+    std::string found = fields.row().string(field);
+    if (found == "su") found = "longrope";  // its first name
     if (!holder.empty() && type != found)
       fail("{}: field \"{}\": {} expected, as \"{}\" says, {} found", fields.where(), field, in_quotes(type),
            holder, in_quotes(found));
@@ -58,6 +61,48 @@ int64_t original_positions(const ConfigFields& fields, const std::string& prefix
   return found;
 }
 
+// Factors of every frequency, for sequences up to the original length and for longer ones.
+void read_longrope(const ConfigFields& fields, const std::string& prefix, const ModelConfig& config,
+                   Rope& rope) {
+  const auto factors = [&](const char* name) {
+    const std::string field = prefix + name;
+    if (!fields.present(field)) fail("{}: field \"{}\" is missing", fields.where(), field);
+    const json& list = fields.row().at(field);
+    std::vector<double> out;
+    if (list.is_array())
+      for (const json& v : list)
+        if (v.is_number() && std::isfinite(v.get<double>()) && v.get<double>() > 0)
+          out.push_back(v.get<double>());
+    if (!list.is_array() || out.size() != list.size() ||
+        static_cast<int64_t>(out.size()) != config.d_head / 2)
+      fail("{}: field \"{}\": {} numbers above 0 expected, one a pair of a head's entries", fields.where(),
+           field, config.d_head / 2);
+    return out;
+  };
+  rope.short_factor = factors("short_factor");
+  rope.long_factor = factors("long_factor");
+  double factor = 1.0;
+  const char* original = "original_max_position_embeddings";
+  const std::string inner = prefix + original;
+  if (fields.present(original) || fields.present(inner) || config.architecture == Architecture::phi3) {
+    rope.original_max_positions = fields.present(original) || !fields.present(inner)
+                                      ? fields.whole(original, 1, kMostPositions, 4096)
+                                      : fields.whole(inner, 1, kMostPositions);
+    factor = static_cast<double>(config.max_positions) / static_cast<double>(rope.original_max_positions);
+  } else {
+    rope.original_max_positions = config.max_positions;
+    factor = fields.positive(prefix + "factor", 1.0);
+  }
+  const double computed =
+      factor <= 1.0
+          ? 1.0
+          : std::sqrt(1.0 + std::log(factor) / std::log(static_cast<double>(rope.original_max_positions)));
+  rope.attention_factor = fields.positive(prefix + "attention_factor", computed);
+  if (!std::isfinite(rope.attention_factor))
+    fail("{}: field \"{}\": more than 1 expected, {} found", fields.where(), original,
+         rope.original_max_positions);
+}
+
 Spelling read_spelling(const ConfigFields& fields, std::string prefix, bool type_may_be_absent,
                        ModelConfig& config) {
   Spelling out;
@@ -67,7 +112,9 @@ Spelling read_spelling(const ConfigFields& fields, std::string prefix, bool type
   refuse_partial_rotation(fields, out.prefix + "partial_rotary_factor");
   out.has_theta = fields.present(out.prefix + "rope_theta");
   if (out.has_theta) rope.theta = fields.positive(out.prefix + "rope_theta");
-  if (rope.type != RopeType::plain) rope.factor = fields.positive(out.prefix + "factor");
+  if (rope.type == RopeType::longrope) read_longrope(fields, out.prefix, config, rope);
+  if (rope.type != RopeType::plain && rope.type != RopeType::longrope)
+    rope.factor = fields.positive(out.prefix + "factor");
   if (rope.type == RopeType::llama3) {
     rope.low_freq_factor = fields.positive(out.prefix + "low_freq_factor");
     rope.high_freq_factor = fields.positive(out.prefix + "high_freq_factor");
@@ -88,7 +135,8 @@ Spelling read_spelling(const ConfigFields& fields, std::string prefix, bool type
 bool same(const Rope& a, const Rope& b) {
   return a.type == b.type && a.theta == b.theta && a.factor == b.factor &&
          a.low_freq_factor == b.low_freq_factor && a.high_freq_factor == b.high_freq_factor &&
-         a.original_max_positions == b.original_max_positions;
+         a.original_max_positions == b.original_max_positions && a.short_factor == b.short_factor &&
+         a.long_factor == b.long_factor && a.attention_factor == b.attention_factor;
 }
 
 void check_object(const ConfigFields& fields, const std::string& field) {

@@ -1,5 +1,6 @@
 #include "generate/cpu_engine.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
@@ -60,12 +61,13 @@ CpuEngine<T>::CpuEngine(const Weights& weights, int64_t threads, InstructionSet 
     if (w.o_bias.defined()) layer.o_bias = vector_of({w.o_bias});
     if (w.gate_bias.defined()) layer.gate_up_bias = vector_of({w.gate_bias, w.up_bias});
     if (w.down_bias.defined()) layer.down_bias = vector_of({w.down_bias});
-    layer.input_norm = vector_of({w.input_layernorm});
-    layer.post_norm = vector_of({w.post_attention_layernorm});
-    if (config_.qk_norm) {
-      layer.q_norm = vector_of({w.q_norm});
-      layer.k_norm = vector_of({w.k_norm});
-    }
+    const auto norm_of = [&](const Tensor& t) { return t.defined() ? vector_of({t}) : Aligned<T>(); };
+    layer.input_norm = norm_of(w.input_layernorm);
+    layer.post_norm = norm_of(w.post_attention_layernorm);
+    layer.q_norm = norm_of(w.q_norm);
+    layer.k_norm = norm_of(w.k_norm);
+    layer.attention_output_norm = norm_of(w.attention_output_norm);
+    layer.mlp_output_norm = norm_of(w.mlp_output_norm);
     weight_bytes_ += layer.qkv.bytes() + layer.o.bytes() + layer.gate_up.bytes() + layer.down.bytes();
     layers_.push_back(std::move(layer));
   }
@@ -155,10 +157,11 @@ void CpuEngine<T>::make_room(std::span<const StepRow> rows) {
 template <class T>
 void CpuEngine<T>::embed(std::span<const StepRow> rows) {
   const int64_t d = config_.d_model;
+  const auto scale = static_cast<T>(config_.embedding_scale);
   const auto copy = [&](const auto* table) {
     for (size_t r = 0; r < rows.size(); ++r) {
       T* x = x_.get() + static_cast<int64_t>(r) * model_stride_;
-      for (int64_t i = 0; i < d; ++i) x[i] = static_cast<T>(table[rows[r].token * d + i]);
+      for (int64_t i = 0; i < d; ++i) x[i] = static_cast<T>(table[rows[r].token * d + i]) * scale;
     }
   };
   switch (embed_tokens_.scalar_type()) {
@@ -178,7 +181,7 @@ void CpuEngine<T>::set_angles(std::span<const StepRow> rows) {
   const int64_t half = config_.d_head / 2, d = config_.d_head;
   const auto options = at::TensorOptions().dtype(kTensorType<T>);
   const auto grows = [&](const StepRow& row) {
-    return config_.rope.type == RopeType::dynamic && row.rope_length > config_.rope.original_max_positions;
+    return config_.rope.by_length() && row.rope_length > config_.rope.original_max_positions;
   };
   int64_t longest = 0;
   for (const StepRow& row : rows) longest = std::max(longest, row.position + 1);
@@ -215,14 +218,37 @@ void CpuEngine<T>::rotate(T* head, int64_t row) const {
   }
 }
 
+// A copy where the model has no such norm.
+template <class T>
+void CpuEngine<T>::norm(const T* x, const Aligned<T>& weight, T* y, int64_t n) const {
+  if (weight)
+    kernels_.rms_norm(x, weight.get(), y, n, static_cast<T>(config_.norm_eps));
+  else if (x != y)
+    std::copy_n(x, n, y);
+}
+
+// The norms of q and k of one row ahead of the rotation. q: [n_heads + n_kv_heads, d_head], keys last.
+template <class T>
+void CpuEngine<T>::norm_heads(const Layer& layer, T* q) const {
+  const int64_t d = config_.d_head, width = config_.n_heads * d, kv_width = config_.n_kv_heads * d;
+  T* k = q + width;
+  const int64_t q_step = config_.qk_norm_whole ? width : d, k_step = config_.qk_norm_whole ? kv_width : d;
+  for (int64_t i = 0; i < width; i += q_step) norm(q + i, layer.q_norm, q + i, q_step);
+  for (int64_t i = 0; i < kv_width; i += k_step) norm(k + i, layer.k_norm, k + i, k_step);
+}
+
+template <class T>
+void CpuEngine<T>::add_to_stream(T* x, T* added, const Aligned<T>& output_norm) const {
+  norm(added, output_norm, added, config_.d_model);
+  for (int64_t i = 0; i < config_.d_model; ++i) x[i] += added[i];
+}
+
 template <class T>
 void CpuEngine<T>::attention(int64_t index, const Layer& layer, std::span<const StepRow> rows) {
   const auto n = static_cast<int64_t>(rows.size());
   const int64_t d = config_.d_head, kv_heads = config_.n_kv_heads, group = config_.n_heads / kv_heads;
-  const auto eps = static_cast<T>(config_.norm_eps);
   each_row(n, config_.d_model, [&](int64_t r) {
-    kernels_.rms_norm(x_.get() + r * model_stride_, layer.input_norm.get(), normed_.get() + r * model_stride_,
-                      config_.d_model, eps);
+    norm(x_.get() + r * model_stride_, layer.input_norm, normed_.get() + r * model_stride_, config_.d_model);
   });
   matmul(normed_.get(), model_stride_, n, layer.qkv, layer.qkv_bias.get(), qkv_.get(), qkv_stride_);
   const auto key_place = [&](int64_t kv) { return (index * kv_heads + kv) * kPage * (d + d_padded_); };
@@ -230,11 +256,8 @@ void CpuEngine<T>::attention(int64_t index, const Layer& layer, std::span<const 
     T* q = qkv_.get() + r * qkv_stride_;
     T* k = q + config_.n_heads * d;
     const T* v = k + kv_heads * d;
-    for (int64_t h = 0; h < config_.n_heads + kv_heads; ++h) {  // keys follow queries
-      const T* weight = h < config_.n_heads ? layer.q_norm.get() : layer.k_norm.get();
-      if (weight) kernels_.rms_norm(q + h * d, weight, q + h * d, d, eps);
-      rotate(q + h * d, r);
-    }
+    norm_heads(layer, q);
+    for (int64_t h = 0; h < config_.n_heads + kv_heads; ++h) rotate(q + h * d, r);  // keys follow queries
     const StepRow& row = rows[static_cast<size_t>(r)];
     T* page = pages_[static_cast<size_t>(row.pages[row.position / kPage])].get();
     const int64_t slot = row.position % kPage;
@@ -246,7 +269,7 @@ void CpuEngine<T>::attention(int64_t index, const Layer& layer, std::span<const 
   });
 
   const int64_t window = config_.sliding_window[static_cast<size_t>(index)];
-  const auto scale = static_cast<T>(1.0 / std::sqrt(static_cast<double>(d)));
+  const auto scale = static_cast<T>(config_.attention_scale);
   team_.run(n * kv_heads, [&](int64_t i, int64_t thread) {
     const int64_t r = i / kv_heads, kv = i % kv_heads;
     const StepRow& row = rows[static_cast<size_t>(r)];
@@ -262,6 +285,7 @@ void CpuEngine<T>::attention(int64_t index, const Layer& layer, std::span<const 
     args.first = window > 0 ? std::max<int64_t>(0, row.position - window + 1) : 0;
     args.last = row.position;
     args.scale = scale;
+    args.softcap = static_cast<T>(config_.attention_softcap);
     args.scores = scores_[static_cast<size_t>(thread)].get();
     args.out = mixed_.get() + r * mixed_stride_ + kv * group * d;
     kernels_.attend(args);
@@ -271,12 +295,10 @@ void CpuEngine<T>::attention(int64_t index, const Layer& layer, std::span<const 
 
 template <class T>
 void CpuEngine<T>::mlp(const Layer& layer, int64_t rows) {
-  const auto eps = static_cast<T>(config_.norm_eps);
   each_row(rows, 2 * config_.d_model, [&](int64_t r) {
     T* x = x_.get() + r * model_stride_;
-    const T* added = added_.get() + r * model_stride_;
-    for (int64_t i = 0; i < config_.d_model; ++i) x[i] += added[i];
-    kernels_.rms_norm(x, layer.post_norm.get(), normed_.get() + r * model_stride_, config_.d_model, eps);
+    add_to_stream(x, added_.get() + r * model_stride_, layer.attention_output_norm);
+    norm(x, layer.post_norm, normed_.get() + r * model_stride_, config_.d_model);
   });
   matmul(normed_.get(), model_stride_, rows, layer.gate_up, layer.gate_up_bias.get(), gate_up_.get(),
          gate_up_stride_);
@@ -290,9 +312,7 @@ void CpuEngine<T>::mlp(const Layer& layer, int64_t rows) {
   matmul(gate_up_.get(), gate_up_stride_, rows, layer.down, layer.down_bias.get(), added_.get(),
          model_stride_);
   each_row(rows, config_.d_model, [&](int64_t r) {
-    T* x = x_.get() + r * model_stride_;
-    const T* added = added_.get() + r * model_stride_;
-    for (int64_t i = 0; i < config_.d_model; ++i) x[i] += added[i];
+    add_to_stream(x_.get() + r * model_stride_, added_.get() + r * model_stride_, layer.mlp_output_norm);
   });
 }
 
@@ -308,7 +328,7 @@ Tensor CpuEngine<T>::head(std::span<const StepRow> rows) {
   Tensor logits = at::empty({wanted, stride}, at::TensorOptions().dtype(kTensorType<T>));
   if (wanted > 0)
     matmul(normed_.get(), model_stride_, wanted, lm_head_, nullptr, logits.template data_ptr<T>(), stride);
-  return logits.narrow(1, 0, config_.d_vocab);
+  return softcap(logits.narrow(1, 0, config_.d_vocab), config_.final_softcap);
 }
 
 template <class T>

@@ -29,7 +29,7 @@ class CpuEngine : public Engine {
   int64_t most_rows() const override;
   int64_t good_batch() const override { return 64; }
   bool shares_beginnings(int64_t prompt_length) const override {
-    return config_.rope.type != RopeType::dynamic || prompt_length <= config_.rope.original_max_positions;
+    return !config_.rope.by_length() || prompt_length <= config_.rope.original_max_positions;
   }
   ThreadTeam& team() override { return team_; }
 
@@ -37,7 +37,8 @@ class CpuEngine : public Engine {
   struct Layer {
     PackedMatrix qkv, o, gate_up, down;
     Aligned<T> qkv_bias, o_bias, gate_up_bias, down_bias;  // null where the model has none
-    Aligned<T> input_norm, post_norm, q_norm, k_norm;
+    // Null where the model has none.
+    Aligned<T> input_norm, post_norm, q_norm, k_norm, attention_output_norm, mlp_output_norm;
   };
 
   Aligned<T> vector_of(const std::vector<Tensor>& parts) const;
@@ -47,6 +48,9 @@ class CpuEngine : public Engine {
   void embed(std::span<const StepRow> rows);
   void set_angles(std::span<const StepRow> rows);
   void rotate(T* head, int64_t row) const;
+  void norm(const T* x, const Aligned<T>& weight, T* y, int64_t n) const;
+  void norm_heads(const Layer& layer, T* q) const;
+  void add_to_stream(T* x, T* added, const Aligned<T>& output_norm) const;
   void attention(int64_t index, const Layer& layer, std::span<const StepRow> rows);
   void mlp(const Layer& layer, int64_t rows);
   Tensor head(std::span<const StepRow> rows);

@@ -35,9 +35,9 @@ struct AttendArgs {
   const int32_t* ids = nullptr;              // those of this sequence, in order
   int64_t key_offset = 0, value_offset = 0;  // entries from a page's beginning
   int64_t first = 0, last = 0;
-  T scale = 0;
-  T* scores = nullptr;  // scratch, at least 4 * round_up(last + 1)
-  T* out = nullptr;     // [heads, d_head]
+  T scale = 0, softcap = 0;  // softcap c > 0: scores become c tanh(score / c)
+  T* scores = nullptr;       // scratch, at least 4 * round_up(last + 1)
+  T* out = nullptr;          // [heads, d_head]
 };
 
 template <class T>

@@ -301,6 +301,8 @@ void attend_heads(const AttendArgs<T>& a, int64_t head) {
   const int64_t begin = first_page * kPanel, end = (last_page + 1) * kPanel;
   for (int h = 0; h < kHeads; ++h) {
     T* s = a.scores + h * stride;
+    if (a.softcap > 0)
+      for (int64_t j = a.first; j <= a.last; ++j) s[j] = a.softcap * std::tanh(s[j] / a.softcap);
     for (int64_t j = begin; j < a.first; ++j) s[j] = -std::numeric_limits<T>::infinity();
     for (int64_t j = a.last + 1; j < end; ++j) s[j] = -std::numeric_limits<T>::infinity();
     T largest = s[a.first];

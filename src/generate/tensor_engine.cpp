@@ -18,7 +18,8 @@ namespace circuitdiff {
 namespace {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+  return at::linear(x.to(weight.scalar_type()), weight,
+                    bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
 }
 
 int64_t slot(const StepRow& row, int64_t position) {
@@ -59,8 +60,7 @@ RopeTable TensorEngine::angles(std::span<const StepRow> rows) {
   for (const StepRow& row : rows) {
     longest = std::max(longest, row.position + 1);
     positions.push_back(row.position);
-    grows = grows || (config().rope.type == RopeType::dynamic &&
-                      row.rope_length > config().rope.original_max_positions);
+    grows = grows || (config().rope.by_length() && row.rope_length > config().rope.original_max_positions);
   }
   if (grows) {  // every row its own base
     std::vector<Tensor> cos, sin;
@@ -137,8 +137,9 @@ Tensor TensorEngine::attend_single(int64_t layer, const Step& step, const Tensor
   };
   Tensor scores = q.reshape({n, kv_heads, group, d})
                       .matmul(gather(keys_[static_cast<size_t>(layer)]).transpose(2, 3))
-                      .mul_(1.0 / std::sqrt(static_cast<double>(d)));  // [single, n_kv_heads, group, longest]
+                      .mul_(config().attention_scale);  // [single, n_kv_heads, group, longest]
   if (scores.scalar_type() != at::kDouble) scores = scores.to(at::kFloat);
+  scores = softcap(scores, config().attention_softcap);
   const Tensor key = at::arange(longest, step.single_positions.options()).unsqueeze(0);
   Tensor seen = key <= step.single_positions;
   if (const int64_t window = decoder_.window(layer); window > 0)
@@ -156,8 +157,8 @@ Tensor TensorEngine::attention(int64_t layer, const LayerWeights& w, const Step&
   Tensor k = linear(h, w.k_proj, w.k_bias).view({1, n, config().n_kv_heads, d});
   const Tensor v = linear(h, w.v_proj, w.v_bias).view({n, config().n_kv_heads, d});
   if (config().qk_norm) {
-    q = rms_norm(q, w.q_norm, config().norm_eps);
-    k = rms_norm(k, w.k_norm, config().norm_eps);
+    q = head_norm(config(), q, w.q_norm);
+    k = head_norm(config(), k, w.k_norm);
   }
   q = apply_rope(q, step.rope).squeeze(0);  // [n, n_heads, d_head]
   Tensor& keys = keys_[static_cast<size_t>(layer)];
@@ -169,11 +170,11 @@ Tensor TensorEngine::attention(int64_t layer, const LayerWeights& w, const Step&
     mixed.index_copy_(0, step.single_rows, attend_single(layer, step, q.index_select(0, step.single_rows)));
   for (const Step::Chunk& chunk : step.chunks)
     mixed.narrow(0, chunk.begin, chunk.length)
-        .copy_(grouped_attention(q.narrow(0, chunk.begin, chunk.length).unsqueeze(0),
+        .copy_(grouped_attention(config(), q.narrow(0, chunk.begin, chunk.length).unsqueeze(0),
                                  keys.index_select(0, chunk.slots).unsqueeze(0),
                                  values.index_select(0, chunk.slots).unsqueeze(0), decoder_.window(layer))
                    .squeeze(0));
-  return linear(mixed, w.o_proj, w.o_bias);
+  return rms_norm(linear(mixed, w.o_proj, w.o_bias), w.attention_output_norm, config().norm_eps);
 }
 
 Tensor TensorEngine::step(std::span<const StepRow> rows) {

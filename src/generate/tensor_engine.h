@@ -24,7 +24,7 @@ class TensorEngine : public Engine {
   int64_t most_rows() const override { return 4096; }
   int64_t good_batch() const override { return 256; }
   bool shares_beginnings(int64_t prompt_length) const override {
-    return config().rope.type != RopeType::dynamic || prompt_length <= config().rope.original_max_positions;
+    return !config().rope.by_length() || prompt_length <= config().rope.original_max_positions;
   }
   ThreadTeam& team() override { return team_; }
 

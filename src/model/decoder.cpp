@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <torch/headeronly/version.h>
 
 #include "base/error.h"
@@ -64,7 +65,12 @@ Tensor Decoder::tokens(std::span<const int64_t> ids) const {
       .to(device());
 }
 
-Tensor Decoder::embed(const Tensor& tokens) const { return at::embedding(weights_.embed_tokens(), tokens); }
+Tensor Decoder::embed(const Tensor& tokens) const {
+  const Tensor rows = at::embedding(weights_.embed_tokens(), tokens);
+  if (config().embedding_scale == 1.0) return rows;
+  return rows *
+         at::scalar_tensor(config().embedding_scale, options());  // rounded to the dtype, as the model is
+}
 
 Tensor Decoder::final_stream(const Tensor& tokens, StreamTap* tap) const {
   StreamTap silent;

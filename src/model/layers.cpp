@@ -18,7 +18,8 @@ namespace circuitdiff {
 namespace {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+  return at::linear(x.to(weight.scalar_type()), weight,
+                    bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
 }
 
 bool is_low_precision(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
@@ -37,6 +38,9 @@ std::vector<double> inverse_frequencies(const ModelConfig& config, int64_t seque
   std::vector<double> out;
   for (int64_t i = 0; i < config.d_head / 2; ++i) {
     double f = std::pow(theta, -2.0 * static_cast<double>(i) / d);
+    if (rope.type == RopeType::longrope)
+      f /= (sequence_length > rope.original_max_positions ? rope.long_factor
+                                                          : rope.short_factor)[static_cast<size_t>(i)];
     if (rope.type == RopeType::linear) f /= rope.factor;
     if (rope.type == RopeType::llama3) {
       // Long wavelengths are stretched by `factor`, short ones kept, those between blended.
@@ -68,13 +72,21 @@ RopeTable rope_table(const ModelConfig& config, int64_t first, int64_t n, int64_
   for (int64_t p = 0; p < n; ++p)
     for (int64_t i = 0; i < config.d_head; ++i) {
       const double angle = static_cast<double>(first + p) * f[static_cast<size_t>(i % half)];
-      *c++ = std::cos(angle);
-      *s++ = std::sin(angle);
+      *c++ = std::cos(angle) * config.rope.attention_factor;
+      *s++ = std::sin(angle) * config.rope.attention_factor;
     }
   return {cos.to(options), sin.to(options)};
 }
 
+Tensor softcap(const Tensor& x, double cap) { return cap > 0 ? (x / cap).tanh() * cap : x; }
+
+Tensor head_norm(const ModelConfig& config, const Tensor& x, const Tensor& weight) {
+  if (!config.qk_norm_whole) return rms_norm(x, weight, config.norm_eps).to(x.scalar_type());
+  return rms_norm(x.flatten(-2), weight, config.norm_eps).to(x.scalar_type()).view_as(x);
+}
+
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
+  if (!weight.defined()) return x;
   const Tensor wide = is_low_precision(x.scalar_type()) ? x.to(at::kFloat) : x;
   const Tensor inverse = (wide * wide).mean(/*dim=*/-1, /*keepdim=*/true).add_(eps).rsqrt_();
   return (wide * inverse).to(weight.scalar_type()) * weight;
@@ -95,7 +107,8 @@ Tensor attention_mask(int64_t query_pos, int64_t key_pos, int64_t window, at::De
   return seen;
 }
 
-Tensor grouped_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t window) {
+Tensor grouped_attention(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
+                         int64_t window) {
   const int64_t batch = q.size(0), query_pos = q.size(1), n_heads = q.size(2), d_head = q.size(3);
   const int64_t key_pos = k.size(1), n_kv_heads = k.size(2);
   const int64_t group = n_heads / n_kv_heads;
@@ -105,8 +118,9 @@ Tensor grouped_attention(const Tensor& q, const Tensor& k, const Tensor& v, int6
                         .reshape({batch * n_kv_heads, group * query_pos, d_head});
   const Tensor kg = k.transpose(1, 2).reshape({batch * n_kv_heads, key_pos, d_head});
   const Tensor vg = v.transpose(1, 2).reshape({batch * n_kv_heads, key_pos, d_head});
-  Tensor scores = qg.bmm(kg.transpose(1, 2)).mul_(1.0 / std::sqrt(static_cast<double>(d_head)));
+  Tensor scores = qg.bmm(kg.transpose(1, 2)).mul_(config.attention_scale);
   if (is_low_precision(scores.scalar_type())) scores = scores.to(at::kFloat);
+  scores = softcap(scores, config.attention_softcap);
   const Tensor hidden = attention_mask(query_pos, key_pos, window, q.device()).logical_not_();
   scores = scores.view({batch * n_kv_heads, group, query_pos, key_pos})
                .masked_fill(hidden, -std::numeric_limits<double>::infinity())
@@ -129,11 +143,11 @@ Tensor attention(const ModelConfig& config, const LayerWeights& w, int64_t windo
   Tensor k = project(xk, w.k_proj, w.k_bias, config.n_kv_heads);  // [batch, pos, n_kv_heads, d_head]
   const Tensor v = project(xv, w.v_proj, w.v_bias, config.n_kv_heads);
   if (config.qk_norm) {
-    q = rms_norm(q, w.q_norm, config.norm_eps);
-    k = rms_norm(k, w.k_norm, config.norm_eps);
+    q = head_norm(config, q, w.q_norm);
+    k = head_norm(config, k, w.k_norm);
   }
-  const Tensor mixed = grouped_attention(apply_rope(q, rope), apply_rope(k, rope), v, window);
-  return linear(mixed, w.o_proj, w.o_bias);
+  const Tensor mixed = grouped_attention(config, apply_rope(q, rope), apply_rope(k, rope), v, window);
+  return rms_norm(linear(mixed, w.o_proj, w.o_bias), w.attention_output_norm, config.norm_eps);
 }
 
 Tensor mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x) {
@@ -150,12 +164,14 @@ Tensor mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x) {
     activated = at::relu(gate);
   else
     fail("activation \"{}\" is not known", config.activation);
-  return linear(activated * linear(normed, w.up_proj, w.up_bias), w.down_proj, w.down_bias);
+  return rms_norm(linear(activated * linear(normed, w.up_proj, w.up_bias), w.down_proj, w.down_bias),
+                  w.mlp_output_norm, config.norm_eps);
 }
 
 Tensor head(const ModelConfig& config, const Weights& w, const Tensor& x) {
-  const Tensor logits = at::linear(rms_norm(x, w.norm(), config.norm_eps), w.lm_head());
-  return is_low_precision(logits.scalar_type()) ? logits.to(at::kFloat) : logits;
+  Tensor logits = linear(rms_norm(x, w.norm(), config.norm_eps), w.lm_head(), Tensor());
+  if (is_low_precision(logits.scalar_type())) logits = logits.to(at::kFloat);
+  return softcap(logits, config.final_softcap);
 }
 
 }  // namespace circuitdiff

@@ -20,7 +20,7 @@ RopeTable rope_table(const ModelConfig& config, int64_t first, int64_t n, int64_
                      const at::TensorOptions& options);
 
 // x / sqrt(mean(x^2) + eps) * weight over the last axis, in the weight's dtype; statistics in float32 at
-// least.
+// least. Where the model has no such norm (weight undefined), x itself.
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps);
 
 // Rotates pairs (i, i + d_head/2) as transformers does. x: [batch, pos, n_heads, d_head] -> the same.
@@ -32,7 +32,15 @@ Tensor attention_mask(int64_t query_pos, int64_t key_pos, int64_t window, at::De
 
 // Causal softmax attention with grouped keys. q: [batch, query_pos, n_heads, d_head]; k, v: [batch, key_pos,
 // n_kv_heads, d_head] -> [batch, query_pos, n_heads * d_head]. K and V are never copied per query head.
-Tensor grouped_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t window);
+// Scale and softcap are the model's.
+Tensor grouped_attention(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
+                         int64_t window);
+
+// cap * tanh(x / cap); x itself where cap is 0.
+Tensor softcap(const Tensor& x, double cap);
+
+// The norm of q or k ahead of RoPE: of each head, or of all at once. x: [.., n_heads, d_head] -> the same.
+Tensor head_norm(const ModelConfig& config, const Tensor& x, const Tensor& weight);
 
 // What attention of one layer adds to the stream. xq, xk, xv: the stream as q, k and v read it, ahead of the
 // norm, [batch, pos, d_model] -> [batch, pos, d_model].

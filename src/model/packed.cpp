@@ -24,12 +24,14 @@ namespace {
 constexpr int64_t kScoreBytes = int64_t{64} << 20;
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+  return at::linear(x.to(weight.scalar_type()), weight,
+                    bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
 }
 
 at::ScalarType wide(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
 
 Tensor normed(const Tensor& x, const Tensor& inverse, const Tensor& weight) {
+  if (!weight.defined()) return x;
   return (x * inverse).to(weight.scalar_type()) * weight;
 }
 
@@ -48,11 +50,18 @@ Tensor ungroup_heads(const Tensor& t, int64_t n) {
   return t.view({kv_heads, group, n, d}).permute({2, 0, 1, 3}).reshape({n, kv_heads * group, d});
 }
 
-// Softmax over seen keys. q: [kv, group * n, d], k: [kv, n, d] -> [kv, group * n, n], float32 at least.
-Tensor attention_weights(const Tensor& q, const Tensor& k, int64_t window, double scale) {
+// Softmax over seen keys. q: [kv, group * n, d], k: [kv, n, d] -> [kv, group * n, n], float32 at least. Where
+// scores have a softcap, `slope` takes its derivative, of the same shape.
+Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tensor& k, int64_t window,
+                         Tensor* slope = nullptr) {
   const int64_t kv_heads = q.size(0), n = k.size(1), group = q.size(1) / n;
   Tensor scores = q.bmm(k.transpose(1, 2));
-  scores = scores.to(wide(scores.scalar_type())).mul_(scale);
+  scores = scores.to(wide(scores.scalar_type())).mul_(config.attention_scale);
+  if (const double cap = config.attention_softcap; cap > 0) {
+    scores.div_(cap).tanh_();
+    if (slope) *slope = (scores * scores).neg_().add_(1);
+    scores.mul_(cap);
+  }
   scores.view({kv_heads, group, n, n})
       .masked_fill_(attention_mask(n, n, window, q.device()).logical_not_(),
                     -std::numeric_limits<double>::infinity());
@@ -101,6 +110,7 @@ Tensor inverse_rms(const Tensor& x, double eps) {
 }
 
 Tensor rms_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad) {
+  if (!weight.defined()) return grad.to(x.scalar_type());
   // y = x r w, r = (mean x^2 + eps)^-1/2:  dx = r (w dy) - x r^3 mean(x w dy)
   Tensor g = grad.to(x.scalar_type()) * weight;
   const Tensor along = (g * x).mean(/*dim=*/-1, /*keepdim=*/true).mul_(inverse).mul_(inverse);
@@ -111,8 +121,7 @@ RopeTable packed_rope(const ModelConfig& config, const Packing& packing, const a
   std::vector<Tensor> cos, sin;
   int64_t longest = 0;
   for (const Segment& s : packing.sequences) longest = std::max(longest, s.length);
-  const bool by_length =
-      config.rope.type == RopeType::dynamic;  // the angles depend on the sequence's own length
+  const bool by_length = config.rope.by_length();  // the angles depend on the sequence's own length
   RopeTable table = rope_table(config, 0, longest, longest, options);
   for (const Segment& s : packing.sequences) {
     if (by_length) table = rope_table(config, 0, s.length, s.length, options);
@@ -122,8 +131,21 @@ RopeTable packed_rope(const ModelConfig& config, const Packing& packing, const a
   return {at::cat(cos, /*dim=*/0), at::cat(sin, /*dim=*/0)};
 }
 
-void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, const RopeTable& rope,
-                            const Tensor& x, AttentionSaved& saved) {
+namespace {
+
+// Gradient ahead of the norm of what a branch adds, from that behind it.
+Tensor through_output_norm(const ModelConfig& config, const Packing& packing, const Tensor& output,
+                           const Tensor& weight, const Tensor& grad) {
+  if (!weight.defined()) return grad;
+  std::vector<Tensor> parts;
+  for (const PrefixSegment& p : packing.prefixes) parts.push_back(prefix_rows(packing, p, output));
+  const Tensor y = at::cat(parts).to(wide(output.scalar_type()));
+  return rms_norm_backward(y, inverse_rms(y, config.norm_eps), weight, grad);
+}
+
+// q, k and v as attention takes them.
+void project(const ModelConfig& config, const LayerWeights& w, const RopeTable& rope, const Tensor& x,
+             AttentionSaved& saved) {
   const int64_t n_rows = x.size(0), d_head = config.d_head;
   saved.inverse = inverse_rms(x, config.norm_eps);
   const Tensor h = normed(x, saved.inverse, w.input_layernorm);
@@ -133,11 +155,22 @@ void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, co
   if (config.qk_norm) {
     saved.q_raw = q;
     saved.k_raw = k;
-    q = rms_norm(q, w.q_norm, config.norm_eps);
-    k = rms_norm(k, w.k_norm, config.norm_eps);
+    q = head_norm(config, q, w.q_norm);
+    k = head_norm(config, k, w.k_norm);
   }
   saved.q = rotate(q, rope.cos, rope.sin, /*inverse=*/false);
   saved.k = rotate(k, rope.cos, rope.sin, /*inverse=*/false);
+}
+
+}  // namespace
+
+void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                            const RopeTable& rope, const Packing& packing, const Tensor& x,
+                            AttentionSaved& saved) {
+  if (w.attention_output_norm.defined())
+    packed_attention(config, w, window, rope, packing, x, &saved);
+  else
+    project(config, w, rope, x, saved);
 }
 
 Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
@@ -145,9 +178,8 @@ Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_
                         AttentionSaved* saved) {
   AttentionSaved own;
   AttentionSaved& s = saved ? *saved : own;
-  packed_attention_saved(config, w, rope, x, s);
+  project(config, w, rope, x, s);
   const int64_t n_rows = x.size(0), group = config.n_heads / config.n_kv_heads;
-  const double scale = 1.0 / std::sqrt(static_cast<double>(config.d_head));
   Tensor mixed = at::empty({n_rows, config.n_heads, config.d_head}, s.q.options());
   for (const Segment& segment : packing.sequences) {
     const int64_t step = kv_heads_at_once(config.n_kv_heads, group, segment.length);
@@ -156,13 +188,16 @@ Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_
       const Tensor q = group_heads(rows(s.q, segment).narrow(1, kv * group, count * group), count);
       const Tensor k = rows(s.k, segment).narrow(1, kv, count).transpose(0, 1);
       const Tensor v = rows(s.v, segment).narrow(1, kv, count).transpose(0, 1);
-      const Tensor p = attention_weights(q, k, window, scale).to(v.scalar_type());
+      const Tensor p = attention_weights(config, q, k, window).to(v.scalar_type());
       rows(mixed, segment)
           .narrow(1, kv * group, count * group)
           .copy_(ungroup_heads(p.bmm(v), segment.length));
     }
   }
-  return linear(mixed.view({n_rows, config.n_heads * config.d_head}), w.o_proj, w.o_bias);
+  Tensor output = linear(mixed.view({n_rows, config.n_heads * config.d_head}), w.o_proj, w.o_bias);
+  if (!w.attention_output_norm.defined()) return output;
+  s.output = output;
+  return rms_norm(output, w.attention_output_norm, config.norm_eps);
 }
 
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
@@ -170,9 +205,9 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
                                  const AttentionSaved& saved, const Tensor& grad) {
   const int64_t n_rows = packing.gradient_rows(), d_head = config.d_head;
   const int64_t group = config.n_heads / config.n_kv_heads;
-  const double scale = 1.0 / std::sqrt(static_cast<double>(d_head));
   const at::ScalarType type = w.o_proj.scalar_type();
-  const Tensor d_mixed = grad.to(type).matmul(w.o_proj).view({n_rows, config.n_heads, d_head});
+  const Tensor d_output = through_output_norm(config, packing, saved.output, w.attention_output_norm, grad);
+  const Tensor d_mixed = d_output.to(type).matmul(w.o_proj).view({n_rows, config.n_heads, d_head});
   Tensor dq = at::empty({n_rows, config.n_heads, d_head}, d_mixed.options());
   Tensor dk = at::empty({n_rows, config.n_kv_heads, d_head}, d_mixed.options());
   Tensor dv = at::empty_like(dk);
@@ -187,13 +222,14 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
       const Tensor qs = group_heads(query_heads(prefix_rows(packing, p, saved.q)), count);
       const Tensor ks = key_heads(prefix_rows(packing, p, saved.k));
       const Tensor vs = key_heads(prefix_rows(packing, p, saved.v));
-      const Tensor weights = attention_weights(qs, ks, window, scale);     // [kv, group * n, n]
-      const Tensor d_out = group_heads(query_heads(own(d_mixed)), count);  // [kv, group * n, d_head]
+      Tensor slope;
+      const Tensor weights = attention_weights(config, qs, ks, window, &slope);  // [kv, group * n, n]
+      const Tensor d_out = group_heads(query_heads(own(d_mixed)), count);        // [kv, group * n, d_head]
       const Tensor d_weights = d_out.bmm(vs.transpose(1, 2)).to(weights.scalar_type());
-      const Tensor d_scores =
-          at::_softmax_backward_data(d_weights, weights, /*dim=*/-1, weights.scalar_type())
-              .mul_(scale)
-              .to(type);
+      Tensor d_scores = at::_softmax_backward_data(d_weights, weights, /*dim=*/-1, weights.scalar_type())
+                            .mul_(config.attention_scale);
+      if (slope.defined()) d_scores.mul_(slope);
+      d_scores = d_scores.to(type);
       key_heads(own(dv)).copy_(weights.to(type).transpose(1, 2).bmm(d_out));
       query_heads(own(dq)).copy_(ungroup_heads(d_scores.bmm(ks), n));
       key_heads(own(dk)).copy_(d_scores.transpose(1, 2).bmm(qs));
@@ -216,8 +252,10 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
   dk = rotate(dk, cos, sin, /*inverse=*/true);
   if (config.qk_norm) {
     const auto through_norm = [&](const std::vector<Tensor>& raw, const Tensor& weight, const Tensor& g) {
-      const Tensor r = at::cat(raw).to(wide(type));
-      return rms_norm_backward(r, inverse_rms(r, config.norm_eps), weight, g).to(type);
+      Tensor r = at::cat(raw).to(wide(type));
+      if (config.qk_norm_whole) r = r.flatten(-2);
+      const Tensor d = rms_norm_backward(r, inverse_rms(r, config.norm_eps), weight, g.view_as(r));
+      return d.to(type).view_as(g);
     };
     dq = through_norm(raw_q, w.q_norm, dq);
     dk = through_norm(raw_k, w.k_norm, dk);
@@ -239,18 +277,23 @@ void packed_mlp_saved(const ModelConfig& config, const LayerWeights& w, const Te
   const Tensor h = normed(x, saved.inverse, w.post_attention_layernorm);
   saved.gate = linear(h, w.gate_proj, w.gate_bias);
   saved.up = linear(h, w.up_proj, w.up_bias);
+  if (w.mlp_output_norm.defined())
+    saved.output = linear(activate(config.activation, saved.gate).mul_(saved.up), w.down_proj, w.down_bias);
 }
 
 Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved) {
   MlpSaved own;
   MlpSaved& s = saved ? *saved : own;
   packed_mlp_saved(config, w, x, s);
+  if (w.mlp_output_norm.defined()) return rms_norm(s.output, w.mlp_output_norm, config.norm_eps);
   return linear(activate(config.activation, s.gate).mul_(s.up), w.down_proj, w.down_bias);
 }
 
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
                            const Tensor& x, const MlpSaved& saved, const Tensor& grad) {
-  const Tensor d_product = grad.to(w.down_proj.scalar_type()).matmul(w.down_proj);  // [gradient_rows, d_mlp]
+  const Tensor d_output = through_output_norm(config, packing, saved.output, w.mlp_output_norm, grad);
+  const Tensor d_product =
+      d_output.to(w.down_proj.scalar_type()).matmul(w.down_proj);  // [gradient_rows, d_mlp]
   Tensor d_gate = at::empty_like(d_product), d_up = at::empty_like(d_product);
   std::vector<Tensor> xs, inverses;
   for (const PrefixSegment& p : packing.prefixes) {

@@ -34,10 +34,12 @@ struct AttentionSaved {
   Tensor inverse;       // [rows, 1], 1 / rms of the stream
   Tensor q, k, v;       // after RoPE: [rows, n_heads | n_kv_heads, d_head]
   Tensor q_raw, k_raw;  // ahead of q_norm / k_norm; undefined where the model has none
+  Tensor output;        // [rows, d_model], ahead of its norm; undefined where the model has none
 };
 struct MlpSaved {
   Tensor inverse;   // [rows, 1]
   Tensor gate, up;  // [rows, d_mlp]
+  Tensor output;    // [rows, d_model], ahead of its norm; undefined where the model has none
 };
 
 // Rows of cos and sin for a packing, [rows, d_head].
@@ -47,9 +49,11 @@ RopeTable packed_rope(const ModelConfig& config, const Packing& packing, const a
 Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
                         const RopeTable& rope, const Packing& packing, const Tensor& x,
                         AttentionSaved* saved);
-// Only what backward needs, without attention itself and its output projection: for recomputing.
-void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, const RopeTable& rope,
-                            const Tensor& x, AttentionSaved& saved);
+// Only what backward needs, for recomputing: without attention itself and its output projection, unless that
+// has a norm.
+void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                            const RopeTable& rope, const Packing& packing, const Tensor& x,
+                            AttentionSaved& saved);
 // Gradients at the three branch inputs, from that at attention's output. grad: [gradient_rows, d_model] ->
 // [3, gradient_rows, d_model] for q, k, v, in the stream's dtype.
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
@@ -63,7 +67,7 @@ Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, con
                            const Tensor& x, const MlpSaved& saved, const Tensor& grad);
 
 // Input gradient of rms_norm: x [rows, d], inverse [rows, 1], grad [rows, d] (of the output) -> [rows, d] in
-// x's dtype.
+// x's dtype. Without a norm (weight undefined), grad in x's dtype.
 Tensor rms_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad);
 // 1 / sqrt(mean(x^2) + eps), [rows, 1]
 Tensor inverse_rms(const Tensor& x, double eps);

@@ -1,5 +1,6 @@
 #include "model/weights.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 
 #include "base/error.h"
@@ -44,7 +45,7 @@ Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, const std::map<st
 
 void Weights::read_all(const Reader& read, bool resident) {
   embed_tokens_ = read("model.embed_tokens.weight");
-  norm_ = read("model.norm.weight");
+  norm_ = read_norm("model.norm.weight", read);
   lm_head_ = checkpoint_->config().tied_head ? embed_tokens_ : read("lm_head.weight");
   if (resident)
     for (int64_t l = 0; l < checkpoint_->config().n_layers; ++l) layers_.push_back(read_layer(l, read));
@@ -64,6 +65,13 @@ Tensor Weights::read(const std::string& name) const {
   return mapped.to(device_, dtype_);
 }
 
+// Where the factor is 1 + weight, it is kept in float32 at least: 16 bits would round the weight away.
+Tensor Weights::read_norm(const std::string& name, const Reader& read) const {
+  const Tensor weight = read(name);
+  if (!checkpoint_->config().norm_adds_one) return weight;
+  return weight.to(weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat) + 1;
+}
+
 LayerWeights Weights::read_layer(int64_t index, const Reader& read) const {
   const ModelConfig& config = checkpoint_->config();
   const std::string prefix = "model.layers." + std::to_string(index) + ".";
@@ -71,27 +79,42 @@ LayerWeights Weights::read_layer(int64_t index, const Reader& read) const {
   const auto bias = [&](bool present, const char* name) {
     return present ? read(prefix + name + ".bias") : Tensor();
   };
+  const auto norm = [&](bool present, const char* name) {
+    return present ? read_norm(prefix + name + ".weight", read) : Tensor();
+  };
+  // Rows begin .. begin + count of a matrix or bias; undefined stays so.
+  const auto part = [](const Tensor& t, int64_t begin, int64_t count) {
+    return t.defined() ? t.narrow(0, begin, count) : t;
+  };
   LayerWeights w;
-  w.input_layernorm = weight("input_layernorm");
-  w.q_proj = weight("self_attn.q_proj");
-  w.k_proj = weight("self_attn.k_proj");
-  w.v_proj = weight("self_attn.v_proj");
-  w.q_bias = bias(config.qkv_bias, "self_attn.q_proj");
-  w.k_bias = bias(config.qkv_bias, "self_attn.k_proj");
-  w.v_bias = bias(config.qkv_bias, "self_attn.v_proj");
-  if (config.qk_norm) {
-    w.q_norm = weight("self_attn.q_norm");
-    w.k_norm = weight("self_attn.k_norm");
+  w.input_layernorm = norm(config.input_norms, "input_layernorm");
+  if (config.fused) {
+    const int64_t d_q = config.n_heads * config.d_head, d_kv = config.n_kv_heads * config.d_head;
+    const Tensor qkv = weight("self_attn.qkv_proj"), qkv_bias = bias(config.qkv_bias, "self_attn.qkv_proj");
+    const Tensor both = weight("mlp.gate_up_proj"), both_bias = bias(config.mlp_bias, "mlp.gate_up_proj");
+    w.q_proj = part(qkv, 0, d_q), w.q_bias = part(qkv_bias, 0, d_q);
+    w.k_proj = part(qkv, d_q, d_kv), w.k_bias = part(qkv_bias, d_q, d_kv);
+    w.v_proj = part(qkv, d_q + d_kv, d_kv), w.v_bias = part(qkv_bias, d_q + d_kv, d_kv);
+    w.gate_proj = part(both, 0, config.d_mlp), w.gate_bias = part(both_bias, 0, config.d_mlp);
+    w.up_proj = part(both, config.d_mlp, config.d_mlp),
+    w.up_bias = part(both_bias, config.d_mlp, config.d_mlp);
+  } else {
+    w.q_proj = weight("self_attn.q_proj"), w.q_bias = bias(config.qkv_bias, "self_attn.q_proj");
+    w.k_proj = weight("self_attn.k_proj"), w.k_bias = bias(config.qkv_bias, "self_attn.k_proj");
+    w.v_proj = weight("self_attn.v_proj"), w.v_bias = bias(config.qkv_bias, "self_attn.v_proj");
+    w.gate_proj = weight("mlp.gate_proj"), w.gate_bias = bias(config.mlp_bias, "mlp.gate_proj");
+    w.up_proj = weight("mlp.up_proj"), w.up_bias = bias(config.mlp_bias, "mlp.up_proj");
   }
-  w.o_proj = weight("self_attn.o_proj");
-  w.o_bias = bias(config.o_bias, "self_attn.o_proj");
-  w.post_attention_layernorm = weight("post_attention_layernorm");
-  w.gate_proj = weight("mlp.gate_proj");
-  w.up_proj = weight("mlp.up_proj");
-  w.gate_bias = bias(config.mlp_bias, "mlp.gate_proj");
-  w.up_bias = bias(config.mlp_bias, "mlp.up_proj");
-  w.down_proj = weight("mlp.down_proj");
-  w.down_bias = bias(config.mlp_bias, "mlp.down_proj");
+  w.q_norm = norm(config.qk_norm, "self_attn.q_norm");
+  w.k_norm = norm(config.qk_norm, "self_attn.k_norm");
+  w.o_proj = weight("self_attn.o_proj"), w.o_bias = bias(config.o_bias, "self_attn.o_proj");
+  w.down_proj = weight("mlp.down_proj"), w.down_bias = bias(config.mlp_bias, "mlp.down_proj");
+  // The same name stands for the norm ahead of the MLP where outputs are not normalised, else for
+  // attention's.
+  w.attention_output_norm = norm(config.output_norms, "post_attention_layernorm");
+  w.mlp_output_norm = norm(config.output_norms, "post_feedforward_layernorm");
+  w.post_attention_layernorm = norm(
+      config.input_norms, config.output_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm");
   return w;
 }
 

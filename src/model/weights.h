@@ -17,18 +17,19 @@ namespace circuitdiff {
 
 using at::Tensor;
 
-// One layer under the checkpoint's own names. Biases and q/k norms are undefined tensors where the model has
-// none.
+// One layer under llama's names, whatever the checkpoint calls them: fused matrices are taken apart, and a
+// norm's weight is the factor that it multiplies by. Biases and norms that the model lacks are undefined.
 struct LayerWeights {
-  Tensor input_layernorm;         // [d_model]
+  Tensor input_layernorm;         // of what attention reads, [d_model]
   Tensor q_proj, k_proj, v_proj;  // [n_heads * d_head, d_model], [n_kv_heads * d_head, d_model] twice
   Tensor q_bias, k_bias, v_bias;
-  Tensor q_norm, k_norm;            // [d_head]
+  Tensor q_norm, k_norm;            // [d_head], or [n_heads * d_head] and [n_kv_heads * d_head]
   Tensor o_proj, o_bias;            // [d_model, n_heads * d_head], [d_model]
-  Tensor post_attention_layernorm;  // [d_model]
+  Tensor post_attention_layernorm;  // of what the MLP reads, [d_model]
   Tensor gate_proj, up_proj;        // [d_mlp, d_model]
   Tensor gate_bias, up_bias;
-  Tensor down_proj, down_bias;  // [d_model, d_mlp], [d_model]
+  Tensor down_proj, down_bias;                    // [d_model, d_mlp], [d_model]
+  Tensor attention_output_norm, mlp_output_norm;  // of what attention and MLP add, [d_model]
 };
 
 class Weights {
@@ -40,7 +41,7 @@ class Weights {
   Weights(std::shared_ptr<const Checkpoint> checkpoint, const std::map<std::string, Tensor>& tensors);
   LayerWeights layer(int64_t index) const;
   const Tensor& embed_tokens() const { return embed_tokens_; }  // [d_vocab, d_model]
-  const Tensor& norm() const { return norm_; }                  // [d_model]
+  const Tensor& norm() const { return norm_; }                  // [d_model], the factor
   const Tensor& lm_head() const { return lm_head_; }  // [d_vocab, d_model]; the same tensor where tied
   at::Device device() const { return device_; }
   at::ScalarType dtype() const { return dtype_; }
@@ -50,6 +51,7 @@ class Weights {
  private:
   using Reader = std::function<Tensor(const std::string&)>;
   Tensor read(const std::string& name) const;
+  Tensor read_norm(const std::string& name, const Reader& read) const;
   LayerWeights read_layer(int64_t index, const Reader& read) const;
   void read_all(const Reader& read, bool resident);
 

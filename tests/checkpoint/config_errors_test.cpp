@@ -50,7 +50,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadText{"bomb", "{\"a\":" + std::string(1'000'000, '['), "nested deeper than 256"},
                     BadText{"binary", std::string("\x80\x02}q\x00.", 6), "not valid JSON"},
                     BadText{"empty_object", "{}",
-                            "field \"model_type\" is missing (llama, mistral, qwen2 or qwen3 expected)"}),
+                            "field \"model_type\" is missing (llama, mistral, qwen2, qwen3, phi3, gemma2 or "
+                            "olmo2 expected)"}),
     test::kByName);
 
 struct BadField {
@@ -97,20 +98,19 @@ json llama3(const json& changes) {
 INSTANTIATE_TEST_SUITE_P(
     Architecture, ConfigFieldErrors,
     testing::Values(
-        BadField{"gemma2", other("gemma2"),
-                 "field \"model_type\": architecture \"gemma2\" is not supported; llama, mistral, qwen2 or "
-                 "qwen3 expected"},
-        BadField{"olmo2", other("olmo2"), "architecture \"olmo2\" is not supported"},
-        BadField{"phi3", other("phi3"), "architecture \"phi3\" is not supported"},
+        BadField{"gemma3", other("gemma3"),
+                 "field \"model_type\": architecture \"gemma3\" is not supported; llama, mistral, qwen2, "
+                 "qwen3, phi3, gemma2 or olmo2 expected"},
         BadField{"gpt2", other("gpt2"), "architecture \"gpt2\" is not supported"},
         BadField{"capitals", other("Llama"), "architecture \"Llama\" is not supported"},
         BadField{"line_break", other("lla\nma"), "architecture \"lla\\nma\" is not supported"},
         BadField{"type_number",
                  {{"model_type", 3}},
                  "field \"model_type\": a string expected, the number 3 found"},
-        BadField{"type_null",
-                 {{"model_type", nullptr}},
-                 "field \"model_type\": llama, mistral, qwen2 or qwen3 expected, null found"},
+        BadField{
+            "type_null",
+            {{"model_type", nullptr}},
+            "field \"model_type\": llama, mistral, qwen2, qwen3, phi3, gemma2 or olmo2 expected, null found"},
         BadField{
             "classifier",
             {{"architectures", {"LlamaForSequenceClassification"}}},

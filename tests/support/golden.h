@@ -19,8 +19,9 @@ inline std::filesystem::path golden_folder(const std::string& model) {
 }
 
 inline const std::vector<std::string>& golden_models() {
-  static const std::vector<std::string> names{"llama_mha",     "mistral_gqa_swa", "qwen2_tied", "qwen3",
-                                              "llama3_scaled", "llama_bias",      "qwen2_swa"};
+  static const std::vector<std::string> names{
+      "llama_mha",  "mistral_gqa_swa", "qwen2_tied", "qwen3",  "llama3_scaled",
+      "llama_bias", "qwen2_swa",       "phi3",       "gemma2", "olmo2"};
   return names;
 }
 
