@@ -119,7 +119,8 @@ Manifest describe(const AttributeOptions& o, at::Device device, at::ScalarType d
   for (const char* name : {"model", "pairs", "sequences", "out", "overwrite", "threads", "device"})
     m.options.erase(name);
   m.options["dtype"] = dtype_name(dtype);
-  m.inputs.push_back(record_folder("model", o.model));
+  m.inputs.push_back(record_path("model", o.model));
+  if (!o.adapter.empty()) m.inputs.push_back(record_path("adapter", o.adapter));
   if (!o.pairs.empty()) m.inputs.push_back(record_file("pairs", o.pairs));
   if (!o.sequences.empty()) m.inputs.push_back(record_file("sequences", o.sequences));
   m.details["device"] = device.str();
@@ -196,7 +197,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   const auto started = std::chrono::steady_clock::now();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   const at::Device device = resolve_device(options.device);
-  const auto checkpoint = Checkpoint::open(options.model);
+  const auto checkpoint = Checkpoint::open(options.model, options.adapter);
   const at::ScalarType dtype = resolve_dtype(options.dtype, device, *checkpoint);
   const Work work = read_work(options, checkpoint->config().d_vocab);
   if (options.dry_run) return forecast_only(options, work, *checkpoint, device, dtype);

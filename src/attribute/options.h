@@ -85,7 +85,7 @@ void visit(V& v, ScoringOptions& o) {
 void check_scoring(const ScoringOptions& options);
 
 struct AttributeOptions {
-  std::filesystem::path model;
+  std::filesystem::path model, adapter;
   std::filesystem::path pairs;
   std::optional<PairSide> side;
   std::filesystem::path sequences;
@@ -104,7 +104,8 @@ struct AttributeOptions {
 };
 template <class V>
 void visit(V& v, AttributeOptions& o) {
-  v(o.model, "model", "Hugging Face folder");
+  v(o.model, "model", "Hugging Face folder or GGUF file");
+  v(o.adapter, "adapter", "folder of a LoRA adapter to merge into the model");
   v(o.pairs, "pairs", "pairs.jsonl to take one side's sequences from");
   v(o.side, "side", "with --pairs: before or after");
   v(o.sequences, "sequences", "sequences.jsonl, instead of --pairs");

@@ -25,7 +25,7 @@ nlohmann::ordered_json score(const ScoreOptions& options, Progress& progress) {
   if (options.threads < 0) usage_error("--threads: 0 or more expected, {} found", options.threads);
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   const at::Device device = resolve_device(options.device);
-  const auto checkpoint = Checkpoint::open(options.model);
+  const auto checkpoint = Checkpoint::open(options.model, options.adapter);
   const at::ScalarType dtype = resolve_dtype(options.dtype, device, *checkpoint);
   const std::vector<Sequence> sequences = read_sequences(options.sequences);
   check_vocabulary(sequences, checkpoint->config().d_vocab, options.sequences);

@@ -9,7 +9,7 @@
 namespace circuitdiff {
 
 struct ScoreOptions {
-  std::filesystem::path model, sequences, out;
+  std::filesystem::path model, adapter, sequences, out;
   bool logits = false;
   std::string device = "auto";
   DtypeChoice dtype = DtypeChoice::automatic;
@@ -17,7 +17,8 @@ struct ScoreOptions {
 };
 template <class V>
 void visit(V& v, ScoreOptions& o) {
-  v(o.model, "model", "Hugging Face folder");
+  v(o.model, "model", "Hugging Face folder or GGUF file");
+  v(o.adapter, "adapter", "folder of a LoRA adapter to merge into the model");
   v(o.sequences, "sequences", "sequences.jsonl");
   v(o.out, "out", "safetensors file to write");
   v(o.logits, "logits", "write logits.{i} beside nll.{i}");

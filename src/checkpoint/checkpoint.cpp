@@ -5,7 +5,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "checkpoint/adapter.h"
 #include "checkpoint/config_fields.h"
+#include "checkpoint/gguf_model.h"
 
 namespace circuitdiff {
 namespace {
@@ -19,11 +21,6 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, error);
 }
 
-bool is_weight_type(TensorType type) {
-  return type == TensorType::f64 || type == TensorType::f32 || type == TensorType::f16 ||
-         type == TensorType::bf16;
-}
-
 std::string print_shape(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
@@ -34,41 +31,6 @@ std::string list_some(const std::string& what, const std::vector<std::string>& n
   for (size_t i = 0; i < std::min(names.size(), kMostNamed); ++i) out += (i ? ", " : "") + names[i];
   if (names.size() > kMostNamed) out += fmt::format(" and {} more", names.size() - kMostNamed);
   return out;
-}
-
-// weight_map of model.safetensors.index.json: tensor -> file name, which must be a plain one inside the
-// folder.
-std::map<std::string, std::string> read_index(const fs::path& path) {
-  const json value = read_json_file(path);
-  if (!value.is_object()) fail("{}: an object expected, {} found", path.string(), json_kind(value));
-  const auto it = value.find("weight_map");
-  if (it == value.end()) fail("{}: field \"weight_map\" is missing", path.string());
-  if (!it->is_object())
-    fail("{}: field \"weight_map\": an object expected, {} found", path.string(), json_kind(*it));
-  if (it->empty()) fail("{}: field \"weight_map\": it is empty", path.string());
-  std::map<std::string, std::string> map;
-  for (const auto& [tensor, file] : it->items()) {
-    if (!file.is_string())
-      fail("{}: weight_map[{}]: a file name expected, {} found", path.string(), in_quotes(tensor),
-           json_kind(file));
-    const auto name = file.get<std::string>();
-    if (name.empty() || name == "." || name == ".." || name.find_first_of("/\\") != std::string::npos ||
-        name.find('\0') != std::string::npos)
-      fail("{}: weight_map[{}]: the plain name of a file in this folder expected, {} found", path.string(),
-           in_quotes(tensor), in_quotes(name));
-    map[tensor] = name;
-  }
-  return map;
-}
-
-[[noreturn]] void no_weights(const fs::path& folder) {
-  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    if (is_there(folder / name))
-      fail("{}: only {} found, model.safetensors expected; save the model again with safe_serialization",
-           folder.string(), name);
-  if (is_there(folder / "adapter_config.json"))
-    fail("{}: an adapter found, a whole model expected; merge it into its base model first", folder.string());
-  fail("{}: no model.safetensors and no model.safetensors.index.json", folder.string());
 }
 
 // Equal at both ends, as far as a megabyte from each shows: a hint for a note, without reading gigabytes.
@@ -89,51 +51,27 @@ std::vector<int64_t> generation_eos(const fs::path& path) {
 
 }  // namespace
 
-std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
+std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& model, const fs::path& adapter) {
   std::error_code error;
-  if (!is_there(folder)) fail("{}: no such folder", folder.string());
-  if (!fs::is_directory(folder, error)) fail("{}: a model's folder expected, a file found", folder.string());
   auto out = std::make_shared<Checkpoint>();
-  out->folder_ = folder;
-  out->config_ = read_config(folder);
-  out->generation_eos_ids_ = generation_eos(folder / "generation_config.json");
-
-  // A single file wins over an index, as in transformers.
-  std::map<std::string, std::string> index;
-  const fs::path single = folder / "model.safetensors";
-  const fs::path index_path = folder / "model.safetensors.index.json";
-  if (is_there(single)) {
-    out->files_.push_back(std::make_unique<SafetensorsFile>(single));
-  } else if (is_there(index_path)) {
-    index = read_index(index_path);
-    std::set<std::string> names;
-    for (const auto& [tensor, file] : index) names.insert(file);
-    for (const auto& name : names) {
-      if (!is_there(folder / name))
-        fail("{}: shard {} is missing from the folder; is the download complete?", index_path.string(),
-             in_quotes(name));
-      out->files_.push_back(std::make_unique<SafetensorsFile>(folder / name));
-    }
+  out->folder_ = model;
+  WeightFiles weights;
+  if (const auto gguf = find_gguf(model)) {
+    const auto file = std::make_shared<const GgufFile>(*gguf);
+    out->config_ = config_of(gguf_config(*file), gguf->string());
+    weights = gguf_weights(file);
   } else {
-    no_weights(folder);
+    if (!is_there(model)) fail("{}: no such folder", model.string());
+    if (!fs::is_directory(model, error))
+      fail("{}: a model's folder or a GGUF file expected, another file found", model.string());
+    out->config_ = read_config(model);
+    out->generation_eos_ids_ = generation_eos(model / "generation_config.json");
+    weights = read_weight_files(model);
   }
+  if (!adapter.empty()) out->config_.notes.push_back(merge_adapter(adapter, weights));
+  out->keep_ = std::move(weights.keep);
+  std::map<std::string, StoredTensor>& found = weights.tensors;
 
-  std::map<std::string, Place> found;
-  for (const auto& file : out->files_)
-    for (const TensorEntry& entry : file->tensors()) {
-      const auto [it, fresh] = found.emplace(entry.name, Place{file.get(), &entry});
-      if (!fresh)
-        fail("{}: tensor {} stands already in {}", file->path().string(), in_quotes(entry.name),
-             it->second.file->path().filename().string());
-    }
-  for (const auto& [tensor, file] : index) {
-    const auto it = found.find(tensor);
-    if (it == found.end() || it->second.file->path().filename() != file)
-      fail("{}: weight_map[{}]: the tensor is not in {}", index_path.string(), in_quotes(tensor),
-           in_quotes(file));
-  }
-
-  const auto bytes_of = [](const Place& place) { return place.file->bytes(*place.entry); };
   std::vector<std::string> missing, misshapen, unexpected;
   for (const TensorSpec& spec : tensor_table(out->config_)) {
     const auto it = found.find(spec.name);
@@ -141,15 +79,14 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
       missing.push_back(spec.name);
       continue;
     }
-    const TensorEntry& entry = *it->second.entry;
-    if (!is_weight_type(entry.type))
+    const StoredTensor& tensor = it->second;
+    if (!is_float_type(tensor.type))
       fail("{}: tensor {}: F32, F16, BF16 or F64 expected, {} found; quantised weights are not supported",
-           it->second.file->path().string(), in_quotes(entry.name), in_quotes(entry.type_name));
-    if (entry.shape != spec.shape)
+           tensor.file.string(), in_quotes(spec.name), in_quotes(tensor.type_name));
+    if (tensor.shape != spec.shape)
       misshapen.push_back(fmt::format("{} ({} expected, {} found)", spec.name, print_shape(spec.shape),
-                                      print_shape(entry.shape)));
-    out->places_.insert(*it);
-    found.erase(it);
+                                      print_shape(tensor.shape)));
+    out->places_.insert(found.extract(it));
   }
   for (const auto& [name, place] : found) {
     const bool known_extra =
@@ -160,7 +97,8 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
       unexpected.push_back(in_quotes(name));
     if (name == "lm_head.weight" && known_extra) {
       const auto embedding = out->places_.find("model.embed_tokens.weight");
-      if (embedding != out->places_.end() && !looks_equal(bytes_of(place), bytes_of(embedding->second)))
+      if (embedding != out->places_.end() && !place.make && !embedding->second.make &&
+          !looks_equal(place.mapped, embedding->second.mapped))
         out->config_.notes.push_back(
             "lm_head.weight differs from the embedding but is ignored: the head is tied");
     }
@@ -171,33 +109,36 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& folder) {
   if (!unexpected.empty()) problems.push_back(list_some("unexpected", unexpected));
   if (missing == std::vector<std::string>{"lm_head.weight"})
     problems.push_back("is \"tie_word_embeddings\": true missing from config.json?");
-  if (!problems.empty()) fail("{}: {}", folder.string(), fmt::join(problems, "; "));
+  if (!problems.empty()) fail("{}: {}", model.string(), fmt::join(problems, "; "));
   return out;
 }
 
 TensorBytes Checkpoint::tensor(const std::string& name) const {
   const auto it = places_.find(name);
   if (it == places_.end()) fail("{}: tensor {} is missing", folder_.string(), in_quotes(name));
-  const TensorEntry& entry = *it->second.entry;
-  return {entry.type, entry.shape, it->second.file->bytes(entry)};
+  const StoredTensor& tensor = it->second;
+  if (!tensor.make) return {tensor.type, tensor.shape, tensor.mapped};
+  const std::lock_guard lock(mutex_);
+  const auto [made, fresh] = made_.try_emplace(name);
+  if (fresh) made->second = tensor.make();
+  return {tensor.type, tensor.shape, made->second};
 }
 
 int64_t Checkpoint::n_parameters() const {
   int64_t count = 0;
-  for (const auto& [name, place] : places_) count += place.entry->numel();
+  for (const auto& [name, tensor] : places_) count += tensor.numel();
   return count;
 }
 
 int64_t Checkpoint::stored_bytes() const {
   int64_t count = 0;
-  for (const auto& [name, place] : places_)
-    count += static_cast<int64_t>(place.entry->end - place.entry->begin);
+  for (const auto& [name, tensor] : places_) count += tensor.stored_bytes;
   return count;
 }
 
 std::map<TensorType, int64_t> Checkpoint::tensors_by_type() const {
   std::map<TensorType, int64_t> count;
-  for (const auto& [name, place] : places_) ++count[place.entry->type];
+  for (const auto& [name, tensor] : places_) ++count[tensor.type];
   return count;
 }
 

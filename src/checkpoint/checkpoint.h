@@ -1,18 +1,20 @@
-// A Hugging Face folder on disk: config.json, model.safetensors or shards with their index, memory-mapped.
-// The tensor table of the architecture says which tensors must be there and in what shape; loading and
-// `inspect` read the same table. No torch here: weights are handed out as mapped bytes.
+// A checkpoint on disk: a Hugging Face folder (config.json with model.safetensors, pytorch_model.bin or
+// shards of either) or a GGUF file, memory-mapped; a LoRA adapter may be merged into it. The tensor table of
+// the architecture says which tensors must be there and in what shape; loading and `inspect` read the same
+// table. No torch here: weights are handed out as bytes.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "checkpoint/config.h"
-#include "io/safetensors.h"
+#include "checkpoint/weight_files.h"
 
 namespace circuitdiff {
 
@@ -27,7 +29,7 @@ std::vector<TensorSpec> tensor_table(const ModelConfig& config);
 struct TensorBytes {
   TensorType type;  // f32, f16, bf16 or f64
   std::vector<int64_t> shape;
-  std::span<const std::byte> data;  // mapped; lives as long as the Checkpoint
+  std::span<const std::byte> data;  // lives as long as the Checkpoint
 };
 
 class Checkpoint {
@@ -36,7 +38,9 @@ class Checkpoint {
   // tensors (all of them named, up to ten), quantised or integer weights, a shard named by the index but
   // absent, a damaged header. Ignored and listed in `ignored()`: *.rotary_emb.inv_freq, and lm_head.weight
   // where the head is tied.
-  static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& folder);
+  // `adapter`: a LoRA adapter's folder, merged into the weights; empty for none.
+  static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& model,
+                                                const std::filesystem::path& adapter = {});
 
   const std::filesystem::path& folder() const { return folder_; }
   const ModelConfig& config() const { return config_; }
@@ -54,12 +58,10 @@ class Checkpoint {
  private:
   std::filesystem::path folder_;
   ModelConfig config_;
-  std::vector<std::unique_ptr<SafetensorsFile>> files_;
-  struct Place {
-    const SafetensorsFile* file;
-    const TensorEntry* entry;
-  };
-  std::map<std::string, Place> places_;
+  std::map<std::string, StoredTensor> places_;
+  std::vector<std::shared_ptr<const void>> keep_;  // what `places_` points into
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, std::vector<std::byte>> made_;  // under mutex_: bytes that were computed
   std::vector<std::string> ignored_;
   std::vector<int64_t> generation_eos_ids_;
 };

@@ -240,9 +240,12 @@ void read_particulars(const ConfigFields& fields, ModelConfig& config) {
 
 ModelConfig read_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
-  json value = read_json_file(path);
-  if (!value.is_object()) fail("{}: an object expected, {} found", path.string(), json_kind(value));
-  const ConfigFields fields(std::move(value), path.string());
+  return config_of(read_json_file(path), path.string());
+}
+
+ModelConfig config_of(json value, const std::string& where) {
+  if (!value.is_object()) fail("{}: an object expected, {} found", where, json_kind(value));
+  const ConfigFields fields(std::move(value), where);
 
   ModelConfig config;
   config.architecture = read_architecture(fields);

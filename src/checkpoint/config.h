@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/options.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 
@@ -80,5 +81,7 @@ struct ModelConfig {
 
 // FOLDER/config.json
 ModelConfig read_config(const std::filesystem::path& folder);
+// Its text, already read; `where` begins messages.
+ModelConfig config_of(json value, const std::string& where);
 
 }  // namespace circuitdiff

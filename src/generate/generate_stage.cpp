@@ -121,6 +121,7 @@ Manifest describe(const GenerateOptions& o, const Work& work, const Prompter& pr
   m.options["template_sha256"] = sha256_hex(prompter.source());
   m.options["prompts_sha256"] = work.prompts_hash;
   m.inputs.push_back(record_path("model", o.model));
+  if (!o.adapter.empty()) m.inputs.push_back(record_path("adapter", o.adapter));
   m.inputs.push_back(record_file("data", o.data));
   if (!o.few_shot.empty()) m.inputs.push_back(record_file("few_shot", o.few_shot));
   m.details["device"] = device.str();
@@ -298,7 +299,7 @@ nlohmann::ordered_json generate(const GenerateOptions& options, Progress& progre
   if (!options.prompt.empty())
     prompt_preset(options.prompt);  // a wrong name is a wrong command line, whatever the files
   const at::Device device = resolve_device(options.device);
-  const auto checkpoint = Checkpoint::open(options.model);
+  const auto checkpoint = Checkpoint::open(options.model, options.adapter);
   const at::ScalarType dtype = resolve_dtype(options.dtype, device, *checkpoint);
   if (!options.few_shot.empty()) choice.shots = read_shots(options.few_shot);
   const Files files(options.out);

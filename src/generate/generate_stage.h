@@ -16,7 +16,7 @@
 namespace circuitdiff {
 
 struct GenerateOptions {
-  std::filesystem::path model;
+  std::filesystem::path model, adapter;
   std::filesystem::path data;
   std::string dataset = "generic";
   std::filesystem::path out;
@@ -44,7 +44,8 @@ struct GenerateOptions {
 };
 template <class V>
 void visit(V& v, GenerateOptions& o) {
-  v(o.model, "model", "Hugging Face folder");
+  v(o.model, "model", "Hugging Face folder or GGUF file");
+  v(o.adapter, "adapter", "folder of a LoRA adapter to merge into the model");
   v(o.data, "data", "questions, JSON Lines");
   v(o.dataset, "dataset", "whose fields the questions have: generic, gsm8k, math, ...");
   v(o.out, "out", "generations.jsonl to write");

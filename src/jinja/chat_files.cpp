@@ -6,6 +6,7 @@
 #include <sstream>
 #include <vector>
 
+#include "io/gguf.h"
 #include "jinja/chat_template.h"
 
 namespace circuitdiff {
@@ -74,6 +75,11 @@ std::optional<ChatTemplate> choose(const NamedTemplates& named, const std::files
 }  // namespace
 
 std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& folder) {
+  if (const auto gguf = find_gguf(folder)) {
+    const auto source = GgufFile(*gguf).text("tokenizer.chat_template");
+    if (!source) return std::nullopt;
+    return ChatTemplate(*source, gguf->string() + ": chat_template");
+  }
   NamedTemplates named;
   const auto file = folder / "chat_template.jinja";
   if (std::filesystem::is_regular_file(file))
@@ -98,6 +104,18 @@ std::optional<ChatTemplate> load_chat_template(const std::filesystem::path& fold
 
 nlohmann::ordered_json template_variables(const std::filesystem::path& folder) {
   Json out = Json::object();
+  if (const auto gguf = find_gguf(folder)) {
+    const GgufFile file(*gguf);
+    const auto tokens = file.texts("tokenizer.ggml.tokens");
+    for (const auto& [name, key] :
+         {std::pair{"bos_token", "bos_token_id"}, std::pair{"eos_token", "eos_token_id"},
+          std::pair{"unk_token", "unknown_token_id"}, std::pair{"pad_token", "padding_token_id"}}) {
+      const auto id = file.integer(std::string("tokenizer.ggml.") + key);
+      if (id && *id >= 0 && static_cast<size_t>(*id) < tokens.size())
+        out[name] = std::string(tokens[static_cast<size_t>(*id)]);
+    }
+    return out;
+  }
   const auto take = [&](const Json& from) {
     for (const auto& [name, value] : from.items()) {
       if (!name.ends_with("_token")) continue;

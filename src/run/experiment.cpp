@@ -106,10 +106,11 @@ void apply_preset_everywhere(Experiment& e, const std::string& preset) {
   apply_attribute_preset(e.attribute, preset);
 }
 
-const std::vector<std::string> kGenerateFiles{"model", "data", "dataset", "out", "overwrite"};
+const std::vector<std::string> kGenerateFiles{"model", "adapter", "data", "dataset", "out", "overwrite"};
 const std::vector<std::string> kGradeFiles{"in", "input", "out"};
 const std::vector<std::string> kSelectFiles{"before", "after", "out"};
-const std::vector<std::string> kAttributeFiles{"model", "pairs", "side", "sequences", "out", "overwrite"};
+const std::vector<std::string> kAttributeFiles{"model",     "adapter", "pairs",    "side",
+                                               "sequences", "out",     "overwrite"};
 const std::vector<std::string> kCompareFiles{"before", "after", "out", "before_on_after", "after_on_before"};
 
 template <class Options>

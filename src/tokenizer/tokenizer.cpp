@@ -13,6 +13,7 @@
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/special_tokens.h"
 #include "tokenizer/text_run.h"
+#include "tokenizer/tokenizer_files.h"
 #include "tokenizer/unicode.h"
 
 namespace circuitdiff {
@@ -100,16 +101,9 @@ class TokenizerParts {
 };
 
 TokenizerParts::TokenizerParts(const std::filesystem::path& folder) {
-  const auto path = folder / "tokenizer.json";
-  if (!std::filesystem::exists(path)) {
-    for (const char* other : {"tokenizer.model", "vocab.json", "tokenizer.gguf"})
-      if (std::filesystem::exists(folder / other))
-        fail("{}: no such file; {} alone is not read: save the tokenizer as tokenizer.json first",
-             path.string(), other);
-    fail("{}: no such file", path.string());
-  }
-  const nlohmann::json json = read_tokenizer_json(path);
-  const std::string file = path.string();
+  TokenizerFile read = read_tokenizer_file(folder);
+  const nlohmann::json& json = read.json;
+  const std::string& file = read.where;
   const JsonNode root(json, file);
   normalizer_ = Normalizer(member_or_null(root, "normalizer", file));
   pre_tokenizer_ = PreTokenizer(member_or_null(root, "pre_tokenizer", file));
@@ -128,7 +122,7 @@ TokenizerParts::TokenizerParts(const std::filesystem::path& folder) {
   }
   vocab_size = static_cast<int64_t>(tokens_.size());
   for (const auto& [id, token] : added_->by_id()) vocab_size = std::max<int64_t>(vocab_size, int64_t{id} + 1);
-  special = read_special_tokens(folder);
+  special = std::move(read.special);
   if (!special.unk) special.unk = model_->unknown_token();
   if (!special.bos && special.rebuilds_template() && id_of(std::string_view(special.default_bos())))
     special.bos = special.default_bos();

@@ -29,9 +29,9 @@ class TokenizerParts;  // everything that was read, tokenizer.cpp
 
 class Tokenizer {
  public:
-  // Reads tokenizer.json, and tokenizer_config.json and special_tokens_map.json where present, of a
-  // checkpoint folder. Throws Error naming the file and the field for anything missing, malformed or not
-  // supported.
+  // Reads tokenizer.json (or tokenizer.model where there is none), tokenizer_config.json and
+  // special_tokens_map.json of a checkpoint folder, or the metadata of a GGUF file. Throws Error naming the
+  // file and the field for anything missing, malformed or not supported.
   static Tokenizer load(const std::filesystem::path& folder);
 
   // Special tokens written out in the text are recognised whatever `add_special_tokens` says; that flag is

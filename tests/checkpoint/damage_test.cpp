@@ -179,14 +179,13 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"only_pickle",
                {},
                [](const TempFolder& f) { fs::rename(f / "model.safetensors", f / "pytorch_model.bin"); },
-               ": only pytorch_model.bin found, model.safetensors expected; save the model again with "
-               "safe_serialization"},
+               "pytorch_model.bin: a file of torch.save (a zip file) expected"},
         Damage{"only_pickle_shards",
                {},
                [](const TempFolder& f) {
                  fs::rename(f / "model.safetensors", f / "pytorch_model.bin.index.json");
                },
-               "only pytorch_model.bin.index.json found"},
+               "pytorch_model.bin.index.json: "},
         Damage{"adapter",
                {},
                [](const TempFolder& f) {
@@ -256,7 +255,7 @@ TEST(CheckpointFolder, MustBeThereAndBeAFolder) {
   const TempFolder folder;
   EXPECT_EQ(open_error(folder / "no"), (folder / "no").string() + ": no such folder");
   EXPECT_EQ(open_error(folder.write("file", "x")),
-            (folder / "file").string() + ": a model's folder expected, a file found");
+            (folder / "file").string() + ": a model's folder or a GGUF file expected, another file found");
   EXPECT_THAT(open_error(folder.path()), HasSubstr("config.json: cannot open: No such file"));
   EXPECT_THAT(open_error(folder / std::string(5000, 'x')), HasSubstr(": no such folder"));
 }
