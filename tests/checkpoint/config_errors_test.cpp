@@ -307,9 +307,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BadField{"yarn", scaling({{"rope_type", "yarn"}, {"factor", 4.0}}),
                  "field \"rope_scaling.rope_type\": rope type \"yarn\" is not supported; default, linear, "
-                 "dynamic or llama3 expected"},
+                 "dynamic, llama3 or longrope expected"},
         BadField{"longrope", scaling({{"type", "longrope"}}),
-                 "field \"rope_scaling.type\": rope type \"longrope\" is not supported"},
+                 "field \"rope_scaling.short_factor\" is missing"},
         BadField{"mrope", scaling({{"type", "mrope"}, {"mrope_section", {1, 2}}}),
                  "rope type \"mrope\" is not supported"},
         BadField{"yarn_in_parameters", parameters({{"rope_type", "yarn"}, {"factor", 4.0}}),
@@ -319,7 +319,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadField{"parameters_list", parameters({1}),
                  "field \"rope_parameters\": an object expected, an array found"},
         BadField{"no_type", scaling({{"factor", 2.0}}),
-                 "field \"rope_scaling.rope_type\" is missing (default, linear, dynamic or llama3 expected)"},
+                 "field \"rope_scaling.rope_type\" is missing (default, linear, dynamic, llama3 or longrope "
+                 "expected)"},
         BadField{"type_number", scaling({{"type", 1}, {"factor", 2.0}}),
                  "field \"rope_scaling.type\": a string expected, the number 1 found"},
         BadField{"two_types", scaling({{"type", "linear"}, {"rope_type", "dynamic"}, {"factor", 2.0}}),

@@ -231,5 +231,23 @@ TEST(TensorTable, IsInTheOrderOfTheForwardPass) {
   EXPECT_EQ(tensor_table(c).back().name, "model.norm.weight");
 }
 
+// What sets the three apart from llama, and the defaults of their classes.
+TEST(Config, Phi3Gemma2AndOlmo2) {
+  const ModelConfig phi = bare("phi3", {{"num_hidden_layers", 2}, {"sliding_window", 5}});
+  EXPECT_TRUE(phi.fused);
+  EXPECT_THAT(phi.sliding_window, ElementsAre(5, 5));
+  EXPECT_EQ(phi.norm_eps, 1e-5);
+  const ModelConfig gemma = bare("gemma2", {{"num_hidden_layers", 4}, {"final_logit_softcapping", nullptr}});
+  EXPECT_THAT(gemma.sliding_window, ElementsAre(4096, 0, 4096, 0));
+  EXPECT_EQ(gemma.d_head, 256);
+  EXPECT_EQ(gemma.attention_scale, 1.0 / 16);
+  EXPECT_EQ(gemma.attention_softcap, 50.0);
+  EXPECT_EQ(gemma.final_softcap, 0.0);
+  EXPECT_EQ(gemma.activation, "gelu_pytorch_tanh");
+  EXPECT_TRUE(gemma.tied_head && gemma.norm_adds_one && gemma.input_norms && gemma.output_norms);
+  const ModelConfig olmo = bare("olmo2");
+  EXPECT_TRUE(olmo.qk_norm && olmo.qk_norm_whole && olmo.output_norms && !olmo.input_norms);
+}
+
 }  // namespace
 }  // namespace circuitdiff

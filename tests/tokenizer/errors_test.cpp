@@ -28,9 +28,8 @@ std::string error_with_file(const std::string& text) {
 TEST(TokenizerErrors, Files) {
   TokenizerFolder folder;
   EXPECT_THAT(error_of([&] { Tokenizer::load(folder.path()); }), EndsWith("tokenizer.json: no such file"));
-  folder.write("tokenizer.model", "");
-  EXPECT_THAT(error_of([&] { Tokenizer::load(folder.path()); }),
-              HasSubstr("tokenizer.model alone is not read"));
+  folder.write("vocab.json", "{}");
+  EXPECT_THAT(error_of([&] { Tokenizer::load(folder.path()); }), HasSubstr("vocab.json alone is not read"));
   EXPECT_THAT(error_with_file("{\"model\":"), EndsWith("tokenizer.json: not valid JSON at byte 10"));
   EXPECT_THAT(error_with_file(""), HasSubstr("not valid JSON"));
   EXPECT_THAT(error_with_file("[]"), EndsWith("tokenizer.json: an object was expected, an array found"));
