@@ -244,7 +244,7 @@ TEST(Config, Phi3Gemma2AndOlmo2) {
   EXPECT_EQ(gemma.attention_softcap, 50.0);
   EXPECT_EQ(gemma.final_softcap, 0.0);
   EXPECT_EQ(gemma.activation, "gelu_pytorch_tanh");
-  EXPECT_TRUE(gemma.tied_head && gemma.norm_adds_one && gemma.input_norms && gemma.output_norms);
+  EXPECT_TRUE(gemma.norm_adds_one && gemma.input_norms && gemma.output_norms);
   const ModelConfig olmo = bare("olmo2");
   EXPECT_TRUE(olmo.qk_norm && olmo.qk_norm_whole && olmo.output_norms && !olmo.input_norms);
 }
