@@ -3,6 +3,7 @@
 #   make demo     build, then the whole pipeline on the shipped checkpoints, ending with a report
 #   make test     build, then every test
 #   make models   build, then train the tiny family anew, into runs/models (SEEDS=1 2 3; minutes a seed)
+#   make bench    attribution beside two other ways of doing it, in a venv of their own (about ten minutes)
 # Settings, given as `make build NAME=VALUE`:
 #   TORCH_ROOT    a folder with libtorch's include/ and lib/ instead of the torch wheel that setup fetches
 #   CUDA          ON, OFF or AUTO (default): link libtorch's CUDA half; ON makes setup fetch its libraries too
@@ -14,7 +15,7 @@ JOBS ?= $(shell scripts/jobs.sh)
 
 configure = cmake --preset release --log-level=NOTICE -DCIRCUITDIFF_CUDA=$(CUDA) -DTORCH_ROOT="$(TORCH_ROOT)"
 
-.PHONY: build demo test models setup clean
+.PHONY: build demo test models bench setup clean
 
 build: setup
 	$(configure)
@@ -29,6 +30,10 @@ test: build
 
 models: build
 	scripts/models.sh build/circuitdiff $(SEEDS)
+
+bench: build
+	cmake --build --preset release --target eap_bench -j $(JOBS)
+	bench/peers/attribution.sh build/bench/eap_bench
 
 setup:
 	@TORCH_ROOT="$(TORCH_ROOT)" CIRCUITDIFF_CUDA="$(CUDA)" scripts/setup.sh

@@ -1,5 +1,6 @@
 // Picks the method, checks options that contradict each other, and turns numbers that are not finite into a
 // problem of their sample alone.
+#include <algorithm>
 #include <cmath>
 
 #include "attribute/eap.h"
@@ -8,22 +9,9 @@
 namespace circuitdiff {
 namespace {
 
-// Names the first cell or loss that is not finite, so that one bad sample does not hide where it broke.
-void find_problem(const Graph& graph, SampleScores& s) {
-  for (const auto& [name, value] :
-       {std::pair{"loss", s.loss}, std::pair{"error", s.error}, std::pair{"objective", s.objective}})
-    if (!std::isfinite(value)) {
-      s.problem = fmt::format("its {} is {}", name, value);
-      return;
-    }
-  for (size_t e = 0; e < s.scores.size(); ++e)
-    if (!std::isfinite(s.scores[e])) {
-      const auto columns = static_cast<size_t>(graph.n_backward());
-      s.problem = fmt::format(
-          "the score of {} is {}",
-          graph.edge_name(static_cast<int64_t>(e / columns), static_cast<int64_t>(e % columns)), s.scores[e]);
-      return;
-    }
+bool is_finite(const SampleScores& s) {
+  return std::isfinite(s.loss) && std::isfinite(s.error) && std::isfinite(s.objective) &&
+         std::all_of(s.scores.begin(), s.scores.end(), [](double v) { return std::isfinite(v); });
 }
 
 }  // namespace
@@ -52,7 +40,7 @@ void apply_attribute_preset(AttributeOptions& options, std::string_view preset) 
 
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
                                                        const std::vector<AttributionSample>& samples,
-                                                       bool keep) {
+                                                       const ChunkMeans& means) {
   std::vector<std::vector<SampleScores>> out;
   if (options.method == Method::exact) {
     for (const AttributionSample& sample : samples) {
@@ -60,11 +48,11 @@ std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, c
       for (const int64_t t : sample.t_cut) out.back().push_back(exact_scores(decoder, options, sample, t));
     }
   } else {
-    out = eap_chunk(decoder, options, samples, keep);
+    out = eap_chunk(decoder, options, samples, means);
   }
-  const Graph graph = graph_of(decoder, options);
-  for (auto& of_sample : out)
-    for (SampleScores& s : of_sample) find_problem(graph, s);
+  for (size_t i = 0; i < samples.size(); ++i)
+    for (SampleScores& s : out[i])
+      if (!is_finite(s)) s.problem = find_not_finite(decoder, options, samples[i], s);
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "attribute/eap.h"
 #include "attribute/estimate.h"
 #include "attribute/journal.h"
+#include "attribute/shards.h"
 #include "base/error.h"
 #include "io/files.h"
 #include "records/manifest.h"
@@ -95,12 +96,13 @@ bool cuts_need_own_forward(const ModelConfig& config, const std::vector<Attribut
 }
 
 ChunkScores attribute_samples(const Decoder& decoder, const ScoringOptions& options,
-                              const std::vector<AttributionSample>& samples) {
-  if (!cuts_need_own_forward(decoder.config(), samples)) return attribute_chunk(decoder, options, samples);
+                              const std::vector<AttributionSample>& samples, const ChunkMeans& means) {
+  if (!cuts_need_own_forward(decoder.config(), samples))
+    return attribute_chunk(decoder, options, samples, means);
   std::vector<AttributionSample> apart;
   for (const AttributionSample& s : samples)
     for (const int64_t t : s.t_cut) apart.push_back({s.id, s.tokens, s.prompt_len, {t}});
-  auto flat = attribute_chunk(decoder, options, apart);
+  auto flat = attribute_chunk(decoder, options, apart, means);
   ChunkScores out;
   size_t next = 0;
   for (const AttributionSample& s : samples) {
@@ -116,7 +118,8 @@ Manifest describe(const AttributeOptions& o, at::Device device, at::ScalarType d
   m.options = options_json_of(o);
   // Contents are compared by hash, not by path; where the result lies and how the run was started do not
   // change it.
-  for (const char* name : {"model", "pairs", "sequences", "out", "overwrite", "threads", "device"})
+  for (const char* name :
+       {"model", "pairs", "sequences", "out", "overwrite", "threads", "device", "memory", "shard"})
     m.options.erase(name);
   m.options["dtype"] = dtype_name(dtype);
   m.inputs.push_back(record_path("model", o.model));
@@ -130,28 +133,48 @@ Manifest describe(const AttributeOptions& o, at::Device device, at::ScalarType d
   return m;
 }
 
-// --dry-run: the largest chunk's memory and the time of all of them, in result.summary.
-AttributeResult forecast_only(const AttributeOptions& o, const Work& work, const Checkpoint& checkpoint,
-                              at::Device device, at::ScalarType dtype) {
+std::vector<std::vector<AttributionSample>> all_chunks(const AttributeOptions& o, const Work& work) {
   std::vector<std::vector<AttributionSample>> chunks;
   for (size_t i = 0; i < work.sequences.size(); ++i) {
     if (i % static_cast<size_t>(o.chunk) == 0) chunks.emplace_back();
     chunks.back().push_back(sample_of(work.sequences[i], work.cuts));
   }
+  return chunks;
+}
+
+MemoryPlan plan_of(const AttributeOptions& o, const std::vector<std::vector<AttributionSample>>& chunks,
+                   const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype, double rate) {
+  const int64_t budget =
+      o.memory > 0 ? static_cast<int64_t>(o.memory * (int64_t{1} << 30)) : free_bytes_of(device);
+  return plan_memory(checkpoint, device, dtype, o.scoring, chunks, budget, rate);
+}
+
+nlohmann::ordered_json plan_in_json(const MemoryPlan& plan) {
+  nlohmann::ordered_json out = means_in_words(plan.means);
+  out["budget_bytes"] = plan.budget;
+  out["process_bytes"] = kProcessBytes;
+  out["peak_bytes"] = plan.forecast.peak_bytes;
+  out["weight_bytes"] = plan.forecast.weight_bytes;
+  out["source_bytes"] = plan.forecast.source_bytes;
+  out["spilled_bytes"] = plan.forecast.spilled_bytes;
+  out["graph_bytes"] = plan.forecast.graph_bytes;
+  out["working_bytes"] = plan.forecast.working_bytes;
+  return out;
+}
+
+// --dry-run: the largest chunk's memory and the time of all of them, in result.summary.
+AttributeResult forecast_only(const AttributeOptions& o, const Work& work, const Checkpoint& checkpoint,
+                              at::Device device, at::ScalarType dtype) {
+  const auto chunks = all_chunks(o, work);
   const double rate = matmul_rate(device, dtype, checkpoint.config().d_model);
-  const Forecast f = forecast(checkpoint, dtype, o.scoring, chunks, /*keep=*/false, rate);
+  const MemoryPlan plan = plan_of(o, chunks, checkpoint, device, dtype, rate);
   AttributeResult out;
   out.n = static_cast<int64_t>(work.sequences.size());
-  out.summary = {{"samples", out.n},
-                 {"chunks", chunks.size()},
-                 {"peak_bytes", f.peak_bytes},
-                 {"weight_bytes", f.weight_bytes},
-                 {"source_bytes", f.source_bytes},
-                 {"graph_bytes", f.graph_bytes},
-                 {"working_bytes", f.working_bytes},
-                 {"flops", f.flops},
-                 {"flops_per_second", rate},
-                 {"seconds", f.seconds}};
+  out.summary = {{"samples", out.n}, {"chunks", chunks.size()}};
+  out.summary.update(plan_in_json(plan));
+  out.summary["flops"] = plan.forecast.flops;
+  out.summary["flops_per_second"] = rate;
+  out.summary["seconds"] = plan.forecast.seconds;
   return out;
 }
 
@@ -188,6 +211,8 @@ void check_attribute(const AttributeOptions& o) {
   if (o.t_cut && *o.t_cut < 1) usage_error("--t-cut: at least 1 expected, {} found", *o.t_cut);
   if (o.chunk < 1) usage_error("--chunk: at least 1 expected, {} found", o.chunk);
   if (o.limit < 0) usage_error("--limit: 0 or more expected, {} found", o.limit);
+  if (!(o.memory >= 0) || o.memory > 1e9) usage_error("--memory: 0 or more GiB expected, {} found", o.memory);
+  parse_shard(o.shard);
   if (o.threads < 0) usage_error("--threads: 0 or more expected, {} found", o.threads);
 }
 
@@ -203,14 +228,14 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   if (options.dry_run) return forecast_only(options, work, *checkpoint, device, dtype);
   Manifest manifest = describe(options, device, dtype);
 
+  const Shard shard = parse_shard(options.shard);
+  const RunFiles files = run_files(options.out, shard);
   std::filesystem::create_directories(options.out);
-  const FileLock lock(options.out / ".lock");
+  const FileLock lock(files.lock);
   AttributeResult result;
   for (const Cut& cut : work.cuts)
     result.outputs.push_back(options.out / ("scores." + cut.label + ".safetensors"));
   const auto n = static_cast<int64_t>(work.sequences.size());
-  const std::filesystem::path state = options.out / "attribute.state.json";
-  const std::filesystem::path journal_path = options.out / "attribute.journal";
   result.was_done = is_done(options.out, manifest, options.overwrite);
   if (result.was_done) {
     const Manifest old = read_manifest(options.out / "manifest.json");
@@ -219,30 +244,47 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
     result.summary = old.details;
     return result;
   }
-  begin_or_resume(state, manifest, options.overwrite, [&] {
-    std::filesystem::remove(journal_path);
+  begin_or_resume(files.state, manifest, options.overwrite, [&] {
+    std::filesystem::remove(files.journal);
     std::filesystem::remove(options.out / "manifest.json");
     remove_scores(options.out);
+    if (shard.is_whole() && options.overwrite) remove_shards(options.out);
   });
 
-  Journal journal(journal_path);
-  const int64_t n_chunks = (n + options.chunk - 1) / options.chunk;
-  int64_t done = 0;
-  for (const auto& [chunk, scores] : journal.finished()) done += static_cast<int64_t>(scores.size());
-  progress.begin("attribute", n, "samples", done);
-  if (done < n) {
-    const Decoder decoder(checkpoint, device, dtype);
-    for (int64_t c = 0; c < n_chunks; ++c) {
-      if (journal.finished().contains(c)) continue;
+  Journal journal(files.journal);
+  if (shard.is_whole()) take_shards(options.out, manifest, journal);
+  const auto chunks = all_chunks(options, work);
+  std::vector<size_t> own;
+  int64_t total = 0, done = 0;
+  for (size_t c = 0; c < chunks.size(); ++c) {
+    if (!shard.does(static_cast<int64_t>(c))) continue;
+    total += static_cast<int64_t>(chunks[c].size());
+    if (journal.finished().contains(static_cast<int64_t>(c)))
+      done += static_cast<int64_t>(chunks[c].size());
+    else
+      own.push_back(c);
+  }
+  progress.begin("attribute", total, "samples", done);
+  if (!own.empty()) {
+    const MemoryPlan plan = plan_of(options, chunks, *checkpoint, device, dtype, /*rate=*/1.0);
+    result.summary["memory"] = plan_in_json(plan);
+    const ChunkMeans means{plan.means.keep, plan.means.spill ? options.out : std::filesystem::path(),
+                           !plan.means.resident};
+    const Decoder decoder(checkpoint, device, dtype, plan.means.resident);
+    for (const size_t c : own) {
       check_interrupt();
-      std::vector<AttributionSample> samples;
-      for (int64_t i = c * options.chunk; i < std::min(n, (c + 1) * options.chunk); ++i)
-        samples.push_back(sample_of(work.sequences[static_cast<size_t>(i)], work.cuts));
-      journal.append(c, attribute_samples(decoder, options.scoring, samples));
-      progress.advance(static_cast<int64_t>(samples.size()));
+      journal.append(static_cast<int64_t>(c), attribute_samples(decoder, options.scoring, chunks[c], means));
+      progress.advance(static_cast<int64_t>(chunks[c].size()));
     }
   }
   progress.end();
+  if (!shard.is_whole()) {
+    result.n = total;
+    result.outputs = {files.journal};
+    result.summary["shard"] = options.shard;
+    result.summary["n"] = total;
+    return result;
+  }
 
   const Graph graph{checkpoint->config().n_layers, options.scoring.graph, options.scoring.edges};
   const auto& finished = journal.finished();
@@ -299,8 +341,9 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   manifest.details["seconds"] =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   write_manifest(options.out / "manifest.json", manifest);
-  std::filesystem::remove(journal_path);
-  std::filesystem::remove(state);
+  std::filesystem::remove(files.journal);
+  std::filesystem::remove(files.state);
+  remove_shards(options.out);
   return result;
 }
 

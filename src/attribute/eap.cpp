@@ -11,7 +11,9 @@
 #include "attribute/contraction.h"
 #include "attribute/layout.h"
 #include "attribute/objective.h"
+#include "attribute/spill.h"
 #include "base/progress.h"
+#include "model/layer_stream.h"
 
 namespace circuitdiff {
 namespace {
@@ -36,21 +38,22 @@ struct Pass {
 class Engine {
  public:
   Engine(const Decoder& decoder, const ScoringOptions& options, const std::vector<AttributionSample>& samples,
-         bool keep)
+         const ChunkMeans& means)
       : decoder_(decoder),
         config_(decoder.config()),
         options_(options),
         samples_(samples),
-        keep_(keep),
+        means_(means),
         graph_(graph_of(decoder, options)),
         layout_(lay_out(samples)),
         rope_(packed_rope(config_, layout_.packing, decoder.options())),
-        type_(decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat) {
+        type_(decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat),
+        layers_(decoder.weights(), means.read_ahead) {
     for (const AttributionSample& s : samples) scores_.emplace_back(s.t_cut.size());
   }
 
   std::vector<std::vector<SampleScores>> run() {
-    Pass clean = forward({}, options_.method == Method::eap && keep_);
+    Pass clean = forward({}, options_.method == Method::eap && means_.keep);
     const Tensor g = final_gradient(clean.stream, /*record=*/true);
     if (options_.method == Method::eap) {
       Contraction contraction(layout_, clean.sources, graph_, 1.0);
@@ -63,11 +66,13 @@ class Engine {
   }
 
  private:
-  Pass forward(Scaled scaled, bool keep) const {
+  Pass forward(Scaled scaled, bool keep) {
     const int64_t rows = layout_.packing.rows();
     Pass pass;
     pass.stream = at::zeros({rows, config_.d_model}, decoder_.options().dtype(at::kDouble));
-    pass.sources = at::empty({graph_.n_forward(), rows, config_.d_model}, decoder_.options());
+    const std::vector<int64_t> sizes{graph_.n_forward(), rows, config_.d_model};
+    pass.sources = means_.spill.empty() ? at::empty(sizes, decoder_.options())
+                                        : spilled_tensor(means_.spill, sizes, decoder_.dtype());
     const auto add = [&](int64_t index, const Tensor& added) {
       const Tensor source = pass.sources.select(0, index);
       source.copy_(added);
@@ -80,7 +85,7 @@ class Engine {
     }
     add(0, decoder_.embed(decoder_.tokens(layout_.tokens)));
     for (int64_t l = 0; l < config_.n_layers; ++l) {
-      const LayerWeights w = decoder_.weights().layer(l);
+      const LayerWeights& w = layers_.layer(l, l + 1 < config_.n_layers ? l + 1 : l - 1);
       const auto at = static_cast<size_t>(l);
       add(1 + 2 * l, packed_attention(config_, w, decoder_.window(l), rope_, layout_.packing,
                                       pass.stream.to(type_), keep ? &pass.attention[at] : nullptr));
@@ -129,12 +134,14 @@ class Engine {
 
   // Walks back from the final stream, contracting each destination's gradient with the sources. Consumes the
   // pass.
-  void backward(Pass& pass, Tensor g, Contraction& contraction) const {
+  void backward(Pass& pass, const Tensor& g, Contraction& contraction) {
     const bool residual = options_.gradient == GradientKind::residual;
     const Packing& packing = layout_.packing;
     contraction.add(graph_.logits_destination(), g.unsqueeze(0));
     for (int64_t l = config_.n_layers - 1; l >= 0; --l) {
-      const LayerWeights w = decoder_.weights().layer(l);
+      check_interrupt();
+      // After the first layer's backward comes, if anything, another forward.
+      const LayerWeights& w = layers_.layer(l, l > 0 ? l - 1 : 1);
       const int64_t window = decoder_.window(l);
       pass.stream.sub_(pass.sources.select(0, 2 + 2 * l));  // ahead of MLP l
       {
@@ -145,7 +152,7 @@ class Engine {
         else
           std::swap(saved, pass.mlp[static_cast<size_t>(l)]);
         const Tensor g_mlp = packed_mlp_backward(config_, w, packing, x, saved, g);
-        g = g + g_mlp;
+        g.add_(g_mlp);
         contraction.add(graph_.mlp_destination(l), (residual ? g : g_mlp).unsqueeze(0));
       }
       pass.stream.sub_(pass.sources.select(0, 1 + 2 * l));  // ahead of attention l
@@ -178,7 +185,7 @@ class Engine {
       if (by_source) contraction.restrict_to(s);
       for (int64_t k = 1; k <= options_.ig_steps; ++k) {
         check_interrupt();
-        Pass pass = forward({s, ig_point(options_.ig_rule, k, options_.ig_steps)}, keep_);
+        Pass pass = forward({s, ig_point(options_.ig_rule, k, options_.ig_steps)}, means_.keep);
         const Tensor g = final_gradient(pass.stream, /*record=*/false);
         backward(pass, g, contraction);
       }
@@ -202,11 +209,12 @@ class Engine {
   const ModelConfig& config_;
   const ScoringOptions& options_;
   const std::vector<AttributionSample>& samples_;
-  bool keep_;
+  const ChunkMeans& means_;
   Graph graph_;
   Layout layout_;
   RopeTable rope_;
   at::ScalarType type_;  // what the layers read the stream in, and gradients
+  LayerStream layers_;
   std::vector<std::vector<SampleScores>> scores_;
 };
 
@@ -222,9 +230,10 @@ Graph graph_of(const Decoder& decoder, const ScoringOptions& options) {
 }
 
 std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                 const std::vector<AttributionSample>& samples, bool keep) {
+                                                 const std::vector<AttributionSample>& samples,
+                                                 const ChunkMeans& means) {
   const at::NoGradGuard no_grad;
-  return Engine(decoder, options, samples, keep).run();
+  return Engine(decoder, options, samples, means).run();
 }
 
 }  // namespace circuitdiff

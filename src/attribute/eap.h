@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -33,22 +34,33 @@ struct SampleScores {
   std::string problem;         // not empty: a number was not finite; says which
 };
 
-// Any method of `options`. Returns [samples][cuts]. With `keep`, every layer's part of the graph is kept from
-// the forward pass; without, it is computed again in backward: less memory, half as much work again, the same
-// scores.
+// How a chunk is computed. Nothing here moves a score.
+struct ChunkMeans {
+  bool keep = false;  // every layer's part of the graph is kept from the forward pass; else computed again
+  std::filesystem::path spill;  // folder of the file that takes the sources; empty: they stay in memory
+  bool read_ahead = false;      // weights are streamed: the next layer is read while one is computed
+};
+
+// Any method of `options`. Returns [samples][cuts].
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
                                                        const std::vector<AttributionSample>& samples,
-                                                       bool keep = false);
+                                                       const ChunkMeans& means = {});
 
 // eap, eap-ig and eap-ig-activations:
 std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const ScoringOptions& options,
-                                                 const std::vector<AttributionSample>& samples, bool keep);
+                                                 const std::vector<AttributionSample>& samples,
+                                                 const ChunkMeans& means);
 // exact (8), one sample and cut at a time:
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
                           const AttributionSample& sample, int64_t t_cut);
 
 // Interpolation point k (1-based) of m: (k - 1/2)/m or k/m.
 double ig_point(IgRule rule, int64_t k, int64_t m);
+
+// Of a sample whose numbers are not finite: the first weight, source or gradient that is not, by name and
+// layer.
+std::string find_not_finite(const Decoder& decoder, const ScoringOptions& options,
+                            const AttributionSample& sample, const SampleScores& scores);
 
 Graph graph_of(const Decoder& decoder, const ScoringOptions& options);
 

@@ -5,14 +5,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "attribute/layout.h"
+#include "attribute/objective.h"
 #include "checkpoint/inspect.h"
 
 namespace circuitdiff {
 namespace {
 
-constexpr int64_t kLogitBytes = int64_t{96} << 20;  // as objective.cpp holds at once
 constexpr int64_t kScoreBytes = int64_t{64} << 20;  // as packed.cpp holds at once
 
 // Multiply-adds of the linear maps of one row through all layers.
@@ -33,27 +34,133 @@ std::pair<double, double> passes(const ScoringOptions& o, int64_t n_layers) {
   return {1, 0};
 }
 
+// Bytes of the weights that must be converted: of all of them where they are resident, else of the two widest
+// layers that are in memory together.
+int64_t converted_bytes(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
+                        bool resident) {
+  const auto element = static_cast<int64_t>(c10::elementSize(dtype));
+  const TensorType same = dtype == at::kDouble  ? TensorType::f64
+                          : dtype == at::kFloat ? TensorType::f32
+                                                : TensorType::bf16;
+  std::map<std::string, int64_t> layers;
+  int64_t all = 0, rest = 0;
+  for (const TensorSpec& spec : tensor_table(checkpoint.config())) {
+    if (device.is_cpu() && checkpoint.tensor(spec.name).type == same) continue;
+    int64_t bytes = element;
+    for (const int64_t n : spec.shape) bytes *= n;
+    all += bytes;
+    if (spec.name.rfind("model.layers.", 0) == 0)
+      layers[spec.name.substr(0, spec.name.find('.', 13))] += bytes;
+    else if (spec.shape.size() == 1)
+      rest += bytes;
+  }
+  if (resident) return all;
+  int64_t widest = 0;
+  for (const auto& [name, bytes] : layers) widest = std::max(widest, bytes);
+  return 2 * widest + rest;
+}
+
+// What one chunk holds at its peak, part by part; the phases are those of eap.cpp, packed.cpp and
+// objective.cpp.
+void add_memory(const ModelConfig& c, at::ScalarType dtype, const ScoringOptions& options,
+                const Layout& layout, int64_t answers, const MemoryMeans& means, int64_t head_piece_bytes,
+                Forecast& out) {
+  const auto b = static_cast<int64_t>(c10::elementSize(dtype));
+  const int64_t w = dtype == at::kDouble ? 8 : 4;
+  const Graph graph{c.n_layers, options.graph, options.edges};
+  const int64_t rows = layout.packing.rows(), gradients = layout.packing.gradient_rows();
+  const int64_t d = c.d_model, d_q = c.n_heads * c.d_head, d_kv = c.n_kv_heads * c.d_head;
+  int64_t longest = 0;
+  for (const Segment& s : layout.packing.sequences) longest = std::max(longest, s.length);
+  const bool gathered = rows != gradients;  // several cuts of a sample: their rows are copied
+  const bool narrow = b < w;
+
+  const int64_t source_copies = options.method == Method::eap ? 1 : 2;
+  const int64_t sources = source_copies * graph.n_forward() * rows * d * b;
+  const int64_t attention_saved = rows * ((d_q + 2 * d_kv) * b + w + (c.qk_norm ? (d_q + d_kv) * b : 0));
+  const int64_t mlp_saved = rows * (2 * c.d_mlp * b + w);
+  const int64_t stream = rows * d * 8 + 2 * rows * c.d_head * b;
+
+  // Scores of the heads taken at once, and the grouped copies of q, k and v beside them.
+  const int64_t group = c.n_heads / c.n_kv_heads, one = group * longest * longest * w;
+  const int64_t heads =
+      std::clamp<int64_t>(kScoreBytes / std::max<int64_t>(1, group * longest * longest * 4), 1, c.n_kv_heads);
+  const int64_t scores = heads * one * (narrow ? 2 : 1);
+  const int64_t copies = longest * c.d_head * heads * (2 * group + 2) * b;
+
+  const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
+  const int64_t forward_attention = x + rows * d_q * b + std::max(rows * d * b, scores + copies);
+  const int64_t forward_mlp = x + rows * c.d_mlp * b + rows * d * b;
+  const int64_t logits = std::min(answers, logit_rows(c, dtype)) * c.d_vocab * w;
+  const int64_t piece = std::min(answers, logit_rows(c, dtype)) * vocabulary_piece(c) * w;
+  const int64_t head = answers * d * (8 + 3 * w + b) +
+                       logits * (options.objective == Objective::entropy ? 3 : 1) +
+                       std::max(piece, head_piece_bytes) + g;
+  const int64_t contraction =
+      narrow ? graph.n_forward() * longest * d * w : 0;  // bfloat16 sources are widened
+  const int64_t backward_mlp =
+      g + x +
+      std::max(2 * gradients * c.d_mlp * b + (narrow ? g / 2 : 0) + gradients * d * b + g + x_gathered,
+               g + contraction);
+  const int64_t backward_attention =
+      g + x + 2 * gradients * (d_q + d_kv) * b +
+      std::max(2 * scores + copies + longest * d_q * b, 3 * g + gradients * d * b + x_gathered +
+                                                            (gathered ? 2 * gradients * c.d_head * b : 0) +
+                                                            contraction);
+
+  // What is saved counts with the phase that holds it, or as a whole where every layer is kept.
+  const int64_t kept = means.keep ? c.n_layers * (attention_saved + mlp_saved) : 0;
+  int64_t graph_bytes = kept, working = 0;
+  const auto phase = [&](int64_t saved, int64_t bytes) {
+    const int64_t own = means.keep ? kept : saved;
+    if (own + bytes > graph_bytes + working || working == 0) graph_bytes = own, working = bytes;
+  };
+  phase(attention_saved, forward_attention);
+  phase(mlp_saved, forward_mlp);
+  phase(0, head);
+  phase(mlp_saved, backward_mlp);
+  phase(attention_saved, backward_attention);
+  working += stream;
+  const int64_t in_memory = means.spill ? 0 : sources;
+  if (in_memory + graph_bytes + working <= out.source_bytes + out.graph_bytes + out.working_bytes) return;
+  out.rows = rows;
+  out.gradient_rows = gradients;
+  out.source_bytes = in_memory;
+  out.spilled_bytes = means.spill ? sources : 0;
+  out.graph_bytes = graph_bytes;
+  out.working_bytes = working;
+}
+
+// exact keeps a clean run and the ablated streams of a batch.
+void add_exact_memory(const ModelConfig& c, at::ScalarType dtype, const Layout& layout, Forecast& out) {
+  const int64_t w = dtype == at::kDouble ? 8 : 4;
+  int64_t longest = 0;
+  for (const Segment& s : layout.packing.sequences) longest = std::max(longest, s.length);
+  out.rows = std::max(out.rows, longest);
+  out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * longest * c.d_model * w);
+  out.working_bytes = std::max<int64_t>(out.working_bytes, int64_t{4} * (int64_t{256} << 20));
+}
+
 }  // namespace
 
-Forecast forecast(const Checkpoint& checkpoint, at::ScalarType dtype, const ScoringOptions& options,
-                  const std::vector<std::vector<AttributionSample>>& chunks, bool keep, double rate) {
+Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
+                  const ScoringOptions& options, const std::vector<std::vector<AttributionSample>>& chunks,
+                  const MemoryMeans& means, double rate) {
   const ModelConfig& c = checkpoint.config();
-  const int64_t bytes = dtype == at::kDouble ? 8 : dtype == at::kBFloat16 ? 2 : 4;
-  const int64_t wide = dtype == at::kDouble ? 8 : 4;
   const Graph graph{c.n_layers, options.graph, options.edges};
   Forecast out;
-  const bool same_type = (dtype == at::kFloat && checkpoint.widest_type() == TensorType::f32) ||
-                         (dtype == at::kBFloat16 && checkpoint.widest_type() == TensorType::bf16) ||
-                         (dtype == at::kDouble && checkpoint.widest_type() == TensorType::f64);
-  out.weight_bytes = same_type ? 0 : checkpoint.n_parameters() * bytes;
+  out.weight_bytes = converted_bytes(checkpoint, device, dtype, means.resident);
+  const bool converts = converted_bytes(checkpoint, device, dtype, true) > 0;
+  const int64_t head_piece = !means.resident && converts ? vocabulary_piece(c) * c.d_model *
+                                                               static_cast<int64_t>(c10::elementSize(dtype))
+                                                         : 0;
   for (const auto& samples : chunks) {
     const Layout layout = lay_out(samples);
     const int64_t rows = layout.packing.rows(), gradient_rows = layout.packing.gradient_rows();
-    int64_t longest = 0, answers = 0;
+    int64_t answers = 0;
     double attention = 0;
     for (size_t i = 0; i < samples.size(); ++i) {
       const int64_t length = layout.packing.sequences[i].length;
-      longest = std::max(longest, length);
       answers += length - samples[i].prompt_len + 1;
       attention +=
           2.0 * static_cast<double>(length) * static_cast<double>(length * c.n_heads * c.d_head * c.n_layers);
@@ -65,34 +172,20 @@ Forecast forecast(const Checkpoint& checkpoint, at::ScalarType dtype, const Scor
     const double head = 4.0 * static_cast<double>(answers) * static_cast<double>(c.d_model * c.d_vocab);
     const auto [forwards, backwards] = passes(options, c.n_layers);
     const double forward = 2.0 * layer_products(c) * static_cast<double>(rows) + 2.0 * attention;
-    const double recomputed = keep ? 0.0 : 0.6 * forward;  // all but o_proj, down_proj and attention itself
+    const double recomputed =
+        means.keep ? 0.0 : 0.6 * forward;  // all but o_proj, down_proj and attention itself
     const double contraction = static_cast<double>(graph.n_forward() * graph.n_backward()) *
                                static_cast<double>(gradient_rows * c.d_model);
     out.flops += forwards * (forward + head) +
                  backwards * (recomputed + 2.0 * layer_products(c) * static_cast<double>(gradient_rows) +
                               2.0 * attention_back + contraction);
     if (options.method ==
-        Method::exact)  // every edge a run of the layers behind it: half the model on average
+        Method::exact) {  // every edge a run of the layers behind it: half the model on average
       out.flops += static_cast<double>(graph.n_edges()) * static_cast<double>(layout.cuts.size()) /
                    static_cast<double>(samples.size()) * (0.5 * forward + 0.5 * head);
-
-    const int64_t heads = (c.n_heads + 2 * c.n_kv_heads) * c.d_head;
-    const int64_t layer_graph = rows * (2 * c.d_mlp + heads) * bytes;
-    const int64_t sources =
-        graph.n_forward() * rows * c.d_model * bytes * (options.method == Method::eap ? 1 : 2);
-    const int64_t mlp_work = gradient_rows * 3 * c.d_mlp * bytes;
-    const int64_t scores = 4 * std::min(kScoreBytes, longest * longest * c.n_heads * wide);
-    const int64_t attention_work = gradient_rows * (2 * heads * bytes + 3 * c.d_model * wide) + scores;
-    const int64_t logits = std::min(kLogitBytes, answers * c.d_vocab * wide);
-    const int64_t stream = rows * c.d_model * (8 + wide) + 4 * gradient_rows * c.d_model * wide;
-    const int64_t graph_bytes = keep ? layer_graph * c.n_layers : layer_graph;
-    const int64_t working = stream + std::max({mlp_work, attention_work, logits});
-    if (sources + graph_bytes + working > out.source_bytes + out.graph_bytes + out.working_bytes) {
-      out.rows = rows;
-      out.gradient_rows = gradient_rows;
-      out.source_bytes = sources;
-      out.graph_bytes = graph_bytes;
-      out.working_bytes = working;
+      add_exact_memory(c, dtype, layout, out);
+    } else {
+      add_memory(c, dtype, options, layout, answers, means, head_piece, out);
     }
   }
   out.peak_bytes = out.weight_bytes + out.source_bytes + out.graph_bytes + out.working_bytes;
@@ -140,7 +233,7 @@ nlohmann::ordered_json method_estimates(const Checkpoint& checkpoint, int64_t pr
   for (const Method method : {Method::eap, Method::eap_ig, Method::eap_ig_activations, Method::exact}) {
     ScoringOptions options;
     options.method = method;
-    const Forecast f = forecast(checkpoint, dtype, options, {{sample}}, /*keep=*/false, rate);
+    const Forecast f = forecast(checkpoint, device, dtype, options, {{sample}}, MemoryMeans{}, rate);
     // Short words: `inspect` shows them in a column of its own.
     out["cost " + to_word(method)] = {{"tokens", fmt::format("{} + {}", prompt, answer)},
                                       {"dtype", dtype_name(dtype)},

@@ -10,20 +10,46 @@
 
 namespace circuitdiff {
 
+// What is held in memory and what is fetched or computed again instead. The scores are the same.
+struct MemoryMeans {
+  bool keep = false;     // every layer's part of the graph, else one layer's at a time
+  bool resident = true;  // converted weights, else two layers' at a time
+  bool spill = false;    // sources in a file
+};
+
 struct Forecast {
-  int64_t rows = 0, gradient_rows = 0;  // of the largest chunk
+  int64_t rows = 0, gradient_rows = 0;  // of the chunk that takes most
   int64_t weight_bytes = 0;             // converted copies; pages mapped from the file are not counted
-  int64_t source_bytes = 0;             // O_s of the chunk
+  int64_t source_bytes = 0;             // O_s of the chunk; 0 where they are spilled
+  int64_t spilled_bytes = 0;            // of the file that takes them instead
   int64_t graph_bytes = 0;              // one layer's part of the graph, or all of them where kept
-  int64_t working_bytes = 0;            // gradients, logits, attention scores
-  int64_t peak_bytes = 0;               // the sum
+  int64_t working_bytes = 0;            // the stream, gradients, logits, attention scores
+  int64_t peak_bytes = 0;               // the sum, without the spilled file
   double flops = 0;                     // of all chunks
   double seconds = 0;                   // flops at `rate`
 };
 
 // `chunks`: the samples as they will be computed together. rate: floating-point operations a second.
-Forecast forecast(const Checkpoint& checkpoint, at::ScalarType dtype, const ScoringOptions& options,
-                  const std::vector<std::vector<AttributionSample>>& chunks, bool keep, double rate);
+Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
+                  const ScoringOptions& options, const std::vector<std::vector<AttributionSample>>& chunks,
+                  const MemoryMeans& means, double rate);
+
+// The fastest means whose forecast stays within `budget` bytes (on the device), the process's own
+// kProcessBytes included. Error that names the smallest budget that works.
+struct MemoryPlan {
+  MemoryMeans means;
+  Forecast forecast;
+  int64_t budget = 0;
+};
+constexpr int64_t kProcessBytes = int64_t{160} << 20;  // libtorch, threads, tokens: before any tensor
+MemoryPlan plan_memory(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
+                       const ScoringOptions& options,
+                       const std::vector<std::vector<AttributionSample>>& chunks, int64_t budget,
+                       double rate);
+// What --memory 0 stands for: nine tenths of what is free now.
+int64_t free_bytes_of(at::Device device);
+// {"graph": "kept", "weights": "resident", "sources": "in memory"}
+nlohmann::ordered_json means_in_words(const MemoryMeans& means);
 
 // Measured on a product of the model's own width.
 double matmul_rate(at::Device device, at::ScalarType dtype, int64_t d_model);

@@ -25,4 +25,9 @@ struct RowLosses {
 RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x,
                      const std::vector<int64_t>& targets, bool with_gradient);
 
+// Rows of lm_head taken at once (converted, where weights are streamed), and rows of logits held at once:
+// they follow from shapes alone, so that the same products are made whatever the budget.
+int64_t vocabulary_piece(const ModelConfig& config);
+int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype);
+
 }  // namespace circuitdiff

@@ -99,6 +99,8 @@ struct AttributeOptions {
   std::string device = "auto";
   DtypeChoice dtype = DtypeChoice::automatic;
   int64_t threads = 0;
+  double memory = 0;
+  std::string shard;
   bool overwrite = false;
   bool dry_run = false;
 };
@@ -119,6 +121,12 @@ void visit(V& v, AttributeOptions& o) {
   v(o.device, "device", "auto, cpu, cuda or cuda:INDEX");
   v(o.dtype, "dtype", "of weights and products: auto, float32, bfloat16 or float64");
   v(o.threads, "threads", "CPU threads; 0: one a core");
+  v(o.memory, "memory",
+    "GiB that may be held beside the mapped weights; what does not fit is computed again, streamed or "
+    "spilled; "
+    "0: what the machine has free");
+  v(o.shard, "shard",
+    "I/N: only every N-th chunk, from the I-th; a run without it puts the shards in the folder together");
   v(o.overwrite, "overwrite", "begin anew where earlier work with other options or inputs lies");
   v(o.dry_run, "dry_run", "forecast memory and time, and stop");
 }

@@ -66,7 +66,8 @@ Tensor Decoder::tokens(std::span<const int64_t> ids) const {
 }
 
 Tensor Decoder::embed(const Tensor& tokens) const {
-  const Tensor rows = at::embedding(weights_.embed_tokens(), tokens);
+  const Tensor& table = weights_.embed_tokens();  // where weights are streamed, it lies in the file
+  const Tensor rows = at::embedding(table, tokens.to(table.device())).to(device(), dtype());
   if (config().embedding_scale == 1.0) return rows;
   return rows *
          at::scalar_tensor(config().embedding_scale, options());  // rounded to the dtype, as the model is

@@ -169,7 +169,9 @@ Tensor mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x) {
 }
 
 Tensor head(const ModelConfig& config, const Weights& w, const Tensor& x) {
-  Tensor logits = linear(rms_norm(x, w.norm(), config.norm_eps), w.lm_head(), Tensor());
+  // Where weights are streamed, lm_head is in the stored type.
+  Tensor logits =
+      linear(rms_norm(x, w.norm(), config.norm_eps), w.lm_head().to(w.device(), w.dtype()), Tensor());
   if (is_low_precision(logits.scalar_type())) logits = logits.to(at::kFloat);
   return softcap(logits, config.final_softcap);
 }

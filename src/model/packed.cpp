@@ -15,6 +15,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "model/fused.h"
 
 namespace circuitdiff {
 namespace {
@@ -33,6 +34,14 @@ at::ScalarType wide(at::ScalarType type) { return type == at::kDouble ? at::kDou
 Tensor normed(const Tensor& x, const Tensor& inverse, const Tensor& weight) {
   if (!weight.defined()) return x;
   return (x * inverse).to(weight.scalar_type()) * weight;
+}
+
+// The same, with 1 / rms of each row into `inverse`.
+Tensor normed_rows(const Tensor& x, const Tensor& weight, double eps, Tensor& inverse) {
+  Tensor h;
+  if (fused_norm(x, weight, eps, h, inverse)) return h;
+  inverse = inverse_rms(x, eps);
+  return normed(x, inverse, weight);
 }
 
 Tensor rows(const Tensor& t, const Segment& s) { return t.narrow(0, s.begin, s.length); }
@@ -56,8 +65,11 @@ Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tenso
                          Tensor* slope = nullptr) {
   const int64_t kv_heads = q.size(0), n = k.size(1), group = q.size(1) / n;
   Tensor scores = q.bmm(k.transpose(1, 2));
-  scores = scores.to(wide(scores.scalar_type())).mul_(config.attention_scale);
-  if (const double cap = config.attention_softcap; cap > 0) {
+  scores = scores.to(wide(scores.scalar_type()));
+  const double cap = config.attention_softcap;
+  if (cap <= 0 && fused_softmax(scores, n, window, config.attention_scale)) return scores;
+  scores.mul_(config.attention_scale);
+  if (cap > 0) {
     scores.div_(cap).tanh_();
     if (slope) *slope = (scores * scores).neg_().add_(1);
     scores.mul_(cap);
@@ -73,8 +85,9 @@ int64_t kv_heads_at_once(int64_t kv_heads, int64_t group, int64_t n) {
 }
 
 // x * cos + rotate_half(x) * sin over [rows, heads, d_head]; with `inverse`, its transpose (the rotation
-// back).
+// back). May do so in place.
 Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool inverse) {
+  if (fused_rotate(x, cos, sin, inverse)) return x;
   const int64_t half = x.size(-1) / 2;
   const Tensor a = x.slice(-1, 0, half), b = x.slice(-1, half);
   const Tensor c = cos.slice(-1, 0, half).unsqueeze(1), s = sin.slice(-1, 0, half).unsqueeze(1);
@@ -90,6 +103,12 @@ Tensor activate(const std::string& name, const Tensor& gate) {
   fail("activation \"{}\" is not known", name);
 }
 
+Tensor gated(const std::string& name, const Tensor& gate, const Tensor& up) {
+  Tensor out;
+  if (name == "silu" && fused_gated(gate, up, out)) return out;
+  return activate(name, gate).mul_(up);
+}
+
 Tensor activate_backward(const std::string& name, const Tensor& grad, const Tensor& gate) {
   if (name == "silu") return at::silu_backward(grad, gate);
   if (name == "gelu") return at::gelu_backward(grad, gate);
@@ -103,6 +122,17 @@ Tensor prefix_rows(const Packing& packing, const PrefixSegment& p, const Tensor&
   return t.narrow(0, packing.sequences[p.sequence].begin, p.length);
 }
 
+// The same for all prefixes, one below another.
+Tensor all_prefix_rows(const Packing& packing, const Tensor& t) {
+  bool same = packing.rows() == packing.gradient_rows();  // one cut each, and each the whole sequence
+  for (const PrefixSegment& p : packing.prefixes)
+    same = same && p.begin == packing.sequences[p.sequence].begin;
+  if (same) return t;
+  std::vector<Tensor> parts;
+  for (const PrefixSegment& p : packing.prefixes) parts.push_back(prefix_rows(packing, p, t));
+  return at::cat(parts);
+}
+
 }  // namespace
 
 Tensor inverse_rms(const Tensor& x, double eps) {
@@ -111,6 +141,7 @@ Tensor inverse_rms(const Tensor& x, double eps) {
 
 Tensor rms_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad) {
   if (!weight.defined()) return grad.to(x.scalar_type());
+  if (Tensor out = at::empty_like(x); fused_norm_backward(x, inverse, weight, grad, out)) return out;
   // y = x r w, r = (mean x^2 + eps)^-1/2:  dx = r (w dy) - x r^3 mean(x w dy)
   Tensor g = grad.to(x.scalar_type()) * weight;
   const Tensor along = (g * x).mean(/*dim=*/-1, /*keepdim=*/true).mul_(inverse).mul_(inverse);
@@ -137,9 +168,7 @@ namespace {
 Tensor through_output_norm(const ModelConfig& config, const Packing& packing, const Tensor& output,
                            const Tensor& weight, const Tensor& grad) {
   if (!weight.defined()) return grad;
-  std::vector<Tensor> parts;
-  for (const PrefixSegment& p : packing.prefixes) parts.push_back(prefix_rows(packing, p, output));
-  const Tensor y = at::cat(parts).to(wide(output.scalar_type()));
+  const Tensor y = all_prefix_rows(packing, output).to(wide(output.scalar_type()));
   return rms_norm_backward(y, inverse_rms(y, config.norm_eps), weight, grad);
 }
 
@@ -147,8 +176,7 @@ Tensor through_output_norm(const ModelConfig& config, const Packing& packing, co
 void project(const ModelConfig& config, const LayerWeights& w, const RopeTable& rope, const Tensor& x,
              AttentionSaved& saved) {
   const int64_t n_rows = x.size(0), d_head = config.d_head;
-  saved.inverse = inverse_rms(x, config.norm_eps);
-  const Tensor h = normed(x, saved.inverse, w.input_layernorm);
+  const Tensor h = normed_rows(x, w.input_layernorm, config.norm_eps, saved.inverse);
   Tensor q = linear(h, w.q_proj, w.q_bias).view({n_rows, config.n_heads, d_head});
   Tensor k = linear(h, w.k_proj, w.k_bias).view({n_rows, config.n_kv_heads, d_head});
   saved.v = linear(h, w.v_proj, w.v_bias).view({n_rows, config.n_kv_heads, d_head});
@@ -226,8 +254,10 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
       const Tensor weights = attention_weights(config, qs, ks, window, &slope);  // [kv, group * n, n]
       const Tensor d_out = group_heads(query_heads(own(d_mixed)), count);        // [kv, group * n, d_head]
       const Tensor d_weights = d_out.bmm(vs.transpose(1, 2)).to(weights.scalar_type());
-      Tensor d_scores = at::_softmax_backward_data(d_weights, weights, /*dim=*/-1, weights.scalar_type())
-                            .mul_(config.attention_scale);
+      Tensor d_scores = d_weights;  // in place
+      if (!fused_softmax_backward(weights, d_scores, n, window, config.attention_scale))
+        d_scores = at::_softmax_backward_data(d_weights, weights, /*dim=*/-1, weights.scalar_type())
+                       .mul_(config.attention_scale);
       if (slope.defined()) d_scores.mul_(slope);
       d_scores = d_scores.to(type);
       key_heads(own(dv)).copy_(weights.to(type).transpose(1, 2).bmm(d_out));
@@ -235,36 +265,27 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
       key_heads(own(dk)).copy_(d_scores.transpose(1, 2).bmm(qs));
     }
   }
-  // Each prefix has its sequence's first rows; gathered once for everything that is per row.
-  std::vector<Tensor> xs, inverses, cosines, sines, raw_q, raw_k;
-  for (const PrefixSegment& p : packing.prefixes) {
-    xs.push_back(prefix_rows(packing, p, x));
-    inverses.push_back(prefix_rows(packing, p, saved.inverse));
-    cosines.push_back(prefix_rows(packing, p, rope.cos));
-    sines.push_back(prefix_rows(packing, p, rope.sin));
-    if (config.qk_norm) {
-      raw_q.push_back(prefix_rows(packing, p, saved.q_raw));
-      raw_k.push_back(prefix_rows(packing, p, saved.k_raw));
-    }
-  }
-  const Tensor cos = at::cat(cosines), sin = at::cat(sines);
+  // Each prefix has its sequence's first rows.
+  const Tensor cos = all_prefix_rows(packing, rope.cos), sin = all_prefix_rows(packing, rope.sin);
   dq = rotate(dq, cos, sin, /*inverse=*/true);
   dk = rotate(dk, cos, sin, /*inverse=*/true);
   if (config.qk_norm) {
-    const auto through_norm = [&](const std::vector<Tensor>& raw, const Tensor& weight, const Tensor& g) {
-      Tensor r = at::cat(raw).to(wide(type));
+    const auto through_norm = [&](const Tensor& raw, const Tensor& weight, const Tensor& g) {
+      Tensor r = all_prefix_rows(packing, raw).to(wide(type));
       if (config.qk_norm_whole) r = r.flatten(-2);
       const Tensor d = rms_norm_backward(r, inverse_rms(r, config.norm_eps), weight, g.view_as(r));
       return d.to(type).view_as(g);
     };
-    dq = through_norm(raw_q, w.q_norm, dq);
-    dk = through_norm(raw_k, w.k_norm, dk);
+    dq = through_norm(saved.q_raw, w.q_norm, dq);
+    dk = through_norm(saved.k_raw, w.k_norm, dk);
   }
-  const Tensor x_rows = at::cat(xs), inverse = at::cat(inverses);
+  const Tensor x_rows = all_prefix_rows(packing, x), inverse = all_prefix_rows(packing, saved.inverse);
   Tensor out = at::empty({3, n_rows, config.d_model}, x.options());
   const auto to_stream = [&](int64_t branch, const Tensor& d, const Tensor& weight) {
     const Tensor dh = d.reshape({n_rows, weight.size(0)}).matmul(weight);
-    out.select(0, branch).copy_(rms_norm_backward(x_rows, inverse, w.input_layernorm, dh));
+    const Tensor place = out.select(0, branch);
+    if (!fused_norm_backward(x_rows, inverse, w.input_layernorm, dh, place))
+      place.copy_(rms_norm_backward(x_rows, inverse, w.input_layernorm, dh));
   };
   to_stream(0, dq, w.q_proj);
   to_stream(1, dk, w.k_proj);
@@ -273,12 +294,11 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
 }
 
 void packed_mlp_saved(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved& saved) {
-  saved.inverse = inverse_rms(x, config.norm_eps);
-  const Tensor h = normed(x, saved.inverse, w.post_attention_layernorm);
+  const Tensor h = normed_rows(x, w.post_attention_layernorm, config.norm_eps, saved.inverse);
   saved.gate = linear(h, w.gate_proj, w.gate_bias);
   saved.up = linear(h, w.up_proj, w.up_bias);
   if (w.mlp_output_norm.defined())
-    saved.output = linear(activate(config.activation, saved.gate).mul_(saved.up), w.down_proj, w.down_bias);
+    saved.output = linear(gated(config.activation, saved.gate, saved.up), w.down_proj, w.down_bias);
 }
 
 Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved) {
@@ -286,7 +306,7 @@ Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor
   MlpSaved& s = saved ? *saved : own;
   packed_mlp_saved(config, w, x, s);
   if (w.mlp_output_norm.defined()) return rms_norm(s.output, w.mlp_output_norm, config.norm_eps);
-  return linear(activate(config.activation, s.gate).mul_(s.up), w.down_proj, w.down_bias);
+  return linear(gated(config.activation, s.gate, s.up), w.down_proj, w.down_bias);
 }
 
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
@@ -294,18 +314,18 @@ Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, con
   const Tensor d_output = through_output_norm(config, packing, saved.output, w.mlp_output_norm, grad);
   const Tensor d_product =
       d_output.to(w.down_proj.scalar_type()).matmul(w.down_proj);  // [gradient_rows, d_mlp]
-  Tensor d_gate = at::empty_like(d_product), d_up = at::empty_like(d_product);
-  std::vector<Tensor> xs, inverses;
+  // d_product becomes the gate's gradient in place.
+  const Tensor d_up = at::empty_like(d_product);
   for (const PrefixSegment& p : packing.prefixes) {
     const Tensor gate = prefix_rows(packing, p, saved.gate), up = prefix_rows(packing, p, saved.up);
-    const Tensor d = d_product.narrow(0, p.begin, p.length);
-    d_up.narrow(0, p.begin, p.length).copy_(activate(config.activation, gate).mul_(d));
-    d_gate.narrow(0, p.begin, p.length).copy_(activate_backward(config.activation, d * up, gate));
-    xs.push_back(prefix_rows(packing, p, x));
-    inverses.push_back(prefix_rows(packing, p, saved.inverse));
+    const Tensor d = d_product.narrow(0, p.begin, p.length), own_up = d_up.narrow(0, p.begin, p.length);
+    if (config.activation == "silu" && fused_gated_backward(gate, up, d, own_up)) continue;
+    own_up.copy_(activate(config.activation, gate).mul_(d));
+    d.copy_(activate_backward(config.activation, d * up, gate));
   }
-  const Tensor dh = d_gate.matmul(w.gate_proj).addmm_(d_up, w.up_proj);
-  return rms_norm_backward(at::cat(xs), at::cat(inverses), w.post_attention_layernorm, dh);
+  const Tensor dh = d_product.matmul(w.gate_proj).addmm_(d_up, w.up_proj);
+  return rms_norm_backward(all_prefix_rows(packing, x), all_prefix_rows(packing, saved.inverse),
+                           w.post_attention_layernorm, dh);
 }
 
 }  // namespace circuitdiff

@@ -1,7 +1,10 @@
 #include "model/weights.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+
+#include <bit>
 
 #include "base/error.h"
 
@@ -23,32 +26,57 @@ at::ScalarType scalar_type(TensorType type) {
   }
 }
 
+Tensor mapped(const Checkpoint& checkpoint, const std::string& name) {
+  const TensorBytes bytes = checkpoint.tensor(name);
+  return at::from_blob(const_cast<std::byte*>(bytes.data.data()), bytes.shape,
+                       at::TensorOptions().dtype(scalar_type(bytes.type)));
+}
+
+// A copy in another type. From bfloat16 on a CPU by this thread alone: the reader beside the computation must
+// not ask for its threads.
+Tensor convert(const Tensor& from, at::Device device, at::ScalarType type) {
+  if (from.scalar_type() != at::kBFloat16 || type != at::kFloat || !device.is_cpu())
+    return from.to(device, type);
+  Tensor to = at::empty(from.sizes(), from.options().dtype(type));
+  const auto* in = static_cast<const uint16_t*>(from.const_data_ptr());
+  auto* out = static_cast<float*>(to.mutable_data_ptr());
+  const int64_t n = from.numel();
+  for (int64_t i = 0; i < n; ++i) out[i] = std::bit_cast<float>(static_cast<uint32_t>(in[i]) << 16);
+  return to;
+}
+
 }  // namespace
 
 Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
                  bool resident)
     : checkpoint_(std::move(checkpoint)), device_(device), dtype_(dtype) {
-  read_all([this](const std::string& name) { return read(name); }, resident);
+  const Reader from_file = [this](const std::string& name) { return read(name); };
+  const Reader in_file = [this](const std::string& name) { return mapped(*checkpoint_, name); };
+  read_ends(from_file, resident ? from_file : in_file);
+  if (resident) read_layers(from_file);
 }
 
 Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, const std::map<std::string, Tensor>& tensors)
     : checkpoint_(std::move(checkpoint)), device_(at::kCPU), dtype_(at::kFloat) {
-  const auto given = [&](const std::string& name) {
+  const Reader given = [&](const std::string& name) {
     const auto it = tensors.find(name);
     if (it == tensors.end()) fail("weights: the tensor {} is missing", name);
     return it->second;
   };
-  read_all(given, /*resident=*/true);
+  read_ends(given, given);
+  read_layers(given);
   device_ = embed_tokens_.device();
   dtype_ = embed_tokens_.scalar_type();
 }
 
-void Weights::read_all(const Reader& read, bool resident) {
-  embed_tokens_ = read("model.embed_tokens.weight");
+void Weights::read_ends(const Reader& read, const Reader& table) {
+  embed_tokens_ = table("model.embed_tokens.weight");
   norm_ = read_norm("model.norm.weight", read);
-  lm_head_ = checkpoint_->config().tied_head ? embed_tokens_ : read("lm_head.weight");
-  if (resident)
-    for (int64_t l = 0; l < checkpoint_->config().n_layers; ++l) layers_.push_back(read_layer(l, read));
+  lm_head_ = checkpoint_->config().tied_head ? embed_tokens_ : table("lm_head.weight");
+}
+
+void Weights::read_layers(const Reader& read) {
+  for (int64_t l = 0; l < checkpoint_->config().n_layers; ++l) layers_.push_back(read_layer(l, read));
 }
 
 LayerWeights Weights::layer(int64_t index) const {
@@ -57,12 +85,9 @@ LayerWeights Weights::layer(int64_t index) const {
 }
 
 Tensor Weights::read(const std::string& name) const {
-  const TensorBytes bytes = checkpoint_->tensor(name);
   // The mapping is read-only and outlives the tensor; where dtype and device already fit, the file's own
   // pages are used.
-  const Tensor mapped = at::from_blob(const_cast<std::byte*>(bytes.data.data()), bytes.shape,
-                                      at::TensorOptions().dtype(scalar_type(bytes.type)));
-  return mapped.to(device_, dtype_);
+  return convert(mapped(*checkpoint_, name), device_, dtype_);
 }
 
 // Where the factor is 1 + weight, it is kept in float32 at least: 16 bits would round the weight away.

@@ -53,7 +53,9 @@ class Weights {
   Tensor read(const std::string& name) const;
   Tensor read_norm(const std::string& name, const Reader& read) const;
   LayerWeights read_layer(int64_t index, const Reader& read) const;
-  void read_all(const Reader& read, bool resident);
+  // embed_tokens and lm_head by `table`, the last norm by `read`.
+  void read_ends(const Reader& read, const Reader& table);
+  void read_layers(const Reader& read);
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   at::Device device_;

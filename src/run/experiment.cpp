@@ -221,6 +221,7 @@ Experiment read_experiment(const std::filesystem::path& path, const std::string&
   if (e.attribute.t_cut) e.attribute.alpha.clear();
   check_generate(e.generate);
   check_attribute(e.attribute);
+  if (!e.attribute.shard.empty()) usage_error("{}: [attribute] shard: a run does all chunks", file_name);
   check_select(e.select);
   return e;
 }

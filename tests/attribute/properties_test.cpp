@@ -259,9 +259,23 @@ TEST(Attribute, ANumberThatIsNotFiniteFailsItsSampleAlone) {
     options.method = method;
     const auto scores = attribute_chunk(decoder, options, {good, bad, good});
     EXPECT_EQ(scores[0][0].problem, "");
-    EXPECT_THAT(scores[1][0].problem, testing::HasSubstr("nan"));
+    EXPECT_THAT(
+        scores[1][0].problem,
+        testing::HasSubstr("the embedding of token 13 at position 1 (weight model.embed_tokens.weight)"));
     EXPECT_EQ(scores[2][0].problem, "");
   }
+}
+
+TEST(Attribute, AWeightThatIsNotFiniteIsNamedWithItsLayer) {
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.edit = [&](const std::string& name, std::vector<float>& values) {
+    if (name == "model.layers.1.mlp.up_proj.weight") values[static_cast<size_t>(2 * model.d_model + 5)] = NAN;
+  };
+  const Decoder decoder = tiny_decoder(folder, model, at::kFloat);
+  EXPECT_THAT(attribute_chunk(decoder, {}, {{"a", {1, 2, 3, 4}, 2, {2}}})[0][0].problem,
+              testing::AllOf(testing::HasSubstr("layer 1: source m1"),
+                             testing::HasSubstr("weight model.layers.1.mlp.up_proj.weight[2, 5] is nan")));
 }
 
 TEST(Attribute, BfloatStaysNearFloat) {

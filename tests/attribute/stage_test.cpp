@@ -116,6 +116,46 @@ TEST_F(Stage, ADamagedJournalRecordIsDoneAgain) {
   EXPECT_EQ(read_file(other.out / "scores.alpha-1.safetensors"), bytes("scores.alpha-1.safetensors"));
 }
 
+TEST_F(Stage, ShardsPutTogetherAreTheBytesOfTheWholeRun) {
+  attribute(options, progress);
+  AttributeOptions cut = options;
+  cut.out = folder / "cut";
+  for (const char* shard : {"3/3", "1/3"}) {  // the second never runs: the merge does its chunks
+    cut.shard = shard;
+    const AttributeResult r = attribute(cut, progress);
+    EXPECT_EQ(r.n, std::string(shard) == "3/3" ? 2 : 4);
+    EXPECT_FALSE(std::filesystem::exists(cut.out / "scores.alpha-1.safetensors"));
+  }
+  cut.shard.clear();
+  struct Count : SilentProgress {
+    int64_t done_before = 0;
+    void begin(std::string_view, int64_t, std::string_view, int64_t done) override { done_before = done; }
+  } count;
+  attribute(cut, count);
+  EXPECT_EQ(count.done_before, 6);
+  for (const char* f : {"scores.alpha-0.2.safetensors", "scores.alpha-1.safetensors"})
+    EXPECT_EQ(read_file(cut.out / f), bytes(f));
+  EXPECT_FALSE(std::filesystem::exists(cut.out / "shard-1-of-3.journal"));
+}
+
+TEST_F(Stage, AShardOfAnotherRunIsRefused) {
+  options.shard = "1/2";
+  attribute(options, progress);
+  options.shard.clear();
+  options.scoring.objective = Objective::logit;
+  EXPECT_THAT(error_of(options), HasSubstr("shard-1-of-2.journal: a shard of another run: option objective"));
+  options.overwrite = true;
+  EXPECT_EQ(error_of(options), "no error");
+}
+
+TEST_F(Stage, ABudgetTooSmallNamesTheLeastThatWorks) {
+  options.memory = 0.01;
+  EXPECT_THAT(error_of(options), HasSubstr("is the least that works"));
+  options.memory = 1;
+  attribute(options, progress);
+  EXPECT_EQ(read_manifest(options.out / "manifest.json").details["memory"]["graph"], "kept");
+}
+
 TEST_F(Stage, DoneWorkIsNotDoneAgain) {
   attribute(options, progress);
   EXPECT_TRUE(attribute(options, progress).was_done);
@@ -178,6 +218,9 @@ TEST_F(Stage, OptionsThatContradictEachOtherAreUsageErrors) {
   usage([](AttributeOptions& o) { o.pairs = "pairs.jsonl"; });
   usage([](AttributeOptions& o) { o.side = PairSide::after; });
   usage([](AttributeOptions& o) { o.chunk = 0; });
+  usage([](AttributeOptions& o) { o.memory = -1; });
+  for (const char* shard : {"0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"})
+    usage([&](AttributeOptions& o) { o.shard = shard; });
   usage([](AttributeOptions& o) { o.device = "cuda:x"; });
   usage([](AttributeOptions& o) { o.device = "tpu"; });
   usage([](AttributeOptions& o) { o.scoring.ig_steps = 0; });

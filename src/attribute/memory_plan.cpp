@@ -1,0 +1,80 @@
+// Which of the engine's means fit a budget of bytes: the fastest whose forecast stays within it.
+#include <ATen/DeviceAccelerator.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include "attribute/estimate.h"
+#include "base/error.h"
+
+namespace circuitdiff {
+namespace {
+
+// Rows of products that the means cost a chunk more than keeping everything, for comparison only: computing a
+// layer again repeats three fifths of its forward pass; converting a weight costs as much as a dozen rows of
+// its product, twice a chunk; spilled sources are read again for every layer.
+double cost_in_rows(const MemoryMeans& means, int64_t rows) {
+  return (means.keep ? 0.0 : 0.6 * static_cast<double>(rows)) + (means.resident ? 0.0 : 24.0) +
+         (means.spill ? 2.0 * static_cast<double>(rows) : 0.0);
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
+                       const ScoringOptions& options,
+                       const std::vector<std::vector<AttributionSample>>& chunks, int64_t budget,
+                       double rate) {
+  MemoryPlan best;
+  double best_cost = INFINITY;
+  int64_t smallest = INT64_MAX;
+  for (const bool keep : {true, false})
+    for (const bool resident : {true, false})
+      for (const bool spill : {false, true}) {
+        const bool exact = options.method == Method::exact;
+        if (exact && (keep || spill)) continue;  // it has neither a graph nor gradients to meet the sources
+        if (spill && !device.is_cpu()) continue;
+        // Taking sources off the stream again is exact but for float64 ones: there, what is kept would differ
+        // in the last bit from what is computed again, and the bytes would hang on the budget.
+        if (keep && dtype == at::kDouble) continue;
+        const MemoryMeans means{keep, resident, spill};
+        const Forecast f = forecast(checkpoint, device, dtype, options, chunks, means, rate);
+        const int64_t needed = f.peak_bytes + (device.is_cpu() ? kProcessBytes : 0);
+        smallest = std::min(smallest, needed);
+        const double cost = cost_in_rows(means, f.rows);
+        if (needed > budget || cost >= best_cost) continue;
+        best = {means, f, budget};
+        best_cost = cost;
+      }
+  if (std::isinf(best_cost)) {
+    // Rounded up, so that what is named works.
+    const double gib = std::ceil(static_cast<double>(smallest) / (1 << 30) * 100) / 100;
+    fail(
+        "--memory: {:.2f} GiB are too few for chunks of {} samples; {:.2f} is the least that works (smaller "
+        "with "
+        "a smaller --chunk)",
+        static_cast<double>(budget) / (1 << 30), chunks.empty() ? 0 : chunks.front().size(), gib);
+  }
+  return best;
+}
+
+int64_t free_bytes_of(at::Device device) {
+  if (!device.is_cpu())
+    return static_cast<int64_t>(at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first) /
+           10 * 9;
+  std::ifstream file("/proc/meminfo");
+  std::string word;
+  int64_t kib = 0;
+  while (file >> word)
+    if (word == "MemAvailable:" && file >> kib) return kib * 1024 / 10 * 9;
+  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
+}
+
+nlohmann::ordered_json means_in_words(const MemoryMeans& means) {
+  return {{"graph", means.keep ? "kept" : "recomputed"},
+          {"weights", means.resident ? "resident" : "streamed"},
+          {"sources", means.spill ? "spilled to disk" : "in memory"}};
+}
+
+}  // namespace circuitdiff

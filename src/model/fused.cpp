@@ -1,0 +1,95 @@
+#include "model/fused.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "model/row_jobs.h"
+
+namespace circuitdiff {
+namespace {
+
+bool plain(std::initializer_list<Tensor> tensors) {
+  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor& t) {
+    return t.defined() && t.device().is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous();
+  });
+}
+
+void run_rows(const RowJob& job, int64_t rows, int64_t work_a_row) {
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, work_a_row));
+  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { run_row_job(job, begin, end); });
+}
+
+const float* in(const Tensor& t) { return t.const_data_ptr<float>(); }
+float* inout(const Tensor& t) { return t.mutable_data_ptr<float>(); }
+
+}  // namespace
+
+bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Tensor& inverse) {
+  if (!plain({x, weight})) return false;
+  const int64_t width = x.size(-1), rows = x.numel() / width;
+  h = at::empty_like(x);
+  inverse = at::empty({rows, 1}, x.options());
+  RowJob job{RowKind::norm, in(x), in(weight)};
+  job.out = inout(h), job.out2 = inout(inverse);
+  job.width = width, job.number = static_cast<float>(eps);
+  run_rows(job, rows, width);
+  return true;
+}
+
+bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
+                         const Tensor& out) {
+  if (!plain({x, inverse, weight, grad, out}) || grad.sizes() != x.sizes() || weight.dim() != 1) return false;
+  RowJob job{RowKind::norm_backward, in(x), in(weight), in(inverse), in(grad)};
+  job.out = inout(out), job.width = x.size(-1);
+  run_rows(job, x.numel() / job.width, job.width);
+  return true;
+}
+
+bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
+  if (!plain({gate, up})) return false;
+  out = at::empty_like(gate);
+  RowJob job{RowKind::gated, in(gate), in(up)};
+  job.out = inout(out), job.width = gate.size(-1);
+  run_rows(job, gate.size(0), job.width * 4);
+  return true;
+}
+
+bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_up) {
+  if (!plain({gate, up, d, d_up})) return false;
+  RowJob job{RowKind::gated_backward, in(gate), in(up)};
+  job.out = inout(d), job.out2 = inout(d_up), job.width = gate.size(-1);
+  run_rows(job, gate.size(0), job.width * 4);
+  return true;
+}
+
+bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backwards) {
+  if (!plain({x, cos, sin}) || cos.size(-1) != x.size(2)) return false;
+  RowJob job{RowKind::rotate, in(cos), in(sin)};
+  job.out = inout(x), job.width = x.size(2), job.heads = x.size(1), job.backwards = backwards;
+  run_rows(job, x.size(0), x.size(1) * x.size(2));
+  return true;
+}
+
+bool fused_softmax(const Tensor& scores, int64_t n, int64_t window, double scale) {
+  if (!plain({scores}) || scale <= 0) return false;
+  RowJob job{RowKind::softmax};
+  job.out = inout(scores), job.width = scores.size(-1), job.n = n, job.window = window;
+  job.number = static_cast<float>(scale);
+  run_rows(job, scores.numel() / job.width, job.width * 4);
+  return true;
+}
+
+bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, int64_t window, double scale) {
+  if (!plain({weights, d})) return false;
+  RowJob job{RowKind::softmax_backward, in(weights)};
+  job.out = inout(d), job.width = d.size(-1), job.n = n, job.window = window;
+  job.number = static_cast<float>(scale);
+  run_rows(job, d.numel() / job.width, job.width);
+  return true;
+}
+
+}  // namespace circuitdiff

@@ -1,0 +1,38 @@
+// Elementwise work of a layer that would otherwise be a handful of passes over memory each: one job, done row
+// by row, in float32 on a CPU. No torch here: row_jobs_body.h is compiled once per instruction set, and
+// run_row_job picks the widest that this CPU has. What each kind computes stands beside its name; the plain
+// forms in layers.cpp and packed.cpp are their oracle.
+#pragma once
+
+#include <cstdint>
+
+namespace circuitdiff {
+
+enum class RowKind {
+  norm,              // out = a * r * b, out2[row] = r = 1 / sqrt(mean(a^2) + number)
+  norm_backward,     // out = r (d b - a r^2 mean(a d b)), r = c[row], d = e
+  gated,             // out = silu(a) b
+  gated_backward,    // out holds d on entry: out2 = d silu(a), out = d b silu'(a)
+  rotate,            // out, `heads` heads of `width`, turned by cos a and sin b; `backwards` turns back
+  softmax,           // out = softmax(number * out) over the keys that query row % n sees, 0 elsewhere
+  softmax_backward,  // out holds d on entry: number * a (d - sum a d) over the keys seen, 0 elsewhere
+};
+
+struct RowJob {
+  RowKind kind = RowKind::norm;
+  const float *a = nullptr, *b = nullptr, *c = nullptr, *e = nullptr;
+  float *out = nullptr, *out2 = nullptr;
+  int64_t width = 0;  // of a row (of a head, for rotate)
+  int64_t heads = 1, n = 1, window = 0;
+  float number = 0;
+  bool backwards = false;
+};
+
+// Rows begin .. end - 1, by this thread.
+void run_row_job(const RowJob& job, int64_t begin, int64_t end);
+
+void row_job_baseline(const RowJob& job, int64_t begin, int64_t end);
+void row_job_avx2(const RowJob& job, int64_t begin, int64_t end);
+void row_job_avx512(const RowJob& job, int64_t begin, int64_t end);
+
+}  // namespace circuitdiff
