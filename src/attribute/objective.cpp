@@ -67,7 +67,7 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
   const Tensor buffer = at::empty({step, d_vocab}, h.options().dtype(wide));
   for (int64_t begin = 0; begin < n_rows; begin += step) {
     const int64_t count = std::min(step, n_rows - begin);
-    const Tensor t = target.narrow(0, begin, count), rows = h.narrow(0, begin, count);
+    const Tensor t = target.narrow(0, begin, count), rows = h.narrow(0, begin, count).to(decoder.dtype());
     Tensor logits = buffer.narrow(0, 0, count);  // [count, d_vocab]
     for_each_piece([&](int64_t v, int64_t n, const Tensor& head) {
       Tensor place = logits.narrow(1, v, n);
