@@ -45,9 +45,9 @@ CpuEngine<T>::CpuEngine(const Weights& weights, int64_t threads, InstructionSet 
       config_(checkpoint_->config()),
       team_(threads),
       kernels_(kernels<T>(set)) {
-  embed_tokens_ = weights.embed_tokens();
+  embed_tokens_ = weights.embed_tokens().to(weights.dtype());  // streamed weights leave both ends as stored
   norm_ = vector_of({weights.norm()});
-  lm_head_ = PackedMatrix({weights.lm_head()}, team_);
+  lm_head_ = PackedMatrix({weights.lm_head().to(weights.dtype())}, team_);
   weight_bytes_ = lm_head_.bytes();
   for (int64_t l = 0; l < config_.n_layers; ++l) {
     check_interrupt();

@@ -1,6 +1,7 @@
 // The weights of a checkpoint as tensors of the compute dtype on the compute device. Resident weights are
 // converted once; streamed ones are read from the mapped file each time a layer is asked for, so a model
-// larger than memory can pass by.
+// larger than memory can pass by; their embedding and head stay mapped, in the stored type, and whoever reads
+// them converts the rows that it needs.
 #pragma once
 
 #include <ATen/core/Tensor.h>
