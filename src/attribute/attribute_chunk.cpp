@@ -23,6 +23,12 @@ void check_scoring(const ScoringOptions& o) {
     usage_error("--ig-steps: 1 to 10000 expected, {} found", o.ig_steps);
   if (o.gradient == GradientKind::residual && o.method == Method::eap_ig_activations)
     usage_error("--method eap-ig-activations is defined with --gradient branch only");
+  for (const auto& [name, count] :
+       {std::pair{"--top-edges", o.top_edges}, std::pair{"--edge-sample", o.edge_sample}}) {
+    if (count < 0) usage_error("{}: 0 or more expected, {} found", name, count);
+    if (count > 0 && o.method != Method::exact) usage_error("{} goes with --method exact", name);
+  }
+  if (o.top_edges > 0 && o.edge_sample > 0) usage_error("--top-edges and --edge-sample exclude each other");
 }
 
 void apply_attribute_preset(AttributeOptions& options, std::string_view preset) {

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "attribute/eap.h"
+#include "attribute/edge_choice.h"
 #include "attribute/estimate.h"
 #include "attribute/journal.h"
 #include "attribute/shards.h"
@@ -212,7 +214,9 @@ void check_attribute(const AttributeOptions& o) {
   if (o.chunk < 1) usage_error("--chunk: at least 1 expected, {} found", o.chunk);
   if (o.limit < 0) usage_error("--limit: 0 or more expected, {} found", o.limit);
   if (!(o.memory >= 0) || o.memory > 1e9) usage_error("--memory: 0 or more GiB expected, {} found", o.memory);
-  parse_shard(o.shard);
+  if (!parse_shard(o.shard).is_whole() && o.scoring.top_edges > 0)
+    usage_error(
+        "--top-edges ranks edges over all samples, which a shard does not see; --edge-sample can be cut");
   if (o.threads < 0) usage_error("--threads: 0 or more expected, {} found", o.threads);
 }
 
@@ -230,6 +234,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
 
   const Shard shard = parse_shard(options.shard);
   const RunFiles files = run_files(options.out, shard);
+  const std::filesystem::path choice_path = options.out / "attribute.edges.json";
   std::filesystem::create_directories(options.out);
   const FileLock lock(files.lock);
   AttributeResult result;
@@ -246,6 +251,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   }
   begin_or_resume(files.state, manifest, options.overwrite, [&] {
     std::filesystem::remove(files.journal);
+    std::filesystem::remove(choice_path);
     std::filesystem::remove(options.out / "manifest.json");
     remove_scores(options.out);
     if (shard.is_whole() && options.overwrite) remove_shards(options.out);
@@ -265,18 +271,28 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
       own.push_back(c);
   }
   progress.begin("attribute", total, "samples", done);
-  if (!own.empty()) {
+  const Graph graph{checkpoint->config().n_layers, options.scoring.graph, options.scoring.edges};
+  const bool rank = options.scoring.top_edges > 0 && !std::filesystem::exists(choice_path);
+  std::optional<Decoder> decoder;  // a journal that has everything needs no weights
+  ChunkMeans means;
+  if (!own.empty() || rank) {
     const MemoryPlan plan = plan_of(options, chunks, *checkpoint, device, dtype, /*rate=*/1.0);
     result.summary["memory"] = plan_in_json(plan);
-    const ChunkMeans means{plan.means.keep, plan.means.spill ? options.out : std::filesystem::path(),
-                           !plan.means.resident};
-    const Decoder decoder(checkpoint, device, dtype, plan.means.resident);
-    for (const size_t c : own) {
-      check_interrupt();
-      journal.append(static_cast<int64_t>(c), attribute_samples(decoder, options.scoring, chunks[c], means));
-      progress.advance(static_cast<int64_t>(chunks[c].size()));
-    }
+    means = {plan.means.keep, plan.means.spill ? options.out : std::filesystem::path(), !plan.means.resident};
+    decoder.emplace(checkpoint, device, dtype, plan.means.resident);
   }
+  ScoringOptions scoring = options.scoring;
+  if (rank)
+    write_edge_choice(choice_path, strongest_cells(graph, eap_strength(*decoder, scoring, chunks, means),
+                                                   scoring.top_edges));
+  if (scoring.top_edges > 0) scoring.chosen_edges = read_edge_choice(choice_path, graph);
+  if (scoring.edge_sample > 0) scoring.chosen_edges = sampled_edges(graph, scoring.edge_sample);
+  for (const size_t c : own) {
+    check_interrupt();
+    journal.append(static_cast<int64_t>(c), attribute_samples(*decoder, scoring, chunks[c], means));
+    progress.advance(static_cast<int64_t>(chunks[c].size()));
+  }
+  decoder.reset();
   progress.end();
   if (!shard.is_whole()) {
     result.n = total;
@@ -286,7 +302,6 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
     return result;
   }
 
-  const Graph graph{checkpoint->config().n_layers, options.scoring.graph, options.scoring.edges};
   const auto& finished = journal.finished();
   json shortened = json::array();
   for (size_t k = 0; k < work.cuts.size(); ++k) {
@@ -294,7 +309,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
     Scores scores;
     scores.n_forward = graph.n_forward();
     scores.n_backward = graph.n_backward();
-    scores.edges = graph.edges();
+    scores.edges = scoring.chosen_edges.empty() ? graph.edges() : scoring.chosen_edges;
     scores.sources = graph.source_names();
     scores.destinations = graph.destination_names();
     scores.is_f64 = dtype == at::kDouble;
@@ -342,6 +357,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   write_manifest(options.out / "manifest.json", manifest);
   std::filesystem::remove(files.journal);
+  std::filesystem::remove(choice_path);
   std::filesystem::remove(files.state);
   remove_shards(options.out);
   return result;

@@ -60,6 +60,14 @@ int64_t converted_bytes(const Checkpoint& checkpoint, at::Device device, at::Sca
   return 2 * widest + rest;
 }
 
+// How many edges `exact` takes out.
+int64_t edges_run(const Graph& graph, const ScoringOptions& o) {
+  int64_t n = graph.n_edges();
+  if (o.top_edges > 0) n = std::min(n, o.top_edges);
+  if (o.edge_sample > 0) n = std::min(n, o.edge_sample);
+  return n;
+}
+
 // What one chunk holds at its peak, part by part; the phases are those of eap.cpp, packed.cpp and
 // objective.cpp.
 void add_memory(const ModelConfig& c, at::ScalarType dtype, const ScoringOptions& options,
@@ -181,7 +189,7 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
                               2.0 * attention_back + contraction);
     if (options.method ==
         Method::exact) {  // every edge a run of the layers behind it: half the model on average
-      out.flops += static_cast<double>(graph.n_edges()) * static_cast<double>(layout.cuts.size()) /
+      out.flops += static_cast<double>(edges_run(graph, options)) * static_cast<double>(layout.cuts.size()) /
                    static_cast<double>(samples.size()) * (0.5 * forward + 0.5 * head);
       add_exact_memory(c, dtype, layout, out);
     } else {

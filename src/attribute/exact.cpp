@@ -151,10 +151,13 @@ SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
   out.scores.assign(static_cast<size_t>(graph.n_forward() * graph.n_backward()), 0.0);
   record_loss(ablation.losses(ablation.clean().stream.back().unsqueeze(0)).front(), out);
   const int64_t limit = ablation.batch_limit();
+  const auto is_chosen = [&](int64_t cell) {
+    return options.chosen_edges.empty() || options.chosen_edges[static_cast<size_t>(cell)];
+  };
   for (int64_t d = 0; d < graph.n_backward(); ++d) {
     std::vector<int64_t> present;
     for (int64_t s = 0; s < graph.sources_before(d); ++s)
-      if (graph.edge_exists(s, d)) present.push_back(s);
+      if (graph.edge_exists(s, d) && is_chosen(s * graph.n_backward() + d)) present.push_back(s);
     for (size_t begin = 0; begin < present.size(); begin += static_cast<size_t>(limit)) {
       check_interrupt();
       const size_t end = std::min(present.size(), begin + static_cast<size_t>(limit));

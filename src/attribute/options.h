@@ -67,6 +67,11 @@ struct ScoringOptions {
   int64_t ig_steps = 5;
   IgRule ig_rule = IgRule::mid;
   IgActivation ig_activation = IgActivation::clean;
+  int64_t top_edges = 0;
+  int64_t edge_sample = 0;
+  // Where top_edges or edge_sample is set: the edges to run, [n_forward, n_backward]. Follows from them and
+  // the input; not an option of its own.
+  std::vector<uint8_t> chosen_edges;
 };
 template <class V>
 void visit(V& v, ScoringOptions& o) {
@@ -80,6 +85,8 @@ void visit(V& v, ScoringOptions& o) {
   v(o.ig_rule, "ig_rule", "where in its step an interpolation point lies: mid or right");
   v(o.ig_activation, "ig_activation",
     "eap-ig: O_s of the clean run, or its difference to the run with a zero embedding");
+  v(o.top_edges, "top_edges", "exact: only the edges with the largest mean |eap| score; 0: all");
+  v(o.edge_sample, "edge_sample", "exact: only this many edges, spread evenly over kinds and layers; 0: all");
 }
 // UsageError where options contradict each other.
 void check_scoring(const ScoringOptions& options);

@@ -222,6 +222,11 @@ Experiment read_experiment(const std::filesystem::path& path, const std::string&
   check_generate(e.generate);
   check_attribute(e.attribute);
   if (!e.attribute.shard.empty()) usage_error("{}: [attribute] shard: a run does all chunks", file_name);
+  if (e.attribute.scoring.top_edges > 0)
+    usage_error(
+        "{}: [attribute]: top_edges would give each model edges of its own, which cannot be compared; "
+        "edge_sample gives all the same",
+        file_name);
   check_select(e.select);
   return e;
 }
