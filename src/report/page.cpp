@@ -1,5 +1,4 @@
-// The frame of the page: head, list of contents, the switches, and the sections around the pieces of
-// page_parts.cpp.
+// The sections of the page and the switches above them; the pieces stand in page_parts.cpp.
 #include "report/page.h"
 
 #include <fmt/format.h>
@@ -7,24 +6,12 @@
 #include "report/charts.h"
 #include "report/format.h"
 #include "report/html.h"
+#include "report/page_frame.h"
 #include "report/tables.h"
 #include "report/words.h"
 
-extern const char circuitdiff_vega_bundle[], circuitdiff_vega_bundle_end[];
-extern const char circuitdiff_page_css[], circuitdiff_page_css_end[];
-extern const char circuitdiff_page_js[], circuitdiff_page_js_end[];
-
 namespace circuitdiff {
 namespace {
-
-std::string_view asset(const char* begin, const char* end) {
-  return {begin, static_cast<size_t>(end - begin)};
-}
-
-struct Section {
-  const char *id, *title;
-  std::string body;  // empty: the section is left out
-};
 
 std::string definitions(std::initializer_list<const char*> names) {
   std::string out = "<details class=\"definition\"><summary>What these are</summary><dl>";
@@ -33,18 +20,6 @@ std::string definitions(std::initializer_list<const char*> names) {
       if (std::string_view(w.name) == name)
         out += fmt::format("<dt>{}</dt><dd>{}</dd>", escape_html(w.title), escape_html(w.definition));
   return out + "</dl></details>";
-}
-
-std::string figure(const char* id, const std::string& caption, const std::string& extra = "") {
-  return fmt::format(
-      "<figure class=\"chart\" id=\"figure-{0}\" data-chart=\"{0}\"><div class=\"plot\" tabindex=\"0\" "
-      "role=\"img\" "
-      "aria-labelledby=\"caption-{0}\"></div>{2}<figcaption id=\"caption-{0}\">{1}</figcaption>"
-      "<div class=\"tools\"><button type=\"button\" data-save=\"svg\">SVG</button><button type=\"button\" "
-      "data-save=\"png\">PNG</button><button type=\"button\" data-save=\"csv\">CSV</button></div>"
-      "<details class=\"as-table\"><summary>These numbers as a table</summary><div "
-      "class=\"wide\"></div></details></figure>\n",
-      id, caption, extra);
 }
 
 constexpr const char* kKey = "<span class=\"key b\">before</span> <span class=\"key a\">after</span>";
@@ -102,12 +77,14 @@ std::string where_section(const ReportInput& input) {
          "<label class=\"switch\"><input type=\"checkbox\" id=\"divide\"> divide by the change of the whole "
          "<span id=\"whole\"></span></label>\n"
          "<div class=\"maps\">" +
-         figure("heat", "<span class=\"said-by-script\"></span>",
-                "<div class=\"edge-detail\" aria-live=\"polite\">Point at a cell, or reach the map with Tab "
-                "and move with the arrow keys.</div>") +
-         figure("layers",
-                "The same scores summed over layers, on the same colours: strong edges weigh more here than "
-                "in the map of edges.") +
+         page::figure(
+             "heat", "<span class=\"said-by-script\"></span>",
+             "<div class=\"edge-detail\" aria-live=\"polite\">Point at a cell, or reach the map with Tab "
+             "and move with the arrow keys.</div>") +
+         page::figure(
+             "layers",
+             "The same scores summed over layers, on the same colours: strong edges weigh more here than "
+             "in the map of edges.") +
          "</div>\n";
 }
 
@@ -120,7 +97,7 @@ std::string spread_section(const ReportInput& input) {
         if (std::string_view(w.name) == id) return std::string(w.title);
       return std::string(id);
     }());
-    out += figure(id, std::string(kKey) + " " + caption);
+    out += page::figure(id, std::string(kKey) + " " + caption);
   };
   add("diversity",
       "One minus the mean correlation between the score matrices of two questions: high where questions use "
@@ -143,15 +120,16 @@ std::string spread_section(const ReportInput& input) {
 std::string explained_section(const ReportInput& input) {
   std::string out = page::explained(input);
   if (!decomposition_chart(input).is_null())
-    out += figure("decomposition",
-                  "<span class=\"key loss\">change of the loss</span> <span class=\"key rest\">intensity per "
-                  "nat of loss</span> "
-                  "<span class=\"key total\">intensity in all</span> The change of intensity is the product "
-                  "of the two bars: the axis is "
-                  "logarithmic, so they add up to the upright mark. Being exact arithmetic, the split says "
-                  "what goes together, not what "
-                  "causes what. " +
-                      questions_text(input));
+    out += page::figure(
+        "decomposition",
+        "<span class=\"key loss\">change of the loss</span> <span class=\"key rest\">intensity per "
+        "nat of loss</span> "
+        "<span class=\"key total\">intensity in all</span> The change of intensity is the product "
+        "of the two bars: the axis is "
+        "logarithmic, so they add up to the upright mark. Being exact arithmetic, the split says "
+        "what goes together, not what "
+        "causes what. " +
+            questions_text(input));
   return out;
 }
 
@@ -178,52 +156,20 @@ std::string switches(const ReportInput& input) {
 }  // namespace
 
 std::string build_page(const ReportInput& input) {
-  const std::vector<Section> sections{
-      {"found", "What was found", page::sentences(input) + page::tiles(input)},
-      {"compared", "What was compared", page::compared(input)},
-      {"table", "The table", table_section(input)},
-      {"where", "Where it changed", where_section(input)},
-      {"spread", "How it is spread", spread_section(input)},
-      {"explained", "What explains it", explained_section(input)},
-      {"samples", "Samples", page::samples(input)},
-      {"made", "How it was made", page::made(input)},
-  };
-  const std::string name = escape_html(input.name.empty() ? "comparison" : input.name);
-  std::string out =
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta name=\"color-scheme\" content=\"light dark\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline' "
-      "'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:\">\n"
-      "<link rel=\"icon\" href=\"data:,\">\n";
-  out += "<title>" + name + " · circuitdiff</title>\n<style>\n";
-  out += asset(circuitdiff_page_css, circuitdiff_page_css_end);
-  out +=
-      "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#found\">Skip to the findings</a>\n<header "
-      "class=\"top\"><p class=\"brand\">circuitdiff</p>" +
-      switches(input) +
-      "<button type=\"button\" id=\"theme\" aria-label=\"Light or dark\" title=\"Light or "
-      "dark\">◐</button></header>\n";
-  out += "<div class=\"columns\">\n<nav aria-label=\"Contents\"><ol>";
-  for (const Section& s : sections)
-    if (!s.body.empty()) out += fmt::format("<li><a href=\"#{}\">{}</a></li>", s.id, s.title);
-  out += "</ol></nav>\n<main>\n<h1>" + name + "</h1>\n";
-  out +=
-      "<p class=\"lead\">What post-training changed inside these models, by edge attribution before and "
-      "after.</p>\n";
-  for (const Section& s : sections) {
-    if (s.body.empty()) continue;
-    out += fmt::format("<section id=\"{}\"><h2>{}</h2>\n{}</section>\n", s.id, s.title, s.body);
-  }
-  out +=
-      "</main>\n</div>\n<noscript><p class=\"noscript\">The charts need JavaScript; the numbers are all in "
-      "the tables.</p></noscript>\n";
-  out += "<script type=\"application/json\" id=\"data\">" + json_for_script(page::data(input)) +
-         "</script>\n<script>";
-  out += asset(circuitdiff_vega_bundle, circuitdiff_vega_bundle_end);
-  out += "</script>\n<script>\n";
-  out += asset(circuitdiff_page_js, circuitdiff_page_js_end);
-  return out + "</script>\n</body>\n</html>\n";
+  return page::frame(input.name.empty() ? "comparison" : input.name,
+                     "What post-training changed inside these models, by edge attribution before and after.",
+                     switches(input),
+                     {
+                         {"found", "What was found", page::sentences(input) + page::tiles(input)},
+                         {"compared", "What was compared", page::compared(input)},
+                         {"table", "The table", table_section(input)},
+                         {"where", "Where it changed", where_section(input)},
+                         {"spread", "How it is spread", spread_section(input)},
+                         {"explained", "What explains it", explained_section(input)},
+                         {"samples", "Samples", page::samples(input)},
+                         {"made", "How it was made", page::made(input)},
+                     },
+                     page::data(input));
 }
 
 }  // namespace circuitdiff

@@ -74,7 +74,10 @@
     const panels = new Set(spec.data.values.map((r) => r.panel)).size;
     const columns = Math.max(1, Math.min(panels, Math.floor(width / 165), 4));
     spec.columns = columns;
-    spec.spec.width = Math.max(90, Math.min(320, Math.floor((width - 76 - (columns - 1) * 37) / columns)));
+    // Labels of the vertical axis take room once, or in each panel where each has its own.
+    const own = spec.resolve && spec.resolve.axis && spec.resolve.axis.y === "independent";
+    const labels = own ? columns * 52 + (columns - 1) * spec.spacing + 12 : 76 + (columns - 1) * 37;
+    spec.spec.width = Math.max(90, Math.min(320, Math.floor((width - labels) / columns)));
     return spec;
   }
   async function draw(name, spec, rows, columns, large) {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "io/files.h"
 #include "report/charts.h"
+#include "report/dynamics.h"
 #include "report/figures.h"
 #include "report/page.h"
 #include "report/report_input.h"
@@ -73,10 +74,30 @@ void write_figures(const fs::path& folder, const ReportInput& input, std::vector
   figures.finish();
 }
 
+ReportResult report_dynamics(const fs::path& dir, const ReportOptions& options) {
+  const Dynamics input = read_dynamics(dir / "dynamics.json");
+  ReportResult result;
+  result.page = dir / "report.html";
+  if (!options.figures.empty()) {
+    FigureFolder figures(options.figures, result.written);
+    figures.specification("rewards", rewards_chart(input));
+    figures.specification("circuits", circuits_chart(input));
+    figures.specification("beside", beside_chart(input));
+  }
+  for (const auto& [file, content] : {std::pair{dir / "dynamics.csv", dynamics_csv(input)},
+                                      std::pair{result.page, build_dynamics_page(input)}}) {
+    write_file_atomically(file, content);
+    result.written.push_back(file);
+  }
+  result.sentences = dynamics_sentences(input);
+  return result;
+}
+
 }  // namespace
 
 ReportResult report_directory(const fs::path& dir, const ReportOptions& options, Progress& progress,
                               const DecodeTokens& decode) {
+  if (fs::exists(dir / "dynamics.json")) return report_dynamics(dir, options);
   const ReportInput input = read_report_input(dir, progress, decode);
   ReportResult result;
   result.page = dir / "report.html";

@@ -11,6 +11,7 @@
 #include "records/manifest.h"
 #include "records/question.h"
 #include "run/experiment.h"
+#include "run/named_progress.h"
 #include "run/noise_stage.h"
 #include "run/run_report.h"
 
@@ -18,22 +19,6 @@ namespace circuitdiff {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Names the work in front of the phase of a stage: "grpo, analysis, before: attribute".
-class NamedProgress : public Progress {
- public:
-  NamedProgress(Progress& inner, std::string name) : inner_(inner), name_(std::move(name)) {}
-  void begin(std::string_view phase, int64_t total, std::string_view unit, int64_t done) override {
-    inner_.begin(fmt::format("{}: {}", name_, phase), total, unit, done);
-  }
-  void advance(int64_t units, std::string_view note) override { inner_.advance(units, note); }
-  void end() override { inner_.end(); }
-  void warn(std::string_view message) override { inner_.warn(fmt::format("{}: {}", name_, message)); }
-
- private:
-  Progress& inner_;
-  std::string name_;
-};
 
 // Folder names of the models: the last part of the path, made distinct where two models share it.
 std::map<fs::path, std::string> model_names(const Experiment& e) {
@@ -119,6 +104,7 @@ class Run {
     manifest.outputs = outputs();
     write_manifest(folder_ / "manifest.json", manifest);
     result_.report = folder_ / "report.html";
+    result_.table = folder_ / "table.md";
     return result_;
   }
 

@@ -39,7 +39,7 @@ void visit(V& v, RunOptions& o) {
 }
 
 struct RunResult {
-  std::filesystem::path folder, report;
+  std::filesystem::path folder, report, table;
   std::vector<std::string> sentences;  // the page's first lines as plain text
   std::vector<std::string> problems;   // cells of the table that could not be filled, and failed samples
   nlohmann::ordered_json summary;      // accuracies, selections and metrics, for the terminal and --json

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/options.h"
+#include "train/options.h"
 
 namespace circuitdiff {
 
@@ -16,5 +17,7 @@ toml::table parse_toml(const std::filesystem::path& path);
 std::vector<std::string> toml_texts(const toml::node& node, const std::string& where);
 // Every key of a table.
 OptionValues toml_values(const toml::table& table, const std::string& where);
+// A training file (train_file.h) that has been parsed; `path` for messages and relative paths.
+TrainOptions read_train_table(const toml::table& file, const std::filesystem::path& path);
 
 }  // namespace circuitdiff

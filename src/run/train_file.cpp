@@ -15,8 +15,9 @@ void resolve_path(fs::path& path, const fs::path& folder) {
 
 }  // namespace
 
-TrainOptions read_train_file(const fs::path& path) {
-  const toml::table file = parse_toml(path);
+TrainOptions read_train_file(const fs::path& path) { return read_train_table(parse_toml(path), path); }
+
+TrainOptions read_train_table(const toml::table& file, const fs::path& path) {
   const std::string where = path.string();
   TrainOptions o;
   OptionValues top;

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <chrono>
+#include <optional>
 
 #include "base/error.h"
 #include "records/manifest.h"
@@ -82,6 +83,19 @@ void forget(const fs::path& folder) {
   for (const fs::path& path : old) fs::remove_all(path);
 }
 
+// The last line of metrics.jsonl where the run of this manifest is whole: nothing is trained or written then.
+std::optional<nlohmann::ordered_json> finished_before(const fs::path& folder, const Manifest& now) {
+  if (!fs::exists(folder / "manifest.json") || !fs::exists(folder / "final")) return std::nullopt;
+  const Manifest old = read_manifest(folder / "manifest.json");
+  if (!first_change(old, now).empty()) return std::nullopt;
+  for (const FileRecord& record : old.outputs)
+    if (record.path != "final" || record_folder("model", folder / "final").sha256 != record.sha256)
+      return std::nullopt;
+  nlohmann::ordered_json last = nlohmann::ordered_json::object();
+  read_jsonl(folder / "metrics.jsonl", [&](Row&& row) { last = row.value(); });
+  return last;
+}
+
 }  // namespace
 
 fs::path seed_folder(const TrainOptions& options, uint64_t seed) {
@@ -137,6 +151,10 @@ nlohmann::ordered_json train(const TrainRequest& request, Progress& progress) {
       usage_error("--resume: {} holds no checkpoint to go on from", folder.string());
     Manifest manifest = describe(in, seed);
     begin_or_resume(folder / "train.json", manifest, request.overwrite, [&] { forget(folder); });
+    if (auto last = finished_before(folder, manifest)) {
+      runs.push_back({{"seed", seed}, {"folder", folder.string()}, {"metrics", std::move(*last)}});
+      continue;
+    }
     Trainer trainer(in, seed, folder, progress);
     const auto begun = std::chrono::steady_clock::now();
     nlohmann::ordered_json last = trainer.run();

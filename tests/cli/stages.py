@@ -1,4 +1,4 @@
-"""The three stages that resume, as the tests of killing, interrupting and refusing run them: small inputs, a second or two each."""
+"""The stages that resume, as the tests of killing, interrupting and refusing run them: small inputs, a second or two each."""
 import json
 import random
 
@@ -96,4 +96,53 @@ alpha = {alpha}
         return b""
 
 
-STAGES = {"generate": Generate, "sampled": Sampled, "attribute": Attribute, "run": Run}
+class Train:
+    """A dynamics experiment: training at two temperatures with checkpoints, evaluation and probe on the way, then its report."""
+
+    name = "train"
+
+    def __init__(self, folder, count):
+        self.out = folder / "out"
+        self.experiment = folder / "dynamics.toml"
+        held_out = harness.first_lines(harness.TEST_QUESTIONS, count, folder / "held_out.jsonl")
+        self.experiment.write_text(f"""name = "killed"
+model = {json.dumps(str(harness.MODELS / "arith-sft"))}
+seeds = [1]
+steps = 8
+threads = 1
+[dynamics]
+temperatures = [0.6, 1.0]
+windows = ["2-8", "2-6"]
+questions = 200
+exclude = [{json.dumps(str(held_out))}]
+[data]
+chat = true
+batch = 8
+[optimizer]
+lr = 5e-4
+[rollout]
+max_new_tokens = 46
+[eval]
+file = {json.dumps(str(held_out))}
+every = 4
+[probe]
+sequences = {json.dumps(str(harness.ROOT / "data" / "arithmetic_probe.jsonl"))}
+every = 4
+limit = 6
+[checkpoint]
+every = 2
+""", encoding="utf-8")
+
+    def arguments(self, *more):
+        return ["run", self.experiment, "--out", self.out, *more]
+
+    def outputs(self):
+        files = harness.tree(self.out) if self.out.exists() else {}
+        # metrics.jsonl and the event files also tell how long each step took; dynamics.csv has the rest of them.
+        return {name: data for name, data in files.items() if name.endswith((".safetensors", ".csv", "dynamics.json", "questions.jsonl"))}
+
+    def finished(self):
+        return b""
+
+
+STAGES = {"generate": Generate, "sampled": Sampled, "attribute": Attribute, "run": Run, "train": Train}

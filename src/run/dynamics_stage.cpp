@@ -1,0 +1,210 @@
+#include "run/dynamics_stage.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "base/error.h"
+#include "data/arithmetic_stage.h"
+#include "io/files.h"
+#include "io/json.h"
+#include "records/manifest.h"
+#include "report/dynamics.h"
+#include "run/circuit_probe.h"
+#include "run/named_progress.h"
+#include "run/run_report.h"
+#include "run/toml_values.h"
+#include "run/train_file.h"
+#include "train/train_stage.h"
+
+namespace circuitdiff {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct DynamicsFile {
+  std::string name;
+  DynamicsOptions dynamics;
+  TrainOptions train;
+};
+
+DynamicsFile read_dynamics_file(const fs::path& path) {
+  toml::table file = parse_toml(path);
+  const std::string where = path.string();
+  DynamicsFile out;
+  set_options(out.dynamics, toml_values(*file["dynamics"].as_table(), where + ": dynamics"),
+              where + ": [dynamics]");
+  out.name = file["name"].value_or(path.stem().string());
+  file.erase("dynamics");
+  file.erase("name");
+  out.train = read_train_table(file, path);
+  for (fs::path& other : out.dynamics.exclude)
+    if (other.is_relative() && !fs::exists(other) && fs::exists(path.parent_path() / other))
+      other = path.parent_path() / other;
+  return out;
+}
+
+// "60-120"
+std::pair<int64_t, int64_t> parse_window(const std::string& text, const std::string& where) {
+  std::pair<int64_t, int64_t> out;
+  const char* end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, out.first);
+  if (first.ec == std::errc() && first.ptr != end && *first.ptr == '-') {
+    const auto last = std::from_chars(first.ptr + 1, end, out.second);
+    if (last.ec == std::errc() && last.ptr == end && out.first <= out.second) return out;
+  }
+  usage_error("{}: windows: FIRST-LAST expected, as in \"60-120\", \"{}\" found", where, text);
+}
+
+void check_dynamics(const DynamicsFile& f, const std::string& where) {
+  const DynamicsOptions& d = f.dynamics;
+  if (d.temperatures.empty()) usage_error("{}: [dynamics] temperatures: at least one is needed", where);
+  if (std::set(d.temperatures.begin(), d.temperatures.end()).size() != d.temperatures.size())
+    usage_error("{}: [dynamics] temperatures: one stands twice", where);
+  if (d.smooth < 1) usage_error("{}: [dynamics] smooth: at least 1 expected, {} found", where, d.smooth);
+  if (!d.windows.empty() && d.windows.size() != d.temperatures.size())
+    usage_error("{}: [dynamics] windows: {} for {} temperatures; one each, or none", where, d.windows.size(),
+                d.temperatures.size());
+  for (const std::string& window : d.windows) parse_window(window, where + ": [dynamics]");
+  if (d.questions > 0 && !f.train.data.file.empty())
+    usage_error("{}: both [data] file and [dynamics] questions are given", where);
+  if (f.train.eval.every < 1) usage_error("{}: [eval] every: what is not taken cannot be watched", where);
+  if (f.train.probe.every < 1) usage_error("{}: [probe] every: what is not taken cannot be watched", where);
+}
+
+std::string temperature_folder(double temperature) { return "temperature-" + temperature_text(temperature); }
+
+// What the page draws, of one run's metrics.jsonl.
+json log_of(const fs::path& metrics) {
+  json out = json::array();
+  read_jsonl(metrics, [&](Row&& line) {
+    json row = json::object();
+    for (const auto& [name, value] : line.value().items())
+      if (name == "step" || name == "reward" || name == "reward_std" || name == "loss" || name == "entropy" ||
+          name == "kl" || name == "completions/mean_length" || name == "eval/accuracy" ||
+          name.starts_with("circuit/"))
+        row[name] = value;
+    out.push_back(std::move(row));
+  });
+  return out;
+}
+
+int64_t rows_in(const fs::path& file, int64_t limit) {
+  int64_t n = 0;
+  read_jsonl(file, [&](Row&&) { ++n; });
+  return limit > 0 ? std::min(n, limit) : n;
+}
+
+Manifest describe(const DynamicsFile& f, const RunOptions& o) {
+  Manifest m;
+  m.command = "run";
+  m.options = options_json_of(f.dynamics);
+  m.options.erase("exclude");
+  m.options["name"] = f.name;
+  m.inputs.push_back(record_file("experiment", o.experiment));
+  m.inputs.push_back(record_path("model", f.train.model));
+  for (const fs::path& other : f.dynamics.exclude)
+    m.inputs.push_back(record_file("excluded questions", other));
+  if (!f.train.data.file.empty()) m.inputs.push_back(record_file("questions", f.train.data.file));
+  m.inputs.push_back(record_file("held-out questions", f.train.eval.file));
+  m.inputs.push_back(record_file("probe", f.train.probe.sequences));
+  m.options["limit"] = o.limit;
+  return m;
+}
+
+}  // namespace
+
+bool is_dynamics_file(const fs::path& path) { return parse_toml(path)["dynamics"].is_table(); }
+
+RunResult run_dynamics(const RunOptions& options, Progress& progress) {
+  DynamicsFile f = read_dynamics_file(options.experiment);
+  const std::string where = options.experiment.string();
+  if (!options.preset.empty()) usage_error("--preset: {} trains; a preset is for comparisons", where);
+  if (options.limit < 0) usage_error("--limit: 0 or more expected, {} found", options.limit);
+  check_dynamics(f, where);
+  if (options.limit > 0) f.train.eval.limit = f.train.probe.limit = options.limit;
+  if (options.device != "auto") f.train.device = options.device;
+  if (options.threads > 0) f.train.threads = options.threads;
+  const fs::path folder = !options.out.empty()   ? options.out
+                          : !f.train.out.empty() ? f.train.out
+                                                 : fs::path("runs") / f.name;
+  fs::create_directories(folder);
+  const FileLock lock(folder / ".lock");
+  Manifest manifest = describe(f, options);
+  begin_or_resume(folder / "run.state.json", manifest, options.overwrite, [&] {
+    for (const char* name :
+         {"dynamics.json", "dynamics.csv", "report.html", "manifest.json", "questions.jsonl"})
+      fs::remove(folder / name);
+  });
+  if (f.dynamics.questions > 0) {
+    f.train.data.file = folder / "questions.jsonl";
+    if (!fs::exists(f.train.data.file)) {
+      ArithmeticOptions questions;
+      questions.count = f.dynamics.questions;
+      questions.seed = f.dynamics.questions_seed;
+      questions.exclude = f.dynamics.exclude;
+      questions.out = f.train.data.file;
+      write_arithmetic(questions, progress);
+    }
+  }
+
+  // Every temperature's request is read and checked before the first is trained.
+  std::vector<TrainRequest> requests;
+  for (const double temperature : f.dynamics.temperatures) {
+    TrainRequest request;
+    request.algorithm = f.dynamics.algorithm;
+    request.options = f.train;
+    request.options.rollout.temperature = temperature;
+    request.options.out = folder / temperature_folder(temperature);
+    request.overwrite = options.overwrite;
+    request.probe = make_circuit_probe(f.train.probe, f.train.model);
+    read_train_inputs(request);
+    requests.push_back(std::move(request));
+  }
+  nlohmann::ordered_json file{{"name", f.name},
+                              {"algorithm", to_word(f.dynamics.algorithm)},
+                              {"model", f.train.model.string()},
+                              {"steps", f.train.steps},
+                              {"smooth", f.dynamics.smooth},
+                              {"questions", rows_in(f.train.eval.file, f.train.eval.limit)},
+                              {"sequences", rows_in(f.train.probe.sequences, f.train.probe.limit)},
+                              {"t_cut", f.train.probe.t_cut},
+                              {"temperatures", f.dynamics.temperatures},
+                              {"windows", nlohmann::ordered_json::array()},
+                              {"runs", nlohmann::ordered_json::array()}};
+  for (size_t t = 0; t < requests.size(); ++t) {
+    if (f.dynamics.windows.empty()) {
+      file["windows"].push_back(nullptr);
+    } else {
+      const auto [first, last] = parse_window(f.dynamics.windows[t], where);
+      file["windows"].push_back({first, last});
+    }
+    NamedProgress named(progress, "temperature " + temperature_text(f.dynamics.temperatures[t]));
+    const auto summary = train(requests[t], named);
+    for (const auto& run : summary["runs"])
+      file["runs"].push_back({{"temperature", f.dynamics.temperatures[t]},
+                              {"seed", run["seed"]},
+                              {"log", log_of(fs::path(run["folder"].get<std::string>()) / "metrics.jsonl")}});
+  }
+  write_file_atomically(folder / "dynamics.json", file.dump() + "\n");
+
+  RunResult result;
+  result.folder = folder;
+  const ReportResult report = report_run(folder, ReportOptions{}, progress);
+  result.report = report.page;
+  result.table = folder / "dynamics.csv";
+  result.sentences = report.sentences;
+  result.summary = {{"report", report.page.string()}, {"sentences", report.sentences}};
+  for (const auto& output : {folder / "dynamics.json", folder / "dynamics.csv", folder / "report.html"})
+    manifest.outputs.push_back({output.filename().string(), output.filename().string(), sha256_file(output)});
+  for (const TrainRequest& request : requests)
+    for (const uint64_t seed : request.options.seeds) {
+      const fs::path record = seed_folder(request.options, seed) / "manifest.json";
+      const std::string relative = fs::relative(record, folder).string();
+      manifest.outputs.push_back({relative, relative, sha256_file(record)});
+    }
+  write_manifest(folder / "manifest.json", manifest);
+  return result;
+}
+
+}  // namespace circuitdiff
