@@ -50,7 +50,8 @@ void make_folder_of(const std::filesystem::path& path) {
   if (error) fail("{}: cannot make the folder: {}", path.parent_path().string(), error.message());
 }
 
-// What killed processes left beside `path` while they wrote it. A temporary whose writer still lives is left.
+}  // namespace
+
 void remove_leftovers(const std::filesystem::path& path) {
   const std::string prefix = path.filename().string() + kTemporary;
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
@@ -62,11 +63,9 @@ void remove_leftovers(const std::filesystem::path& path) {
     pid_t writer = 0;
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), writer);
     if (error != std::errc() || end != number.data() + number.size() || writer <= 0) continue;
-    if (::kill(writer, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
+    if (::kill(writer, 0) != 0 && errno == ESRCH) std::filesystem::remove_all(entry.path(), ignored);
   }
 }
-
-}  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a pipe that nobody writes to must not wait.

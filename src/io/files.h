@@ -30,6 +30,10 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Removes what killed processes left beside `path`, a file or a folder, while they wrote it: PATH.tmp-PID. A
+// temporary whose writer still lives is left.
+void remove_leftovers(const std::filesystem::path& path);
+
 // Writes beside `path` (PATH.tmp-PID), fsyncs and renames: readers see the old file or the new one, never
 // half of one.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);

@@ -30,6 +30,7 @@ void copy_model_files(const fs::path& from, const fs::path& to) {
 template <class Fill>
 void write_folder(const fs::path& folder, const Fill& fill) {
   const fs::path temporary = folder.string() + ".tmp-" + std::to_string(::getpid());
+  remove_leftovers(folder);
   fs::remove_all(temporary);
   try {
     fs::create_directories(temporary);
