@@ -34,8 +34,8 @@ std::pair<double, double> passes(const ScoringOptions& o, int64_t n_layers) {
   return {1, 0};
 }
 
-// Bytes of the weights that must be converted: of all of them where they are resident, else of the two widest
-// layers that are in memory together.
+// Bytes of the weights that are not the files' own pages: of all of them where they are resident, else of the
+// two widest layers that are in memory together, and of the ends where they must be computed.
 int64_t converted_bytes(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
                         bool resident) {
   const auto element = static_cast<int64_t>(c10::elementSize(dtype));
@@ -45,7 +45,8 @@ int64_t converted_bytes(const Checkpoint& checkpoint, at::Device device, at::Sca
   std::map<std::string, int64_t> layers;
   int64_t all = 0, rest = 0;
   for (const TensorSpec& spec : tensor_table(checkpoint.config())) {
-    if (device.is_cpu() && checkpoint.tensor(spec.name).type == same) continue;
+    const Checkpoint::Outline outline = checkpoint.outline(spec.name);
+    if (device.is_cpu() && !outline.computed && outline.type == same) continue;
     int64_t bytes = element;
     for (const int64_t n : spec.shape) bytes *= n;
     all += bytes;
@@ -53,6 +54,8 @@ int64_t converted_bytes(const Checkpoint& checkpoint, at::Device device, at::Sca
       layers[spec.name.substr(0, spec.name.find('.', 13))] += bytes;
     else if (spec.shape.size() == 1)
       rest += bytes;
+    else if (outline.computed)
+      rest += outline.bytes();
   }
   if (resident) return all;
   int64_t widest = 0;

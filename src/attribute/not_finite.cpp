@@ -2,7 +2,6 @@
 // is walked again alone, layer by layer, and the weights of the first layer that breaks are searched.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/isfinite.h>
 
 #include <cmath>
@@ -30,22 +29,12 @@ std::string first_bad(const Tensor& t) {
   return fmt::format("[{}] is {}", index, value.item<double>());
 }
 
-Tensor as_stored(const Checkpoint& checkpoint, const std::string& name) {
-  const TensorBytes bytes = checkpoint.tensor(name);
-  const at::ScalarType type = bytes.type == TensorType::f64   ? at::kDouble
-                              : bytes.type == TensorType::f32 ? at::kFloat
-                              : bytes.type == TensorType::f16 ? at::kHalf
-                                                              : at::kBFloat16;
-  return at::from_blob(const_cast<std::byte*>(bytes.data.data()), bytes.shape,
-                       at::TensorOptions().dtype(type));
-}
-
 // Among the tensors whose names begin with `prefix`.
 std::string bad_weight(const Decoder& decoder, const std::string& prefix) {
   const Checkpoint& checkpoint = decoder.weights().checkpoint();
   for (const TensorSpec& spec : tensor_table(checkpoint.config())) {
     if (spec.name.rfind(prefix, 0) != 0) continue;
-    if (const std::string bad = first_bad(as_stored(checkpoint, spec.name)); !bad.empty())
+    if (const std::string bad = first_bad(stored_tensor(checkpoint, spec.name)); !bad.empty())
       return fmt::format("weight {}{}", spec.name, bad);
   }
   return {};

@@ -113,16 +113,33 @@ std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& model, const 
   return out;
 }
 
-TensorBytes Checkpoint::tensor(const std::string& name) const {
+const StoredTensor& Checkpoint::place_of(const std::string& name) const {
   const auto it = places_.find(name);
   if (it == places_.end()) fail("{}: tensor {} is missing", folder_.string(), in_quotes(name));
-  const StoredTensor& tensor = it->second;
+  return it->second;
+}
+
+TensorBytes Checkpoint::tensor(const std::string& name) const {
+  const StoredTensor& tensor = place_of(name);
   if (!tensor.make) return {tensor.type, tensor.shape, tensor.mapped};
   const std::lock_guard lock(mutex_);
   const auto [made, fresh] = made_.try_emplace(name);
   if (fresh) made->second = tensor.make();
   return {tensor.type, tensor.shape, made->second};
 }
+
+Checkpoint::Outline Checkpoint::outline(const std::string& name) const {
+  const StoredTensor& tensor = place_of(name);
+  return {tensor.type, tensor.shape, static_cast<bool>(tensor.make)};
+}
+
+int64_t Checkpoint::Outline::bytes() const {
+  int64_t n = bytes_per_entry(type);
+  for (const int64_t size : shape) n *= size;
+  return n;
+}
+
+std::vector<std::byte> Checkpoint::compute(const std::string& name) const { return place_of(name).make(); }
 
 int64_t Checkpoint::n_parameters() const {
   int64_t count = 0;

@@ -44,7 +44,18 @@ class Checkpoint {
 
   const std::filesystem::path& folder() const { return folder_; }
   const ModelConfig& config() const { return config_; }
+  // Bytes that must be computed first are kept from then on.
   TensorBytes tensor(const std::string& name) const;
+  // What is known of a tensor before its bytes are asked for.
+  struct Outline {
+    TensorType type;
+    std::vector<int64_t> shape;
+    bool computed;  // not as they lie in a file: dequantised, gathered or merged
+    int64_t bytes() const;
+  };
+  Outline outline(const std::string& name) const;
+  // Bytes of a computed tensor, made anew at each call and kept by nobody: for models that pass by.
+  std::vector<std::byte> compute(const std::string& name) const;
   const std::vector<std::string>& ignored() const { return ignored_; }
   int64_t n_parameters() const;
   int64_t stored_bytes() const;
@@ -56,6 +67,8 @@ class Checkpoint {
   std::vector<int64_t> eos_ids() const;
 
  private:
+  const StoredTensor& place_of(const std::string& name) const;
+
   std::filesystem::path folder_;
   ModelConfig config_;
   std::map<std::string, StoredTensor> places_;

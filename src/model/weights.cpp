@@ -26,12 +26,6 @@ at::ScalarType scalar_type(TensorType type) {
   }
 }
 
-Tensor mapped(const Checkpoint& checkpoint, const std::string& name) {
-  const TensorBytes bytes = checkpoint.tensor(name);
-  return at::from_blob(const_cast<std::byte*>(bytes.data.data()), bytes.shape,
-                       at::TensorOptions().dtype(scalar_type(bytes.type)));
-}
-
 // A copy in another type. From bfloat16 on a CPU by this thread alone: the reader beside the computation must
 // not ask for its threads.
 Tensor convert(const Tensor& from, at::Device device, at::ScalarType type) {
@@ -47,11 +41,23 @@ Tensor convert(const Tensor& from, at::Device device, at::ScalarType type) {
 
 }  // namespace
 
+Tensor stored_tensor(const Checkpoint& checkpoint, const std::string& name) {
+  const Checkpoint::Outline outline = checkpoint.outline(name);
+  const auto options = at::TensorOptions().dtype(scalar_type(outline.type));
+  if (!outline.computed) {
+    const TensorBytes bytes = checkpoint.tensor(name);
+    return at::from_blob(const_cast<std::byte*>(bytes.data.data()), bytes.shape, options);
+  }
+  const auto own = std::make_shared<std::vector<std::byte>>(checkpoint.compute(name));
+  return at::from_blob(
+      own->data(), outline.shape, [own](void*) {}, options);
+}
+
 Weights::Weights(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
                  bool resident)
     : checkpoint_(std::move(checkpoint)), device_(device), dtype_(dtype) {
   const Reader from_file = [this](const std::string& name) { return read(name); };
-  const Reader in_file = [this](const std::string& name) { return mapped(*checkpoint_, name); };
+  const Reader in_file = [this](const std::string& name) { return stored_tensor(*checkpoint_, name); };
   read_ends(from_file, resident ? from_file : in_file);
   if (resident) read_layers(from_file);
 }
@@ -87,7 +93,7 @@ LayerWeights Weights::layer(int64_t index) const {
 Tensor Weights::read(const std::string& name) const {
   // The mapping is read-only and outlives the tensor; where dtype and device already fit, the file's own
   // pages are used.
-  return convert(mapped(*checkpoint_, name), device_, dtype_);
+  return convert(stored_tensor(*checkpoint_, name), device_, dtype_);
 }
 
 // Where the factor is 1 + weight, it is kept in float32 at least: 16 bits would round the weight away.

@@ -33,6 +33,10 @@ struct LayerWeights {
   Tensor attention_output_norm, mlp_output_norm;  // of what attention and MLP add, [d_model]
 };
 
+// A tensor in its stored type: the file's own pages where its bytes lie in them (they live as long as the
+// checkpoint), else bytes that it owns.
+Tensor stored_tensor(const Checkpoint& checkpoint, const std::string& name);
+
 class Weights {
  public:
   Weights(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -18,19 +17,6 @@ namespace circuitdiff {
 namespace {
 
 constexpr int64_t kAlign = 32;  // entries: groups begin at a cache line in every dtype
-
-at::ScalarType scalar_type_of(TensorType type) {
-  switch (type) {
-    case TensorType::f64:
-      return at::kDouble;
-    case TensorType::f16:
-      return at::kHalf;
-    case TensorType::bf16:
-      return at::kBFloat16;
-    default:
-      return at::kFloat;
-  }
-}
 
 int64_t numel_of(const std::vector<int64_t>& shape) {
   int64_t n = 1;
@@ -144,12 +130,7 @@ void Parameters::lay_out() {
 }
 
 void Parameters::load() {
-  for (const Place& place : places_) {
-    const TensorBytes bytes = checkpoint_->tensor(place.name);
-    const Tensor mapped = at::from_blob(const_cast<std::byte*>(bytes.data.data()), bytes.shape,
-                                        at::TensorOptions().dtype(scalar_type_of(bytes.type)));
-    view(base_, place.name).copy_(mapped);
-  }
+  for (const Place& place : places_) view(base_, place.name).copy_(stored_tensor(*checkpoint_, place.name));
 }
 
 // N(0, 1 / fan_in), what writes to the stream also / sqrt(2 L), embeddings 0.1 N(0, 1), norms 1, biases 0.
