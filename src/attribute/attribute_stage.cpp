@@ -37,7 +37,7 @@ struct Work {
 
 void check_files(const AttributeOptions& o) {
   if (o.model.empty()) usage_error("attribute: MODEL is missing");
-  if (o.out.empty()) usage_error("attribute: --out is missing");
+  if (o.out.empty() && !o.dry_run) usage_error("attribute: --out is missing");
   if (o.pairs.empty() == o.sequences.empty())
     usage_error("attribute: exactly one of --pairs and --sequences is needed");
   if (!o.pairs.empty() && !o.side) usage_error("attribute: --pairs needs --side before or after");
