@@ -37,22 +37,6 @@ ordered cut_axis(const ReportInput& input) {
           {"axis", {{"labelAngle", 0}, {"grid", false}}}};
 }
 
-// Small multiples; the page sets width and number of columns.
-ordered facets(ordered values, ordered panel, ordered order) {
-  return {{"$schema", kSchema},
-          {"data", {{"name", "rows"}, {"values", std::move(values)}}},
-          {"facet",
-           {{"field", "panel"},
-            {"type", "nominal"},
-            {"sort", std::move(order)},
-            {"title", nullptr},
-            {"header", {{"labelFontWeight", 600}, {"labelAnchor", "start"}, {"labelPadding", 6}}}}},
-          {"columns", 4},
-          {"spacing", 22},
-          {"spec", std::move(panel)},
-          {"resolve", {{"axis", {{"x", "independent"}}}}}};
-}
-
 std::string layer_of(const std::string& name) {
   if (name.size() > 1 && (name[0] == 'a' || name[0] == 'm')) {
     const size_t end = name.find_first_not_of("0123456789", 1);
@@ -106,6 +90,21 @@ ordered name_axis(const std::vector<std::string>& names, bool by_layer, const ch
 }
 
 }  // namespace
+
+ordered facets(ordered values, ordered panel, ordered order) {
+  return {{"$schema", kSchema},
+          {"data", {{"name", "rows"}, {"values", std::move(values)}}},
+          {"facet",
+           {{"field", "panel"},
+            {"type", "nominal"},
+            {"sort", std::move(order)},
+            {"title", nullptr},
+            {"header", {{"labelFontWeight", 600}, {"labelAnchor", "start"}, {"labelPadding", 6}}}}},
+          {"columns", 4},
+          {"spacing", 22},
+          {"spec", std::move(panel)},
+          {"resolve", {{"axis", {{"x", "independent"}}}}}};
+}
 
 ordered metric_chart(const ReportInput& input, const std::string& metric, const std::string& title) {
   ordered rows = ordered::array(), order = ordered::array();

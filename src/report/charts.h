@@ -13,6 +13,10 @@ namespace circuitdiff {
 
 using ordered = nlohmann::ordered_json;
 
+// Small multiples, one a value of the rows' field `panel`, in the order of `order`; the page sets the panels'
+// width and the number of columns.
+ordered facets(ordered rows, ordered panel, ordered order);
+
 // One metric before and after over the cuts, one panel a pair x data set, on one common scale. Null where no
 // comparison has the metric.
 ordered metric_chart(const ReportInput& input, const std::string& metric, const std::string& title);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "report/charts.h"
 #include "report/dynamics.h"
 #include "report/format.h"
 #include "report/html.h"
@@ -11,8 +12,6 @@
 
 namespace circuitdiff {
 namespace {
-
-using ordered = nlohmann::ordered_json;
 
 constexpr int kPanelHeight = 170;
 
@@ -149,21 +148,13 @@ ordered panels_chart(const Dynamics& input, const std::vector<Panel>& panels, bo
          {"mark", {{"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"size", 130}, {"opacity", 1}}},
          {"encoding", {{"y", y("mean")}, {"color", colour}, {"tooltip", tooltip}}}});
   }
-  return {
-      {"$schema", "https://vega.github.io/schema/vega-lite/v6.json"},
-      {"data", {{"name", "rows"}, {"values", std::move(rows)}}},
-      {"facet",
-       {{"field", "panel"},
-        {"type", "nominal"},
-        {"sort", std::move(order)},
-        {"title", nullptr},
-        {"header", {{"labelFontWeight", 600}, {"labelAnchor", "start"}, {"labelPadding", 6}}}}},
-      {"columns", 4},
-      {"spacing", 22},
-      {"spec",
-       {{"width", 150}, {"height", kPanelHeight}, {"encoding", {{"x", x}}}, {"layer", std::move(layers)}}},
-      {"resolve",
-       {{"scale", {{"y", "independent"}}}, {"axis", {{"x", "independent"}, {"y", "independent"}}}}}};
+  ordered out = facets(
+      std::move(rows),
+      {{"width", 150}, {"height", kPanelHeight}, {"encoding", {{"x", x}}}, {"layer", std::move(layers)}},
+      std::move(order));
+  out["resolve"] = {{"scale", {{"y", "independent"}}},
+                    {"axis", {{"x", "independent"}, {"y", "independent"}}}};
+  return out;
 }
 
 std::string key(const Dynamics& input) {
