@@ -103,8 +103,8 @@ Manifest describe(const DynamicsFile& f, const RunOptions& o) {
   m.options["name"] = f.name;
   m.inputs.push_back(record_file("experiment", o.experiment));
   m.inputs.push_back(record_path("model", f.train.model));
-  for (const fs::path& other : f.dynamics.exclude)
-    m.inputs.push_back(record_file("excluded questions", other));
+  for (size_t i = 0; i < f.dynamics.exclude.size(); ++i)
+    m.inputs.push_back(record_file(fmt::format("excluded questions {}", i + 1), f.dynamics.exclude[i]));
   if (!f.train.data.file.empty()) m.inputs.push_back(record_file("questions", f.train.data.file));
   m.inputs.push_back(record_file("held-out questions", f.train.eval.file));
   m.inputs.push_back(record_file("probe", f.train.probe.sequences));

@@ -114,7 +114,7 @@ threads = 1
 temperatures = [0.6, 1.0]
 windows = ["2-8", "2-6"]
 questions = 200
-exclude = [{json.dumps(str(held_out))}]
+exclude = [{json.dumps(str(held_out))}, {json.dumps(str(harness.QUESTIONS))}]
 [data]
 chat = true
 batch = 8
