@@ -1,95 +1,16 @@
 #include "tokenizer/oniguruma.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <vector>
 
 #include "base/error.h"
+#include "tokenizer/oniguruma_sets.h"
 #include "tokenizer/unicode.h"
-#include "tokenizer/unicode_additions.h"
 
 namespace circuitdiff {
 
 namespace {
-
-// Contents of a PCRE2 class. Written out where PCRE2's own escape means a slightly different set.
-constexpr std::string_view kSpace =
-    R"(\x09-\x0d\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr std::string_view kNotSpace =
-    R"(\x00-\x08\x0e-\x1f\x21-\x{84}\x{86}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e})"
-    R"(\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
-constexpr std::string_view kHex = "0-9A-Fa-f";
-constexpr std::string_view kNotHex = R"(\x00-/:-@G-`g-\x{10ffff})";
-
-// A property and what later versions of Unicode added to it.
-std::string with_added(const std::string& name) { return "\\p{" + name + "}" + added_set_content(name); }
-
-// Oniguruma's \w has Latin-1's superscript digits and fractions too.
-const std::string& word_content() {
-  static const std::string content = with_added("Alphabetic") + with_added("M") + with_added("Nd") +
-                                     "\\p{Pc}" + "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}";
-  return content;
-}
-
-struct Names {
-  std::string_view from, to;
-};
-// Names of general categories and POSIX classes that PCRE2 10.42 spells otherwise, in lower case without _
-// and blanks.
-constexpr std::array kProperties{Names{"letter", "L"},
-                                 Names{"uppercaseletter", "Lu"},
-                                 Names{"lowercaseletter", "Ll"},
-                                 Names{"titlecaseletter", "Lt"},
-                                 Names{"modifierletter", "Lm"},
-                                 Names{"otherletter", "Lo"},
-                                 Names{"mark", "M"},
-                                 Names{"combiningmark", "M"},
-                                 Names{"nonspacingmark", "Mn"},
-                                 Names{"spacingmark", "Mc"},
-                                 Names{"enclosingmark", "Me"},
-                                 Names{"number", "N"},
-                                 Names{"decimalnumber", "Nd"},
-                                 Names{"letternumber", "Nl"},
-                                 Names{"othernumber", "No"},
-                                 Names{"punctuation", "P"},
-                                 Names{"connectorpunctuation", "Pc"},
-                                 Names{"dashpunctuation", "Pd"},
-                                 Names{"openpunctuation", "Ps"},
-                                 Names{"closepunctuation", "Pe"},
-                                 Names{"initialpunctuation", "Pi"},
-                                 Names{"finalpunctuation", "Pf"},
-                                 Names{"otherpunctuation", "Po"},
-                                 Names{"symbol", "S"},
-                                 Names{"mathsymbol", "Sm"},
-                                 Names{"currencysymbol", "Sc"},
-                                 Names{"modifiersymbol", "Sk"},
-                                 Names{"othersymbol", "So"},
-                                 Names{"separator", "Z"},
-                                 Names{"spaceseparator", "Zs"},
-                                 Names{"lineseparator", "Zl"},
-                                 Names{"paragraphseparator", "Zp"},
-                                 Names{"other", "C"},
-                                 Names{"control", "Cc"},
-                                 Names{"format", "Cf"},
-                                 Names{"surrogate", "Cs"},
-                                 Names{"privateuse", "Co"},
-                                 Names{"unassigned", "Cn"},
-                                 Names{"alpha", "Alphabetic"},
-                                 Names{"alphabetic", "Alphabetic"},
-                                 Names{"uppercase", "Uppercase"},
-                                 Names{"lowercase", "Lowercase"},
-                                 Names{"whitespace", "White_Space"},
-                                 Names{"digit", "Nd"},
-                                 Names{"upper", "Uppercase"},
-                                 Names{"lower", "Lowercase"},
-                                 Names{"cntrl", "Cc"},
-                                 Names{"space", "White_Space"}};
-constexpr std::array<std::string_view, 37> kCategories{
-    "l",  "lu", "ll", "lt", "lm", "lo", "m",  "mn", "mc", "me", "n",  "nd", "nl",
-    "no", "p",  "pc", "pd", "ps", "pe", "pi", "pf", "po", "s",  "sm", "sc", "sk",
-    "so", "z",  "zs", "zl", "zp", "c",  "cc", "cf", "cs", "co", "cn"};
-constexpr std::array<std::string_view, 4> kFlags{"any", "emoji", "ascii", "ideographic"};
 
 class Rewriter {
  public:
@@ -275,14 +196,14 @@ class Rewriter {
       out_ += text;
       at_ += 2;
     };
-    const std::string word = "[" + word_content() + "]";
+    const std::string word = "[" + word_set() + "]";
     switch (c) {
       case 'b':
         return take("(?:(?<=" + word + ")(?!" + word + ")|(?<!" + word + ")(?=" + word + "))");
       case 'B':
         return take("(?:(?<=" + word + ")(?=" + word + ")|(?<!" + word + ")(?!" + word + "))");
       case 'W':
-        return take("[^" + word_content() + "]");
+        return take("[^" + word_set() + "]");
       case 'A':
       case 'Z':
       case 'z':
@@ -309,7 +230,7 @@ class Rewriter {
     }
     if (c == 'p' || c == 'P' || c == 'd' || c == 'D') {
       const auto [name, negated] = property();
-      const std::string content = with_added(name);
+      const std::string content = property_set(name);
       out_ += negated ? "[^" + content + "]" : is_single(content) ? content : "[" + content + "]";
       return;
     }
@@ -333,22 +254,22 @@ class Rewriter {
     if (c == 'p' || c == 'P' || c == 'd' || c == 'D') {
       const auto [name, negated] = property();
       // What was added since counts as outside too here: a set cannot be subtracted inside another.
-      return negated ? "\\P{" + name + "}" : with_added(name);
+      return negated ? "\\P{" + name + "}" : property_set(name);
     }
     at_ += 2;
     switch (c) {
       case 's':
-        return std::string(kSpace);
+        return std::string(kSpaceSet);
       case 'S':
-        return std::string(kNotSpace);
+        return std::string(kNotSpaceSet);
       case 'w':
-        return word_content();
+        return word_set();
       case 'W':
         wrong("\\W inside a set");
       case 'h':
-        return std::string(kHex);
+        return std::string(kHexSet);
       case 'H':
-        return std::string(kNotHex);
+        return std::string(kNotHexSet);
       case 't':
       case 'n':
       case 'r':
@@ -435,14 +356,7 @@ class Rewriter {
     for (const char letter : name)
       if (!((letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9')))
         wrong(fmt::format("property \"{}\"", name));
-    for (const auto& [from, to] : kProperties)
-      if (name == from) return {std::string(to), negated};
-    if (std::find(kCategories.begin(), kCategories.end(), name) != kCategories.end()) {
-      name[0] = static_cast<char>(name[0] - 'a' + 'A');
-      return {name, negated};
-    }
-    if (std::find(kFlags.begin(), kFlags.end(), name) != kFlags.end()) return {name, negated};
-    return {"sc:" + name, negated};  // a script: PCRE2 would take the bare name for its extensions too
+    return {pcre2_property(name), negated};
   }
 
   // [:name:] or [:^name:] inside a set; empty if there is none here.
@@ -452,20 +366,7 @@ class Rewriter {
     std::string_view name = in_.substr(at_ + 2, end - at_ - 2);
     const bool negated = name.starts_with("^");
     if (negated) name.remove_prefix(1);
-    const auto one = [&](std::string_view p) {
-      return negated ? "\\P{" + std::string(p) + "}" : with_added(std::string(p));
-    };
-    std::optional<std::string> content;
-    if (name == "alpha") content = one("Alphabetic");
-    if (name == "digit") content = one("Nd");
-    if (name == "upper") content = one("Uppercase");
-    if (name == "lower") content = one("Lowercase");
-    if (name == "cntrl") content = one("Cc");
-    if (name == "space") content = negated ? kNotSpace : kSpace;
-    if (name == "xdigit") content = negated ? kNotHex : kHex;
-    if (name == "alnum" && !negated) content = with_added("Alphabetic") + with_added("Nd");
-    if (name == "word" && !negated) content = word_content();
-    if (name == "ascii") content = negated ? "\\x{80}-\\x{10ffff}" : "\\x00-\\x7f";
+    const std::optional<std::string> content = posix_set(name, negated);
     if (!content) {
       if (std::all_of(name.begin(), name.end(), [](char c) { return c >= 'a' && c <= 'z'; }) && !name.empty())
         wrong(fmt::format("[:{}:]", name));
