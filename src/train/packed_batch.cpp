@@ -59,7 +59,7 @@ PackedBatch pack_sequences(const ModelConfig& config, std::span<const PackedSequ
   out.tokens = to_tensor(tokens, device);
 
   const int64_t half = config.d_head / 2;
-  const bool by_length = config.rope.type == RopeType::dynamic;
+  const bool by_length = config.rope.by_length();  // the angles depend on the sequence's own length
   std::vector<Tensor> cos, sin;
   RopeTable table = rope_table(config, 0, lengths.front(), lengths.front(), compute);
   for (const int64_t length : lengths) {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "io/gguf.h"
 #include "records/manifest.h"
 
 namespace circuitdiff {
@@ -28,6 +29,8 @@ void check_reference(const Checkpoint& model, const Checkpoint& reference) {
 }
 
 void check_trainable(const Checkpoint& checkpoint) {
+  if (find_gguf(checkpoint.folder()))
+    fail("{}: a GGUF file cannot be trained; a Hugging Face folder can", checkpoint.folder().string());
   switch (checkpoint.config().architecture) {
     case Architecture::llama:
     case Architecture::mistral:
