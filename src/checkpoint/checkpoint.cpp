@@ -51,6 +51,11 @@ std::vector<int64_t> generation_eos(const fs::path& path) {
 
 }  // namespace
 
+json model_config_json(const fs::path& model) {
+  if (const auto gguf = find_gguf(model)) return gguf_config(GgufFile(*gguf));
+  return read_json_file(model / "config.json");
+}
+
 std::shared_ptr<const Checkpoint> Checkpoint::open(const fs::path& model, const fs::path& adapter) {
   std::error_code error;
   auto out = std::make_shared<Checkpoint>();

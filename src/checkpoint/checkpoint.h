@@ -32,6 +32,9 @@ struct TensorBytes {
   std::span<const std::byte> data;  // lives as long as the Checkpoint
 };
 
+// config.json of a model; of a GGUF file the same words out of its metadata.
+json model_config_json(const std::filesystem::path& model);
+
 class Checkpoint {
  public:
   // Reads config and headers and checks every tensor of the table. Errors: missing, extra or misshapen

@@ -65,7 +65,7 @@ void write_noisy_copy(const Checkpoint& before, const Checkpoint& after, uint64_
           before.folder().string(), after.folder().string(), spec.name);
     outlines.push_back({spec.name, b.type == TensorType::f64 ? TensorType::f64 : TensorType::f32, b.shape});
   }
-  json config = read_json_file(before.folder() / "config.json");
+  json config = model_config_json(before.folder());
   for (const char* key : {"torch_dtype", "dtype"})
     if (config.contains(key)) config[key] = "float32";
   write_file_atomically(out / "config.json", config.dump(2) + "\n");

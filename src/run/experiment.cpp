@@ -32,17 +32,22 @@ class Table {
     if (out.empty()) usage_error("{}: key \"{}\" is missing", where_, key);
     return out;
   }
-  std::filesystem::path path(const std::string& key) {
-    const std::filesystem::path given = required(key);
-    if (std::filesystem::exists(given)) return given;
-    if (given.is_relative() && std::filesystem::exists(folder_ / given)) return folder_ / given;
-    fail("{}: key \"{}\": {} does not exist", where_, key, given.string());
+  std::filesystem::path path(const std::string& key) { return existing(key, required(key)); }
+  std::filesystem::path path_or_none(const std::string& key) {
+    const std::string given = text(key, "");
+    return given.empty() ? std::filesystem::path() : existing(key, given);
   }
   void finish() const {
     if (!values_.empty()) unknown_option(where_, values_.begin()->first, known_);
   }
 
  private:
+  std::filesystem::path existing(const std::string& key, const std::filesystem::path& given) const {
+    if (std::filesystem::exists(given)) return given;
+    if (given.is_relative() && std::filesystem::exists(folder_ / given)) return folder_ / given;
+    fail("{}: key \"{}\": {} does not exist", where_, key, given.string());
+  }
+
   OptionValues values_;
   std::string where_;
   std::filesystem::path folder_;
@@ -138,12 +143,16 @@ json Experiment::to_json() const {
            {"pairs", json::array()},
            {"data", json::array()}};
   if (noise_control()) out["noise_copies"] = noise_copies;
-  for (const PairSpec& p : pairs)
-    out["pairs"].push_back({{"name", p.name},
-                            {"before", p.before.string()},
-                            {"after", p.after.string()},
-                            {"chat", p.chat},
-                            {"prompt", p.prompt}});
+  for (const PairSpec& p : pairs) {
+    json pair{{"name", p.name},
+              {"before", p.before.model.string()},
+              {"after", p.after.model.string()},
+              {"chat", p.chat},
+              {"prompt", p.prompt}};
+    if (!p.before.adapter.empty()) pair["before_adapter"] = p.before.adapter.string();
+    if (!p.after.adapter.empty()) pair["after_adapter"] = p.after.adapter.string();
+    out["pairs"].push_back(std::move(pair));
+  }
   for (const DataSpec& d : data)
     out["data"].push_back({{"name", d.name}, {"file", d.file.string()}, {"dataset", d.dataset}});
   out["settings"] = {{"generate", stage_json(generate, kGenerateFiles)},
@@ -189,8 +198,8 @@ Experiment read_experiment(const std::filesystem::path& path, const std::string&
     Table t(table, where, folder);
     PairSpec pair;
     pair.name = checked_name(t.required("name"), where);
-    pair.before = t.path("before");
-    pair.after = t.path("after");
+    pair.before = {t.path("before"), t.path_or_none("before_adapter")};
+    pair.after = {t.path("after"), t.path_or_none("after_adapter")};
     pair.chat = parse_value<bool>("chat", t.text("chat", "false"));
     pair.prompt = t.text("prompt", "");
     if (pair.chat && !pair.prompt.empty()) usage_error("{}: chat and prompt exclude each other", where);

@@ -15,9 +15,15 @@
 
 namespace circuitdiff {
 
+// A model as commands take it: MODEL, and a LoRA adapter to merge into it (--adapter), empty for none.
+struct ModelSource {
+  std::filesystem::path model, adapter;
+  auto operator<=>(const ModelSource&) const = default;
+};
+
 struct PairSpec {
   std::string name;
-  std::filesystem::path before, after;
+  ModelSource before, after;
   bool chat = false;
   std::string prompt;  // name of a preset; empty with chat, or where the model's own default is wanted
 };

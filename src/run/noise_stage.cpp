@@ -34,18 +34,17 @@ bool is_done(const NoiseWork& work) {
 
 }  // namespace
 
-std::vector<std::string> run_noise_control(const fs::path& before, const fs::path& after,
+std::vector<std::string> run_noise_control(const Checkpoint& before, const Checkpoint& after,
                                            const fs::path& scratch, int64_t copies, uint64_t seed,
                                            const MetricOptions& options, const std::vector<NoiseWork>& work,
                                            Progress& progress) {
   std::vector<std::string> failed;
   if (std::all_of(work.begin(), work.end(), is_done)) return failed;
-  const auto model = Checkpoint::open(before), changed = Checkpoint::open(after);
   for (int64_t copy = 0; copy < copies; ++copy) {
     const auto open = [&](const NoiseWork& w) { return !is_done(w) && !is_scored(w, copy); };
     if (std::none_of(work.begin(), work.end(), open)) continue;
     fs::remove_all(scratch);
-    write_noisy_copy(*model, *changed, seed, static_cast<uint32_t>(copy), scratch);
+    write_noisy_copy(before, after, seed, static_cast<uint32_t>(copy), scratch);
     for (const NoiseWork& w : work) {
       if (!open(w)) continue;
       AttributeOptions a = w.attribute;

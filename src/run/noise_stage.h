@@ -7,6 +7,7 @@
 
 #include "attribute/options.h"
 #include "base/progress.h"
+#include "checkpoint/checkpoint.h"
 #include "metrics/metrics.h"
 
 namespace circuitdiff {
@@ -20,8 +21,7 @@ struct NoiseWork {
 };
 
 // Returns samples that failed, as attribute() names them. Work whose results are there is not done again.
-std::vector<std::string> run_noise_control(const std::filesystem::path& before,
-                                           const std::filesystem::path& after,
+std::vector<std::string> run_noise_control(const Checkpoint& before, const Checkpoint& after,
                                            const std::filesystem::path& scratch, int64_t copies,
                                            uint64_t seed, const MetricOptions& options,
                                            const std::vector<NoiseWork>& work, Progress& progress);

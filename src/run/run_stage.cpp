@@ -20,21 +20,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Folder names of the models: the last part of the path, made distinct where two models share it.
-std::map<fs::path, std::string> model_names(const Experiment& e) {
-  std::vector<fs::path> models;
+// Folder names of the models: the last part of the path, with an adapter its last part behind a '+'; made
+// distinct where two models share it.
+std::map<ModelSource, std::string> model_names(const Experiment& e) {
+  std::vector<ModelSource> models;
   for (const PairSpec& p : e.pairs)
-    for (const fs::path& m : {p.before, p.after})
+    for (const ModelSource& m : {p.before, p.after})
       if (std::find(models.begin(), models.end(), m) == models.end()) models.push_back(m);
-  std::map<fs::path, std::string> out;
+  std::map<ModelSource, std::string> out;
   std::set<std::string> used;
-  for (const fs::path& m : models) {
-    const std::string base = fs::weakly_canonical(m).filename().string();
+  for (const ModelSource& m : models) {
+    std::string base = fs::weakly_canonical(m.model).filename().string();
+    if (!m.adapter.empty()) base += "+" + fs::weakly_canonical(m.adapter).filename().string();
     std::string name = base;
     for (int i = 2; !used.insert(name).second; ++i) name = fmt::format("{}-{}", base, i);
     out[m] = name;
   }
   return out;
+}
+
+std::shared_ptr<const Checkpoint> open_model(const ModelSource& source) {
+  return Checkpoint::open(source.model, source.adapter);
 }
 
 Manifest describe(const Experiment& e, const RunOptions& o) {
@@ -43,11 +49,17 @@ Manifest describe(const Experiment& e, const RunOptions& o) {
   m.options = e.to_json();
   m.options["limit"] = o.limit;
   // Files are compared by content; the paths they were found under may change.
-  for (json& pair : m.options["pairs"]) pair.erase("before"), pair.erase("after");
+  for (json& pair : m.options["pairs"])
+    for (const char* key : {"before", "after", "before_adapter", "after_adapter"}) pair.erase(key);
   for (json& data : m.options["data"]) data.erase("file");
   for (const PairSpec& p : e.pairs) {
-    m.inputs.push_back(record_path("before model of " + p.name, p.before));
-    m.inputs.push_back(record_path("after model of " + p.name, p.after));
+    const auto record = [&](const std::string& side, const ModelSource& source) {
+      m.inputs.push_back(record_path(side + " model of " + p.name, source.model));
+      if (!source.adapter.empty())
+        m.inputs.push_back(record_path(side + " adapter of " + p.name, source.adapter));
+    };
+    record("before", p.before);
+    record("after", p.after);
   }
   for (const DataSpec& d : e.data) m.inputs.push_back(record_file("questions of " + d.name, d.file));
   return m;
@@ -87,7 +99,7 @@ class Run {
     write_file_atomically(folder_ / "experiment.json", e_.to_json().dump(2) + "\n");
     for (const DataSpec& data : e_.data)
       for (const PairSpec& pair : e_.pairs)
-        for (const fs::path& model : {pair.before, pair.after}) answer(pair, model, data);
+        for (const ModelSource& model : {pair.before, pair.after}) answer(pair, model, data);
     write_file_atomically(folder_ / "accuracy.json", result_.summary["accuracy"].dump(2) + "\n");
     for (const PairSpec& pair : e_.pairs)
       for (const DataSpec& data : e_.data) compare_pair(pair, data);
@@ -112,7 +124,7 @@ class Run {
   // What "auto" stands for here, and what computed it.
   json resolved() const {
     const at::Device device = resolve_device(options_.device);
-    const auto checkpoint = Checkpoint::open(e_.pairs.front().before);
+    const auto checkpoint = open_model(e_.pairs.front().before);
     return {{"device", device.str()},
             {"dtype",
              {{"generate", dtype_name(resolve_dtype(e_.generate.dtype, device, *checkpoint))},
@@ -127,17 +139,18 @@ class Run {
       fs::remove(folder_ / part);
   }
 
-  fs::path graded(const fs::path& model, const DataSpec& data) const {
+  fs::path graded(const ModelSource& model, const DataSpec& data) const {
     return folder_ / "grade" / names_.at(model) / (data.name + ".jsonl");
   }
 
   // Generates and grades one model's answers to one data set; a model of several pairs answers once.
-  void answer(const PairSpec& pair, const fs::path& model, const DataSpec& data) {
+  void answer(const PairSpec& pair, const ModelSource& model, const DataSpec& data) {
     const std::string key = names_.at(model) + "/" + data.name;
     if (!answered_.insert(key).second) return;
     NamedProgress named(progress_, names_.at(model) + ", " + data.name);
     GenerateOptions g = e_.generate;
-    g.model = model;
+    g.model = model.model;
+    g.adapter = model.adapter;
     g.data = data.file;
     g.dataset = data.dataset;
     g.out = folder_ / "generate" / names_.at(model) / (data.name + ".jsonl");
@@ -213,7 +226,8 @@ class Run {
     NamedProgress named(progress_, pair.name + ", noise");
     try {
       const auto failed = timed("noise", [&] {
-        return run_noise_control(pair.before, pair.after, folder_ / "pairs" / pair.name / "noisy-copy",
+        const auto before = open_model(pair.before), after = open_model(pair.after);
+        return run_noise_control(*before, *after, folder_ / "pairs" / pair.name / "noisy-copy",
                                  e_.noise_copies, e_.compare.seed, e_.compare, noise_work_[pair.name], named);
       });
       for (const std::string& failure : failed)
@@ -236,10 +250,11 @@ class Run {
   }
 
   std::vector<fs::path> attribute_side(const PairSpec& pair, const DataSpec& data, const std::string& label,
-                                       const fs::path& model, PairSide side) {
+                                       const ModelSource& model, PairSide side) {
     NamedProgress named(progress_, fmt::format("{}, {}, {}", pair.name, data.name, label));
     AttributeOptions a = attribute_options(pair, data, side);
-    a.model = model;
+    a.model = model.model;
+    a.adapter = model.adapter;
     a.out = folder_ / "pairs" / pair.name / data.name / "attribute" / label;
     const AttributeResult r = timed("attribute", [&] { return attribute(a, named); });
     for (const std::string& failure : r.failed)
@@ -277,7 +292,7 @@ class Run {
   Experiment e_;
   fs::path folder_;
   Progress& progress_;
-  std::map<fs::path, std::string> names_;
+  std::map<ModelSource, std::string> names_;
   std::set<std::string> answered_;
   std::map<std::string, std::vector<NoiseWork>> noise_work_;  // by pair
   json seconds_ = json::object();
@@ -294,8 +309,8 @@ RunResult run_experiment(const RunOptions& options, Progress& progress) {
   // Every model is opened before the first question is asked: a damaged one should not be found out an hour
   // later.
   for (const PairSpec& pair : experiment.pairs) {
-    Checkpoint::open(pair.before);
-    Checkpoint::open(pair.after);
+    open_model(pair.before);
+    open_model(pair.after);
   }
   for (const DataSpec& data : experiment.data)
     read_questions(
