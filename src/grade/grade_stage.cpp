@@ -34,12 +34,24 @@ json summaries(const std::map<std::string, Count>& groups) {
   return out;
 }
 
+// The harness's verdict on an answer whose text is not at hand: the one written down when it was graded, else
+// that on the answer in a box.
+Judgement recorded_verdict(const Generation& g) {
+  if (g.extra.contains(kRecordedScore) && g.extra[kRecordedScore].is_boolean())
+    return {g.extra[kRecordedScore].get<bool>() ? Verdict::equal : Verdict::different, "as recorded"};
+  return harness_judge("\\boxed{" + *g.extracted + "}", g.gold, g.dataset).judgement;
+}
+
 }  // namespace
 
 void grade_generation(Generation& g, GradeCompat compat) {
   g.correct.reset();
   Judgement judgement;
-  if (compat == GradeCompat::harness) {
+  if (g.answer.empty() && g.extra.contains(kRecordedAnswer) && g.extra[kRecordedAnswer].is_string()) {
+    g.extracted = g.extra[kRecordedAnswer].get<std::string>();
+    g.extra["extraction"] = "recorded";
+    judgement = compat == GradeCompat::none ? judge(*g.extracted, g.gold, g.dataset) : recorded_verdict(g);
+  } else if (compat == GradeCompat::harness) {
     HarnessJudgement harness = harness_judge(g.answer, g.gold, g.dataset);
     g.extracted = std::move(harness.extracted);
     g.extra["extraction"] = "harness";
@@ -117,11 +129,13 @@ json grade_file(const GradeOptions& options, Progress& progress) {
   if (options.out.empty() && !options.list_disagreements) usage_error("grade: --out is missing");
   if (!options.import_format && !options.data.empty())
     usage_error("--data: only with --import; generations carry their golds");
+  if (!options.import_format && options.side) usage_error("--side: only with --import pairs");
   std::vector<Generation> generations;
   if (options.import_format) {
     std::vector<Question> questions;
     if (!options.data.empty()) questions = read_questions(options.data, options.dataset);
-    generations = import_answers(options.in, *options.import_format, options.dataset, questions);
+    generations =
+        import_answers(options.in, *options.import_format, options.side, options.dataset, questions);
   } else {
     generations = read_generations(options.in);
   }

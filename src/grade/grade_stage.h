@@ -29,6 +29,7 @@ struct GradeOptions {
   std::filesystem::path in, out;
   GradeCompat compat = GradeCompat::none;
   std::optional<ImportFormat> import_format;
+  std::optional<Side> side;    // with import_format pairs: whose answers
   std::filesystem::path data;  // with import_format: questions with their reference answers
   std::string dataset = "generic";
   bool list_disagreements = false;
@@ -38,7 +39,9 @@ void visit(V& v, GradeOptions& o) {
   v(o.in, "in", "answers: generations.jsonl");
   v(o.out, "out", "graded answers to write");
   v(o.compat, "compat", "none: our verdicts; harness: those of the Qwen2.5-Math harness");
-  v(o.import_format, "import", "read the answers of another program: vllm, harness or lm-eval");
+  v(o.import_format, "import",
+    "read the answers of another program: vllm, harness, lm-eval or pairs (of the published code)");
+  v(o.side, "side", "with --import pairs: before (base) or after (rl)");
   v(o.data, "data", "with --import: question file with the reference answers");
   v(o.list_disagreements, "list_disagreements",
     "print the answers on which our verdict and the Qwen2.5-Math harness's part, and why");

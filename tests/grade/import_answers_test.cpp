@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "grade/grade_stage.h"
 #include "support/temp_folder.h"
 
 namespace circuitdiff {
@@ -24,7 +25,7 @@ TEST(Import, VllmBatchOutput) {
   const auto file = folder.write(
       "v.jsonl",
       R"({"id":"x","custom_id":"q1","response":{"status_code":200,"body":{"choices":[{"index":0,"message":{"role":"assistant","content":"It is 7."},"finish_reason":"stop"},{"index":1,"text":"8","finish_reason":"length"}]}},"error":null})");
-  const auto g = import_answers(file, ImportFormat::vllm, "", questions());
+  const auto g = import_answers(file, ImportFormat::vllm, {}, "", questions());
   ASSERT_EQ(g.size(), 2u);
   EXPECT_EQ(g[0].id, "q1");
   EXPECT_EQ(g[0].answer, "It is 7.");
@@ -40,7 +41,7 @@ TEST(Import, HarnessOutput) {
   const auto file = folder.write(
       "h.jsonl",
       R"({"idx":3,"question":"?","gt":"18","code":["a 18","b 17"],"pred":["18","17"],"score":[true,false]})");
-  const auto g = import_answers(file, ImportFormat::harness, "gsm8k", {});
+  const auto g = import_answers(file, ImportFormat::harness, {}, "gsm8k", {});
   ASSERT_EQ(g.size(), 2u);
   EXPECT_EQ(g[0].id, "3");
   EXPECT_EQ(g[0].gold, "18");
@@ -53,7 +54,7 @@ TEST(Import, LmEvalSamples) {
   const auto file = folder.write(
       "l.jsonl",
       R"({"doc_id":0,"doc":{"question":"?"},"target":"5","resps":[["five","5"]],"filtered_resps":["5"]})");
-  const auto g = import_answers(file, ImportFormat::lm_eval, "generic", {});
+  const auto g = import_answers(file, ImportFormat::lm_eval, {}, "generic", {});
   ASSERT_EQ(g.size(), 2u);
   EXPECT_EQ(g[0].answer, "five");
   EXPECT_EQ(g[0].gold, "5");
@@ -62,9 +63,10 @@ TEST(Import, LmEvalSamples) {
 
 TEST(Import, BadRowsAreNamed) {
   TempFolder folder;
-  const auto error = [&](const std::string& text, ImportFormat format, const std::vector<Question>& known) {
+  const auto error = [&](const std::string& text, ImportFormat format, const std::vector<Question>& known,
+                         std::optional<Side> side = {}) {
     const auto file = folder.write("f.jsonl", text);
-    std::string message = error_of([&] { import_answers(file, format, "", known); });
+    std::string message = error_of([&] { import_answers(file, format, side, "", known); });
     const std::string root = folder.path().string() + "/";
     for (size_t at = message.find(root); at != std::string::npos; at = message.find(root))
       message.erase(at, root.size());
@@ -86,6 +88,78 @@ TEST(Import, BadRowsAreNamed) {
             "f.jsonl:1: field \"resps\": a list of answers expected, a string found");
   EXPECT_EQ(error(R"({"doc_id":1,"target":"2","resps":[]})", ImportFormat::lm_eval, {}),
             "f.jsonl: no answers; at least one expected");
+  EXPECT_EQ(
+      error(R"({"idx":1,"gt":"1","code":["5","6"],"generate_token_ids":[[1]]})", ImportFormat::harness, {}),
+      "f.jsonl:1: field \"generate_token_ids\": 2 lists of token ids expected, one an answer, 1 found");
+  EXPECT_EQ(
+      error(R"({"idx":1,"gt":"1","code":["5"],"generate_token_ids":[1,-2]})", ImportFormat::harness, {}),
+      "f.jsonl:1: field \"generate_token_ids\": entry 1: a token id expected, the number -2 found");
+  EXPECT_EQ(error("{}", ImportFormat::pairs, {}),
+            "--import pairs: --side is missing; f.jsonl holds the answers of both models");
+  EXPECT_EQ(error("{}", ImportFormat::harness, {}, Side::after), "--side: only with --import pairs");
+  const auto bad_pair = [&](const std::string& fields) {
+    return error("{\"idx\":1,\"gt\":\"7\"," + fields + "}", ImportFormat::pairs, {}, Side::after);
+  };
+  EXPECT_EQ(bad_pair(R"("base_prompt_tokens":[1])"),
+            "f.jsonl:1: field \"rl_prompt_tokens\" is missing (an array of token ids expected)");
+  EXPECT_EQ(bad_pair(R"("rl_prompt_tokens":[1],"rl_answer_tokens":"2")"),
+            "f.jsonl:1: field \"rl_answer_tokens\": an array of token ids expected, a string found");
+  EXPECT_EQ(
+      bad_pair(R"("rl_prompt_tokens":[1],"rl_answer_tokens":[2],"rl_answer_tokens_range":[1,3])"),
+      "f.jsonl:1: field \"rl_answer_tokens_range\": [1, 2] expected from the token ids, \"[1,3]\" found");
+  EXPECT_EQ(bad_pair(R"("rl_prompt_tokens":[1],"rl_answer_tokens":[2])"),
+            "f.jsonl:1: field \"rl_pred\" is missing (a string expected)");
+  EXPECT_EQ(bad_pair(R"("rl_prompt_tokens":[1],"rl_answer_tokens":[2],"rl_pred":"7","rl_score":3)"),
+            "f.jsonl:1: field \"rl_score\": true or false expected, the number 3 found");
+  const std::string row = R"({"idx":1,"gt":"7","rl_prompt_tokens":[1],"rl_answer_tokens":[2],"rl_pred":"7"})"
+                          "\n";
+  EXPECT_EQ(error(row + row, ImportFormat::pairs, {}, Side::after),
+            "f.jsonl:2: field \"idx\": \"1\" stands there already; one row a question expected");
+}
+
+TEST(Import, TokenIdsComeAlong) {
+  TempFolder folder;
+  const auto harness = folder.write(
+      "h.jsonl",
+      R"({"idx":0,"gt":"5","code":["five","5"],"prompt_token_ids":[[1,2],[1,2]],"generate_token_ids":[[3],[4,5]]}
+{"idx":1,"gt":"5","code":["5"],"prompt_token_ids":[1,2],"generate_token_ids":[6]})");
+  const auto h = import_answers(harness, ImportFormat::harness, {}, "gsm8k", {});
+  ASSERT_EQ(h.size(), 3u);
+  EXPECT_EQ(h[1].prompt_tokens, (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(h[1].answer_tokens, (std::vector<int64_t>{4, 5}));
+  EXPECT_EQ(h[2].answer_tokens, (std::vector<int64_t>{6}));
+  const auto vllm = folder.write(
+      "v.jsonl",
+      R"({"custom_id":"q1","response":{"body":{"prompt_token_ids":[7,8],"choices":[{"message":{"content":"It is 7."},"token_ids":[9]}]}}})");
+  const auto v = import_answers(vllm, ImportFormat::vllm, {}, "", questions());
+  EXPECT_EQ(v[0].prompt_tokens, (std::vector<int64_t>{7, 8}));
+  EXPECT_EQ(v[0].answer_tokens, (std::vector<int64_t>{9}));
+}
+
+TEST(Import, PairFilesGiveTheAnswersOfOneSide) {
+  TempFolder folder;
+  const auto file = folder.write(
+      "all_correct.jsonl",
+      R"({"idx":4,"question":"?","gt":"0.5","solution":null,"base_prompt_tokens":[1,2],"base_answer_tokens":[3],"base_answer_tokens_range":[2,3],"base_pred":"1/2","base_score":true,"rl_prompt_tokens":[1,2],"rl_answer_tokens":[4,5],"rl_answer_tokens_range":[2,4],"rl_pred":"50","rl_score":"True"})");
+  auto before = import_answers(file, ImportFormat::pairs, Side::before, "math", {});
+  auto after = import_answers(file, ImportFormat::pairs, Side::after, "math", {});
+  ASSERT_EQ(before.size(), 1u);
+  ASSERT_EQ(after.size(), 1u);
+  EXPECT_EQ(before[0].id, "4");
+  EXPECT_EQ(before[0].gold, "0.5");
+  EXPECT_EQ(before[0].answer_tokens, (std::vector<int64_t>{3}));
+  EXPECT_EQ(after[0].prompt_tokens, (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(after[0].answer_tokens, (std::vector<int64_t>{4, 5}));
+  // Judged by what was taken out of the answer; the harness's verdict is the one in the file.
+  grade_generation(before[0], GradeCompat::none);
+  EXPECT_EQ(before[0].extracted, "1/2");
+  EXPECT_EQ(before[0].correct, true);
+  EXPECT_EQ(before[0].extra["extraction"], "recorded");
+  grade_generation(after[0], GradeCompat::none);
+  EXPECT_EQ(after[0].correct, false);
+  grade_generation(after[0], GradeCompat::harness);
+  EXPECT_EQ(after[0].correct, true);
+  EXPECT_EQ(after[0].extra["reason"], "as recorded");
 }
 
 }  // namespace
