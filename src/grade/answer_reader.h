@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -97,6 +98,7 @@ class AnswerReader {
   ExprPtr base();
   ExprPtr literal(const Token& t);
   ExprPtr letter(const Token& t);
+  std::optional<slong> number_in_words();
   ExprPtr word();
   ExprPtr bracketed();
   ExprPtr braced();

@@ -305,12 +305,7 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
     return undecided("equations that cannot be compared");
   }
   const ExprPtr x = interval_of(*a), y = interval_of(*b);
-  if (x && y) {
-    std::set<std::string> symbols_a, symbols_b;
-    collect_symbols(*a, symbols_a);
-    collect_symbols(*b, symbols_b);
-    return compare_items(x, y);
-  }
+  if (x && y) return compare_items(x, y);
   if (a->name == "chain" || b->name == "chain") {
     if (a->name != b->name) return different("relations of different form");
     return compare_in_order(a->args, b->args, "inequalities");
@@ -392,9 +387,10 @@ bool is_tuple_like(const Expr& e) { return is_list(e) && e.open != '{'; }
 Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
   if (a == b) return equal("the same expression");
   if (contains(*a, ExprKind::plus_minus) || contains(*b, ExprKind::plus_minus)) {
-    // A list in round brackets against one without is that list.
+    // A list in round brackets against one without is that list; so is a set.
     const auto bare = [](const ExprPtr& e, const ExprPtr& other) -> ExprPtr {
-      if (!is_list(*e) || e->open != '(' || e->close != ')' || !is_list(*other) || other->open != 0) return e;
+      const bool round = e->open == '(' && e->close == ')' && is_list(*other) && other->open == 0;
+      if (!is_list(*e) || !(round || e->open == '{')) return e;
       auto out = std::make_shared<Expr>(*e);
       out->open = out->close = 0;
       return out;

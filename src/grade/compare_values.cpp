@@ -1,3 +1,5 @@
+#include <bit>
+
 #include "grade/compare.h"
 #include "grade/evaluate.h"
 
@@ -18,15 +20,21 @@ int cost(const Expr& e) {
   return out;
 }
 
-// A value for a symbol at point k: between 0.4 and 2.6 in size, the same for the same name.
+// A value for a symbol at point k: between 0.4 and 2.6 in size, the same for the same name. Of the three
+// points with signs the first has every symbol negative, the others have opposite signs: no symbol is
+// positive everywhere.
 Rational value_at(const std::string& name, int k, bool with_sign) {
   uint64_t hash = 1469598103934665603ull + static_cast<uint64_t>(k) * 0x9E3779B97F4A7C15ull;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  bool sign = false;  // parity of the name's bytes
+  for (const char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+    sign ^= std::popcount(static_cast<unsigned char>(c)) % 2 != 0;
+  }
   hash ^= hash >> 31;
   hash *= 0xBF58476D1CE4E5B9ull;
   hash ^= hash >> 29;
   const auto top = static_cast<slong>(4000 + hash % 22001);
-  const bool negative = with_sign && ((hash >> 40) & 1) != 0;
+  const bool negative = with_sign && (k == kPositivePoints || sign == (k == kPositivePoints + 1));
   return Rational(negative ? -top : top, 10007);
 }
 

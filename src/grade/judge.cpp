@@ -53,10 +53,24 @@ std::vector<std::string> words_of(std::string_view text) {
   return out;
 }
 
+// Without spaces and dollar signs; one space stays between digits, where it parts two numbers ("5 3/4") and
+// not thousands ("12 345").
 std::string without_spaces(std::string_view text) {
+  const auto is_digit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
   std::string out;
-  for (const char c : text)
-    if (c != ' ' && c != '\n' && c != '\t' && c != '\r' && c != '$') out += c;
+  size_t group = 0;  // digits at the end of `out`
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '$') continue;
+    if (std::string_view(" \n\t\r").find(text[i]) == std::string_view::npos) {
+      group = is_digit(i) ? group + 1 : 0;
+      out += text[i];
+      continue;
+    }
+    const bool thousands = group <= 3 && is_digit(i + 1) && is_digit(i + 2) && is_digit(i + 3) &&
+                           !is_digit(i + 4) && (i + 4 >= text.size() || text[i + 4] != '/');
+    if (group > 0 && is_digit(i + 1) && !thousands) out += ' ';
+    if (group > 0 && is_digit(i + 1)) group = 0;
+  }
   return out;
 }
 
@@ -197,7 +211,9 @@ Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std:
       if (again.rule == ExtractionRule::choice)
         return again.text->front() == letter ? Judgement{Verdict::equal, "the same choice"}
                                              : Judgement{Verdict::different, "another choice"};
-      return {Verdict::different, "no choice"};
+      if (again.rule == ExtractionRule::answer_is) chosen = choice_of(*again.text);
+      if (chosen == letter) return {Verdict::equal, "the same choice"};
+      return {Verdict::different, chosen ? "another choice" : "no choice"};
     }
   }
   Judgement out = judge_mathematics(prediction, gold, {});

@@ -20,6 +20,25 @@ slong multiplier_word(std::string_view word) {
   return it == kWords.end() ? 0 : it->second;
 }
 
+// One matrix among factors that are values: every entry times them. Null where the factors are others.
+ExprPtr scaled_matrix(const std::vector<ExprPtr>& factors) {
+  const auto is_matrix = [](const ExprPtr& e) { return e->kind == ExprKind::matrix; };
+  if (std::count_if(factors.begin(), factors.end(), is_matrix) != 1) return nullptr;
+  const bool values = std::none_of(factors.begin(), factors.end(), [](const ExprPtr& e) {
+    return e->kind != ExprKind::matrix && (contains(*e, ExprKind::matrix) || contains(*e, ExprKind::list) ||
+                                           contains(*e, ExprKind::relation));
+  });
+  if (!values) return nullptr;
+  auto out = std::make_shared<Expr>(**std::find_if(factors.begin(), factors.end(), is_matrix));
+  for (ExprPtr& entry : out->args) {
+    std::vector<ExprPtr> scaled{entry};
+    for (const ExprPtr& f : factors)
+      if (!is_matrix(f)) scaled.push_back(f);
+    entry = make_node(ExprKind::product, std::move(scaled));
+  }
+  return out;
+}
+
 }  // namespace
 
 ExprPtr AnswerReader::run() {
@@ -32,7 +51,7 @@ ExprPtr AnswerReader::run() {
     tokens_.erase(tokens_.end() - 2);
   if (auto based = whole_based()) return based;
   unbalanced_choice();
-  ExprPtr out = answer();
+  ExprPtr out = group_content();
   if (!at_end()) unreadable("unexpected " + peek().text);
   return out;
 }
@@ -177,7 +196,8 @@ bool AnswerReader::starts_factor() const {
       return t.text.rfind("end:", 0) != 0 && t.text != "cup" && t.text != "cap" && t.text != "in" &&
              t.text != "pm" && t.text != "mp" && t.text != "approx" && t.text != "simeq" &&
              t.text != "equiv" && t.text != "cong" && t.text != "doteq" && t.text != "choose" &&
-             t.text != "rfloor" && t.text != "rceil" && t.text != "to" && t.text != "rightarrow";
+             t.text != "over" && t.text != "rfloor" && t.text != "rceil" && t.text != "to" &&
+             t.text != "rightarrow";
     case TokenKind::end:
       return false;
   }
@@ -226,7 +246,9 @@ ExprPtr AnswerReader::term() {
       unreadable("two numbers side by side");
     if (is_mark("(") && words_in_brackets()) break;
   }
-  return factors.size() == 1 ? factors.front() : make_node(ExprKind::product, std::move(factors));
+  if (factors.size() == 1) return factors.front();
+  if (ExprPtr scaled = scaled_matrix(factors)) return scaled;
+  return make_node(ExprKind::product, std::move(factors));
 }
 
 // "1.5 x 10^3": between two numbers x multiplies.
@@ -336,6 +358,9 @@ ExprPtr AnswerReader::group_content() {
   if (is_command("choose")) {
     ++at_;
     e = make_node(ExprKind::call, {std::move(e), answer()}, "binom");
+  } else if (is_command("over")) {
+    ++at_;
+    e = make_node(ExprKind::product, {std::move(e), inverse(answer())});
   }
   return e;
 }

@@ -41,8 +41,8 @@ ExprPtr AnswerReader::command(const std::string& name) {
   if (is_function(name)) return function(name);
   static const std::unordered_set<std::string> kNoValues = {
       "int",     "iint", "oint", "lim",      "to",     "rightarrow", "Rightarrow", "leftrightarrow",
-      "implies", "iff",  "cap",  "setminus", "bigcup", "circ",       "choose",     "mod",
-      "pmod",    "bmod", "text", "not",      "forall", "exists"};
+      "implies", "iff",  "cap",  "setminus", "bigcup", "circ",       "choose",     "over",
+      "mod",     "pmod", "bmod", "text",     "not",    "forall",     "exists"};
   if (kNoValues.contains(name)) unreadable("\\" + name);
   return make_symbol("\\" + name);
 }

@@ -1,4 +1,5 @@
 // Numbers and letters of an answer: literals, mixed numbers, numbers in a base and in words.
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -107,12 +108,21 @@ ExprPtr AnswerReader::mixed(ExprPtr f, size_t begin) {
     bottom = make_number(peek(2).value);
     at_ += 3;
   }
+  const bool degrees = is_mark("^") && (is_command("circ", 1) ||
+                                        (is_mark("{", 1) && is_command("circ", 2) && is_mark("}", 3)));
   if (top && proper(top) && proper(bottom) && fmpq_cmp(top->value.get(), bottom->value.get()) < 0 &&
-      !is_mark("^")) {
+      (degrees || !is_mark("^"))) {
     Rational sum;
     fmpq_div(sum.get(), top->value.get(), bottom->value.get());
     fmpq_add(sum.get(), sum.get(), f->value.get());
-    return make_number(std::move(sum));
+    ExprPtr out = make_number(std::move(sum));
+    if (degrees) {
+      ++at_;
+      return raised(std::move(out));
+    }
+    if (!is_mark("%") && !is_word("percent")) return out;
+    ++at_;
+    return make_node(ExprKind::percent, {std::move(out)});
   }
   at_ = back;
   std::copy(saved.begin(), saved.end(),
@@ -176,6 +186,39 @@ ExprPtr AnswerReader::letter(const Token& t) {
   return make_symbol(t.text);
 }
 
+// "seven", "twenty-one", "nine hundred", "one hundred and five"; "thousand" and above are multipliers.
+std::optional<slong> AnswerReader::number_in_words() {
+  // Below one hundred; `ahead`: where its words begin.
+  const auto small = [&](size_t ahead, size_t& words) -> std::optional<slong> {
+    words = 0;
+    if (peek(ahead).kind != TokenKind::word) return std::nullopt;
+    const auto it = number_words().find(peek(ahead).text);
+    if (it == number_words().end()) return std::nullopt;
+    words = 1;
+    if (it->second < 20) return it->second;
+    const size_t next = ahead + (is_mark("-", ahead + 1) ? 2 : 1);
+    if (peek(next).kind != TokenKind::word) return it->second;
+    const auto ones = number_words().find(peek(next).text);
+    if (ones == number_words().end() || ones->second < 1 || ones->second > 9) return it->second;
+    words = next + 1 - ahead;
+    return it->second + ones->second;
+  };
+  size_t words = 0;
+  auto value = small(0, words);
+  if (!value) return std::nullopt;
+  at_ += words;
+  if (!is_word("hundred")) return value;
+  ++at_;
+  *value *= 100;
+  const size_t joined = is_word("and") ? 1 : 0;
+  const auto rest = small(joined, words);
+  if (rest && *rest > 0) {
+    at_ += joined + words;
+    *value += *rest;
+  }
+  return value;
+}
+
 ExprPtr AnswerReader::word() {
   const std::string text = peek().text;
   if (text == "infinity" || text == "inf") {
@@ -190,34 +233,23 @@ ExprPtr AnswerReader::word() {
     if (real && at_end()) return make_node(ExprKind::reals, {});
     unreadable("words");
   }
-  const auto it = number_words().find(text);
-  if (it != number_words().end() || fraction_word(text) == 2) {
+  if (text == "minus" || text == "negative") {
+    if (peek(1).kind != TokenKind::word || !number_words().contains(peek(1).text)) unreadable("words");
     ++at_;
-    Rational value(it == number_words().end() ? 1 : it->second);
-    slong parts = it == number_words().end() ? 2 : 1;
-    if (it != number_words().end() && it->second >= 20) {  // "twenty-one"
-      take_mark("-");
-      if (peek().kind == TokenKind::word) {
-        const auto ones = number_words().find(peek().text);
-        if (ones != number_words().end() && ones->second < 10 && ones->second > 0) {
-          value = Rational(it->second + ones->second);
-          ++at_;
-        }
-      }
+    return make_negative(word());
+  }
+  if (const auto whole = number_in_words()) {
+    slong parts = 1;  // "two thirds", "three-quarters"
+    const size_t ahead = is_mark("-") ? 1 : 0;
+    if (peek(ahead).kind == TokenKind::word && fraction_word(peek(ahead).text)) {
+      parts = fraction_word(peek(ahead).text);
+      at_ += ahead + 1;
     }
-    if (peek().kind == TokenKind::word && is_word("hundred")) {
-      fmpq_mul(value.get(), value.get(), Rational(100).get());
-      ++at_;
-    }
-    if (it != number_words().end() && (peek().kind == TokenKind::word || is_mark("-"))) {
-      const size_t ahead = is_mark("-") ? 1 : 0;
-      if (peek(ahead).kind == TokenKind::word && fraction_word(peek(ahead).text)) {
-        parts = fraction_word(peek(ahead).text);
-        at_ += ahead + 1;
-      }
-    }
-    fmpq_div(value.get(), value.get(), Rational(parts).get());
-    return make_number(std::move(value));
+    return make_number(Rational(*whole, parts));
+  }
+  if (fraction_word(text) == 2) {
+    ++at_;
+    return make_number(Rational(1, 2));
   }
   static const std::unordered_set<std::string> kHedges = {"approximately", "about", "exactly", "approx", "is",
                                                           "are",           "the",   "only"};

@@ -50,9 +50,9 @@ const WordSet& units() {
 }
 // Short words that are no products of letters.
 const WordSet& short_words() {
-  static const WordSet kWords = {"and", "or",  "no",  "yes", "not", "the", "an",  "is",  "of",  "to",
-                                 "by",  "if",  "at",  "one", "two", "six", "ten", "for", "all", "are",
-                                 "odd", "day", "men", "red", "any", "inf", "dne", "nan", "per", "has"};
+  static const WordSet kWords = {"and", "or",  "no",  "yes", "not", "the", "an",  "is",  "of",   "to",  "by",
+                                 "if",  "at",  "one", "two", "six", "ten", "for", "all", "are",  "odd", "day",
+                                 "men", "red", "any", "inf", "dne", "nan", "per", "has", "forty"};
   return kWords;
 }
 const WordSet& greek() {
@@ -172,6 +172,14 @@ class Cutter {
     }
   }
 
+  // Whether what was read last may have a unit.
+  bool behind_value() const {
+    if (out_.empty()) return false;
+    const Token& last = out_.back();
+    return last.kind == TokenKind::number ||
+           (last.kind == TokenKind::mark && (last.text == "}" || last.text == ")"));
+  }
+
   // Whether exactly three digits stand at `at`, as after a thousands separator.
   static bool three_digits(std::string_view text, size_t at) {
     return at + 3 <= text.size() && is_digit(text[at]) && is_digit(text[at + 1]) && is_digit(text[at + 2]) &&
@@ -192,6 +200,7 @@ class Cutter {
       size_t skip = 0;
       if (!point && group <= 3) {
         if (text.substr(i, 3) == "{,}" && three_digits(text, i + 3)) skip = 3;
+        if (text.substr(i, 5) == "\\!,\\!" && three_digits(text, i + 5)) skip = 5;
         if (text.substr(i, 3) == ",\\!" && three_digits(text, i + 3)) skip = 3;
         if (text.substr(i, 5) == "{,}\\!" && three_digits(text, i + 5)) skip = 5;
         if (text.substr(i, 2) == "\\," && three_digits(text, i + 2)) skip = 2;
@@ -312,6 +321,8 @@ class Cutter {
       const std::string content = plain_text(argument(text, end));
       if (functions().contains(content) || content == "arg" || content == "Re" || content == "Im") {
         push(TokenKind::command, content);
+      } else if (content.size() == 1 && std::strchr("mgshLlJNWV", content[0]) && behind_value()) {
+        push(TokenKind::word, content);  // "5\\text{ m}": a unit, not a symbol
       } else {
         space_ = true;
         cut(content, /*in_text=*/true, depth + 1);
