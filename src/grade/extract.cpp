@@ -180,7 +180,7 @@ size_t number_begin(std::string_view text, size_t last) {
     } else if (c == '.' && !point && inner) {
       point = true;
       --i;
-    } else if (c == ',' && inner && i >= 2 && is_digit(text[i - 2]) && i + 2 < text.size() + 0 &&
+    } else if (c == ',' && inner && i >= 2 && is_digit(text[i - 2]) && i + 2 < text.size() &&
                is_digit(text[i + 1]) && is_digit(text[i + 2]) &&
                (i + 3 >= text.size() || !is_digit(text[i + 3]))) {
       --i;

@@ -1,9 +1,14 @@
 // Where an answer's text says what its final answer is. Rules, the first that applies:
-//   boxed        the last \boxed{...} or \fbox{...}; a brace that never closes is closed at the end of the
-//   text answer_tag   <answer>...</answer> hashes       what follows the last #### answer_is    what follows
-//   the last "answer is", "Answer:", "answer = ", to the end of the sentence or formula choice       the last
-//   capital letter A to E that stands alone (multiple-choice data sets) last_number  the last number, with
-//   its sign, its decimals and a slash fraction
+//
+//   boxed        the last complete \boxed{...} or \fbox{...}; where none is complete, the last one as far as
+//                it goes
+//   answer_tag   <answer>...</answer>
+//   hashes       what follows the last ####
+//   answer_is    what follows the last "answer is", "Answer:", "answer = ", to the end of the sentence or
+//                formula
+//   choice       the last capital letter A to E that stands alone (multiple-choice data sets)
+//   last_number  the last number, with its sign, its decimals and a slash fraction
+//
 // The text comes as it stands; reading it as mathematics is the judge's business.
 #pragma once
 

@@ -33,6 +33,11 @@ struct EnumWords<ImportFormat> {
       std::pair{ImportFormat::lm_eval, "lm-eval"}, std::pair{ImportFormat::pairs, "pairs"}};
 };
 
+template <>
+struct EnumWords<Side> {
+  static constexpr std::array words{std::pair{Side::before, "before"}, std::pair{Side::after, "after"}};
+};
+
 // Fields of an imported row whose answer has no text: what another program took out of it, and its verdict.
 inline constexpr const char* kRecordedAnswer = "recorded_answer";
 inline constexpr const char* kRecordedScore = "recorded_score";

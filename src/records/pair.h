@@ -2,14 +2,11 @@
 // sequences.jsonl: {id, tokens, prompt_len}, what score and attribute also take directly.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "base/options.h"
 #include "io/json.h"
 
 namespace circuitdiff {
@@ -36,10 +33,6 @@ struct Pairs {
 };
 
 enum class Side { before, after };
-template <>
-struct EnumWords<Side> {
-  static constexpr std::array words{std::pair{Side::before, "before"}, std::pair{Side::after, "after"}};
-};
 
 Pairs read_pairs(const std::filesystem::path& path);
 void write_pairs(const std::filesystem::path& path, const Pairs& pairs);
