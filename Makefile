@@ -3,11 +3,12 @@
 #   make demo     build, then the whole pipeline on the shipped checkpoints, ending with a report
 #   make test     build, then every test
 #   make models   build, then train the tiny family anew, into runs/models (SEEDS=1 2 3; minutes a seed)
-#   make bench    attribution beside two other ways of doing it, in a venv of their own (about ten minutes)
+#   make bench    attribution, tokenizers and a training step beside what else does them, in a venv of their own (about ten minutes)
 # Settings, given as `make build NAME=VALUE`:
 #   TORCH_ROOT    a folder with libtorch's include/ and lib/ instead of the torch wheel that setup fetches
 #   CUDA          ON, OFF or AUTO (default): link libtorch's CUDA half; ON makes setup fetch its libraries too
 #   JOBS          compile jobs at once (default: by processors and free memory)
+#   BENCH_VENV    the peers' venv of `make bench`; TOKENIZERS: folders whose tokenizers it times
 TORCH_ROOT ?=
 CUDA ?= AUTO
 SEEDS ?= 1
@@ -31,9 +32,13 @@ test: build
 models: build
 	scripts/models.sh build/circuitdiff $(SEEDS)
 
+BENCH_VENV ?= build/bench-peers
+TOKENIZERS ?= $(or $(patsubst %/tokenizer.json,%,$(wildcard ../shared/tokenizers/*/tokenizer.json)),models/arith-sft)
 bench: build
 	cmake --build --preset release --target eap_bench -j $(JOBS)
-	bench/peers/attribution.sh build/bench/eap_bench
+	BENCH_VENV=$(BENCH_VENV) bench/peers/attribution.sh build/bench/eap_bench
+	$(BENCH_VENV)/bin/python bench/peers/tokenizers_speed.py build/circuitdiff $(TOKENIZERS) --rounds 3
+	$(BENCH_VENV)/bin/python bench/peers/grpo_compare.py build/circuitdiff $(BENCH_VENV)/bin/python --threads 1
 
 setup:
 	@TORCH_ROOT="$(TORCH_ROOT)" CIRCUITDIFF_CUDA="$(CUDA)" scripts/setup.sh
