@@ -407,6 +407,10 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
     std::vector<ExprPtr> x, y;
     if (intervals_of(a, x) && intervals_of(b, y)) return compare_any_order(x, y, "intervals");
   }
+  if (a->kind == ExprKind::join && b->kind == ExprKind::join) {
+    const Judgement parts = compare_any_order(a->args, b->args, "parts of a union");
+    return parts.verdict == Verdict::equal ? parts : undecided("a union of what are no sets");
+  }
   if (a->kind == ExprKind::relation && b->kind == ExprKind::relation) return compare_relations(a, b);
   for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
     if (x->kind != ExprKind::relation) continue;
