@@ -6,6 +6,7 @@ set -eu
 program=${1:?"usage: scripts/demo.sh PROGRAM"}
 out=runs/demo
 "$program" run experiments/demo.toml --out "$out"
+"$program" accuracy "$out"
 if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] && command -v xdg-open >/dev/null; then
   xdg-open "$out/report.html" >/dev/null 2>&1 || true
 fi

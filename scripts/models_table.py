@@ -3,7 +3,8 @@
 
     models_table.py PROGRAM RUNS [SEED..]        RUNS/seed-N/KIND/final
 
-Gain: accuracy less that of the start model of the same seed, with a 95 % interval over questions (of each, the mean over seeds).
+Gains are over the start model, and over its continued supervision, of the same seed, in points with a 95 % interval over questions (of
+each, the mean over seeds).
 Answers are kept in RUNS/answers. Python's standard library only.
 """
 import json
@@ -41,6 +42,17 @@ def percent(values):
     return f"{100 * sum(values) / len(values):.1f}"
 
 
+def gain(of_seed, than, levels):
+    """Points by which answers are right more often than those of the same seed's other model; empty where there are none."""
+    both = [s for s in of_seed if s in than]
+    if not both:
+        return ""
+    d = [sum(of_seed[s][q] - than[s][q] for s in both) / len(both) for q in levels]
+    mean = sum(d) / len(d)
+    error = 1.96 * math.sqrt(sum((x - mean) ** 2 for x in d) / (len(d) - 1) / len(d))
+    return f"{100 * mean:+.1f} [{100 * (mean - error):.1f}, {100 * (mean + error):.1f}]"
+
+
 def main():
     program, runs, seeds = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:] or ["1"]
     for domain, (prefix, tokens) in DOMAINS.items():
@@ -49,22 +61,16 @@ def main():
         if not any(found.values()):
             continue
         print(f"\n{domain}: accuracy on {len(levels)} held-out questions, %\n")
-        print("| trained by | " + " | ".join(f"seed {s}" for s in seeds) + " | mean | easy / medium / hard | gain over its start |")
-        print("|---" * (len(seeds) + 4) + "|")
+        print("| trained by | " + " | ".join(f"seed {s}" for s in seeds) + " | mean | easy / medium / hard | over its start | over sft-continued |")
+        print("|---" * (len(seeds) + 5) + "|")
         for kind, of_seed in found.items():
             if not of_seed:
                 continue
             cells = [percent(of_seed[s].values()) if s in of_seed else "" for s in seeds]
             every = [right for a in of_seed.values() for right in a.values()]
             by_level = " / ".join(percent(a[q] for a in of_seed.values() for q in a if levels[q] == level) for level in (0, 1, 2))
-            gain = ""
-            if kind != "sft":
-                both = [s for s in of_seed if s in found["sft"]]
-                d = [sum(of_seed[s][q] - found["sft"][s][q] for s in both) / len(both) for q in levels]
-                mean = sum(d) / len(d)
-                error = 1.96 * math.sqrt(sum((x - mean) ** 2 for x in d) / (len(d) - 1) / len(d))
-                gain = f"{100 * mean:+.1f} [{100 * (mean - error):.1f}, {100 * (mean + error):.1f}]"
-            print(f"| {kind} | " + " | ".join(cells) + f" | {percent(every)} | {by_level} | {gain} |")
+            gains = [gain(of_seed, found[other], levels) if other != kind and kind != "sft" else "" for other in ("sft", "sft-continued")]
+            print(f"| {kind} | " + " | ".join(cells) + f" | {percent(every)} | {by_level} | " + " | ".join(gains) + " |")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,6 @@ constexpr const char* kSchema = "https://vega.github.io/schema/vega-lite/v6.json
 
 ordered value(const Number& x) { return x ? ordered(*x) : ordered(nullptr); }
 
-std::string panel_name(const ReportInput& input, const PairOnData& result) {
-  const std::string& pair = input.pairs[result.pair].name;
-  return input.data.size() > 1 ? pair + ", " + input.data[result.data].name : pair;
-}
-
 bool only_alphas(const ReportInput& input) {
   return std::all_of(input.cuts.begin(), input.cuts.end(),
                      [](const auto& c) { return c.starts_with("alpha-"); });
@@ -109,7 +104,7 @@ ordered facets(ordered values, ordered panel, ordered order) {
 ordered metric_chart(const ReportInput& input, const std::string& metric, const std::string& title) {
   ordered rows = ordered::array(), order = ordered::array();
   for (const PairOnData& r : input.results) {
-    order.push_back(panel_name(input, r));
+    order.push_back(input.title(r));
     for (size_t c = 0; c < input.cuts.size(); ++c) {
       const Comparison* comparison = input.find(r.pair, r.data, c);
       if (!comparison) continue;
@@ -172,7 +167,7 @@ ordered decomposition_chart(const ReportInput& input) {
   double low = 0, high = 0;
   const auto include = [&](double x) { low = std::min(low, x), high = std::max(high, x); };
   for (const PairOnData& r : input.results) {
-    order.push_back(panel_name(input, r));
+    order.push_back(input.title(r));
     for (size_t c = 0; c < input.cuts.size(); ++c) {
       const Comparison* comparison = input.find(r.pair, r.data, c);
       if (!comparison || !comparison->parts.total || !comparison->parts.from_loss ||

@@ -53,8 +53,7 @@ std::optional<Canvas> draw_metric(const ReportInput& input, const std::string& m
   std::vector<Panel> panels;
   double low = INFINITY, high = -INFINITY;
   for (const PairOnData& r : input.results) {
-    Panel panel{input.pairs[r.pair].name, {}};
-    if (input.data.size() > 1) panel.name += ", " + input.data[r.data].name;
+    Panel panel{input.title(r), {}};
     bool any = false;
     for (size_t c = 0; c < input.cuts.size(); ++c) {
       panel.points.emplace_back();

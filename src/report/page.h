@@ -24,6 +24,7 @@ std::string choice_attributes(const ReportInput& input, size_t pair, size_t data
 std::string sentences(const ReportInput& input);
 std::string tiles(const ReportInput& input);
 std::string compared(const ReportInput& input);
+std::string accuracy(const ReportInput& input);
 std::string explained(const ReportInput& input);
 std::string samples(const ReportInput& input);
 std::string made(const ReportInput& input);

@@ -298,6 +298,14 @@
       const chosen = one(`.switches input[name="${key}"]:checked`);
       if (chosen) choice[key] = Number(chosen.value);
     }
+    // A pair that was not asked this data set is shown on the first that it was.
+    const asked = data.asked[choice.pair];
+    if (!asked.includes(choice.data)) choice.data = asked[0];
+    all('.switches input[name="data"]').forEach((input) => {
+      const set = Number(input.value);
+      input.disabled = !asked.includes(set);
+      input.checked = set === choice.data;
+    });
   }
   function show() {
     all("main [data-pair], main [data-data], main [data-cut]").forEach((e) => {

@@ -53,6 +53,9 @@ nlohmann::ordered_json data(const ReportInput& input) {
               {"charts", ordered::object()}};
   for (const auto& p : input.pairs) out["pairs"].push_back(p.name);
   for (const auto& d : input.data) out["data"].push_back(d.name);
+  // Of each pair, the data sets it was asked.
+  out["asked"] = ordered(input.pairs.size(), ordered::array());
+  for (const PairOnData& r : input.results) out["asked"][r.pair].push_back(r.data);
   for (const auto& c : input.cuts) out["cuts"].push_back(cut_text(c));
   for (const char* metric : {"diversity", "node_entropy", "gini", "top1_share"})
     for (const MetricWords& w : metric_words())

@@ -158,33 +158,6 @@ std::string funnel(const json& header, const ReportInput& input, const PairOnDat
              lengths);
 }
 
-std::string accuracy_table(const ReportInput& input) {
-  if (!input.accuracy.is_object() || input.accuracy.empty()) return "";
-  std::string rows;
-  for (const auto& [model, sets] : input.accuracy.items()) {
-    if (!sets.is_object()) continue;
-    for (const auto& [data, a] : sets.items()) {
-      if (!a.is_object() || !a.contains("accuracy") || !a["accuracy"].is_number()) continue;
-      std::string ci;
-      if (a.contains("wilson95") && a["wilson95"].is_array() && a["wilson95"].size() == 2 &&
-          a["wilson95"][0].is_number() && a["wilson95"][1].is_number())
-        ci = fmt::format("[{}, {}]", percent(a["wilson95"][0].get<double>()),
-                         percent(a["wilson95"][1].get<double>()));
-      rows += fmt::format(
-          "<tr><th scope=\"row\">{}</th><td>{}</td><td>{} %</td><td class=\"quiet\">{}</td><td>{} of "
-          "{}</td></tr>",
-          escape_html(model), escape_html(data), percent(a["accuracy"].get<double>()), ci,
-          count(count_at(a, "correct")), count(count_at(a, "n")));
-    }
-  }
-  if (rows.empty()) return "";
-  return "<details class=\"more\"><summary>How many answers were right</summary><div class=\"wide\"><table "
-         "class=\"plain\"><thead><tr><th scope=\"col\">model</th><th "
-         "scope=\"col\">data</th><th scope=\"col\">right</th><th scope=\"col\">95 % interval</th><th "
-         "scope=\"col\">questions</th></tr></thead><tbody>" +
-         rows + "</tbody></table></div></details>";
-}
-
 constexpr size_t kShownAfterCut = 600;  // bytes of an answer beyond its cut
 
 std::string answer_html(const SampleSide& side, const char* which) {
@@ -242,7 +215,8 @@ std::string sentences(const ReportInput& input) {
     for (size_t c = 0; c < input.cuts.size(); ++c) {
       out += fmt::format("<div class=\"sentences\"{}>", choice_attributes(input, kAny, d, c));
       for (size_t p = 0; p < input.pairs.size(); ++p)
-        out += "<p>" + with_strong_name(pair_sentence(input, p, d, c), input.pairs[p].name) + "</p>";
+        if (input.result(p, d))
+          out += "<p>" + with_strong_name(pair_sentence(input, p, d, c), input.pairs[p].name) + "</p>";
       const std::string where =
           input.data.size() > 1 ? fmt::format("On {}, at {}.", input.data[d].name, cut_text(input.cuts[c]))
                                 : fmt::format("At {}.", cut_text(input.cuts[c]));
@@ -291,7 +265,7 @@ std::string compared(const ReportInput& input) {
   for (const PairOnData& r : input.results)
     out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, kAny),
                        funnel(r.header, input, r));
-  return out + accuracy_table(input);
+  return out + accuracy(input);
 }
 
 std::string samples(const ReportInput& input) {

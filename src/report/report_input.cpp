@@ -206,8 +206,8 @@ void name_models(std::vector<ReportInput::PairName>& pairs) {
     return names[folder] = name;
   };
   for (auto& pair : pairs) {
-    pair.before_name = name_of(pair.before);
-    pair.after_name = name_of(pair.after);
+    if (pair.before_name.empty()) pair.before_name = name_of(pair.before);
+    if (pair.after_name.empty()) pair.after_name = name_of(pair.after);
   }
 }
 
@@ -222,8 +222,17 @@ void read_experiment_file(const fs::path& path, ReportInput& input) {
     if (!row.at(list).is_array()) row.bad(list, "an array");
   for (const json& entry : row.at("pairs")) {
     const Row pair(entry, where + ": pairs[" + std::to_string(input.pairs.size()) + "]");
-    input.pairs.push_back(
-        {pair.string("name"), pair.string_or("before", ""), pair.string_or("after", ""), "", ""});
+    input.pairs.push_back({pair.string("name"),
+                           pair.string_or("before", ""),
+                           pair.string_or("after", ""),
+                           pair.string_or("before_name", ""),
+                           pair.string_or("after_name", ""),
+                           {}});
+    if (!pair.has("data")) continue;
+    for (const json& set : pair.at("data")) {
+      if (!set.is_string()) pair.bad("data", "names of data sets");
+      input.pairs.back().data.push_back(set.get<std::string>());
+    }
   }
   for (const json& entry : row.at("data")) {
     const Row data(entry, where + ": data[" + std::to_string(input.data.size()) + "]");
@@ -236,12 +245,28 @@ void read_experiment_file(const fs::path& path, ReportInput& input) {
     }
 }
 
+std::vector<AccuracyTest> read_accuracy_tests(const fs::path& path) {
+  const std::string where = path.string();
+  const json root = read_json_file(path);
+  if (!Row(root, where).at("pairs").is_array()) Row(root, where).bad("pairs", "an array");
+  std::vector<AccuracyTest> out;
+  for (const json& entry : root["pairs"]) {
+    const std::string at = where + ": pairs[" + std::to_string(out.size()) + "]";
+    const Row row(entry, at);
+    out.push_back({row.string("before"), row.string("after"), row.string("data"), row.integer("questions"),
+                   row.integer("only_before"), row.integer("only_after"),
+                   number_at(entry, "difference", "difference", at), number_at(entry, "p", "p", at),
+                   number_at(entry, "p_adjusted", "p_adjusted", at), row.string("test")});
+  }
+  return out;
+}
+
 // Without experiment.json: what lies in pairs/.
 void discover(const fs::path& dir, ReportInput& input) {
   input.name = fs::weakly_canonical(dir).filename().string();
   std::set<std::string> data;
   for (const fs::path& pair : folders_in(dir / "pairs")) {
-    input.pairs.push_back({pair.filename().string(), "", "", "", ""});
+    input.pairs.push_back({pair.filename().string(), "", "", "", "", {}});
     for (const fs::path& d : folders_in(pair)) data.insert(d.filename().string());
   }
   for (const std::string& d : data) input.data.push_back({d, "", ""});
@@ -306,10 +331,24 @@ PairOnData read_result(const fs::path& folder, size_t pair, size_t data, const R
 
 }  // namespace
 
+const PairOnData* ReportInput::result(size_t pair, size_t data_set) const {
+  for (const PairOnData& r : results)
+    if (r.pair == pair && r.data == data_set) return &r;
+  return nullptr;
+}
+
+std::string ReportInput::title(const PairOnData& result) const {
+  const std::string& pair = pairs[result.pair].name;
+  const bool alone = std::count_if(results.begin(), results.end(),
+                                   [&](const PairOnData& r) { return r.pair == result.pair; }) == 1;
+  return alone ? pair : pair + ", " + data[result.data].name;
+}
+
 const Comparison* ReportInput::find(size_t pair, size_t data_set, size_t cut) const {
-  const PairOnData& result = at(pair, data_set);
-  const auto it = result.cuts.find(cuts[cut]);
-  return it == result.cuts.end() ? nullptr : &it->second;
+  const PairOnData* of = result(pair, data_set);
+  if (!of) return nullptr;
+  const auto it = of->cuts.find(cuts[cut]);
+  return it == of->cuts.end() ? nullptr : &it->second;
 }
 
 double cut_number(const std::string& label) {
@@ -373,6 +412,8 @@ ReportInput read_report_input(const fs::path& dir, Progress& progress, const Dec
   name_models(input.pairs);
   find_cuts(dir, input);
   input.accuracy = optional_json(dir / "accuracy.json");
+  if (const fs::path tests = dir / "accuracy_pairs.json"; fs::exists(tests, ignored))
+    input.accuracy_tests = read_accuracy_tests(tests);
   input.manifest = optional_json(dir / "manifest.json");
   if (input.manifest.is_null()) input.notes.push_back("manifest.json is missing: the run has not ended.");
   progress.begin("reading results", static_cast<int64_t>(input.pairs.size() * input.data.size()),
@@ -380,6 +421,9 @@ ReportInput read_report_input(const fs::path& dir, Progress& progress, const Dec
   for (size_t p = 0; p < input.pairs.size(); ++p)
     for (size_t d = 0; d < input.data.size(); ++d) {
       check_interrupt();
+      const auto& asked = input.pairs[p].data;
+      if (!asked.empty() && std::find(asked.begin(), asked.end(), input.data[d].name) == asked.end())
+        continue;
       const fs::path folder = dir / "pairs" / input.pairs[p].name / input.data[d].name;
       input.results.push_back(read_result(folder, p, d, input, input.notes));
       read_samples(dir, folder, input, input.results.back(), decode);

@@ -88,11 +88,21 @@ struct PairOnData {
   std::vector<Sample> samples;
 };
 
+// Both models' answers to the questions of one data set, and the paired test of their difference.
+struct AccuracyTest {
+  std::string before, after, data;  // names of folders
+  int64_t questions = 0, only_before = 0, only_after = 0;
+  Number difference, p, p_adjusted;  // of shares of right answers; adjusted over all pairs of the run
+  std::string test;
+  bool survives() const { return p_adjusted && *p_adjusted <= 0.05 && difference && *difference != 0; }
+};
+
 struct ReportInput {
   std::string name;
   struct PairName {
     std::string name, before, after;  // before, after: the models' folders as given
     std::string before_name, after_name;
+    std::vector<std::string> data;  // names of the data sets it was asked; empty: all
   };
   struct DataName {
     std::string name, file, dataset;
@@ -102,10 +112,14 @@ struct ReportInput {
   std::vector<std::string> cuts;  // labels, in the order of the table's columns
   json settings = json::object();
   json experiment, accuracy, manifest;  // null where absent
-  std::vector<PairOnData> results;      // pair-major, one for each pair x data set
-  std::vector<std::string> notes;       // what is missing, one sentence each
+  std::vector<AccuracyTest> accuracy_tests;
+  std::vector<PairOnData> results;  // pair-major, one for each data set that a pair was asked
+  std::vector<std::string> notes;   // what is missing, one sentence each
 
-  const PairOnData& at(size_t pair, size_t data_set) const { return results[pair * data.size() + data_set]; }
+  // Null where the pair was not asked this data set.
+  const PairOnData* result(size_t pair, size_t data_set) const;
+  // "grpo, gsm8k"; without the data set where the pair was asked one only.
+  std::string title(const PairOnData& result) const;
   const Comparison* find(size_t pair, size_t data_set, size_t cut) const;
 };
 

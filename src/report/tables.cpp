@@ -24,11 +24,6 @@ bool present(const ReportInput& input, const char* metric) {
   return false;
 }
 
-std::string row_name(const ReportInput& input, const PairOnData& result) {
-  const std::string& pair = input.pairs[result.pair].name;
-  return input.data.size() > 1 ? pair + ", " + input.data[result.data].name : pair;
-}
-
 const char* arrow(Expected e) { return e == Expected::up ? " ↑" : e == Expected::down ? " ↓" : ""; }
 
 std::string csv_text(const std::string& text) {
@@ -89,7 +84,7 @@ class Block {
     }
     for (size_t i = 0; i < input_.results.size(); ++i) {
       const PairOnData& r = input_.results[i];
-      out += fmt::format("<tr><th scope=\"row\">{}</th>", escape_html(row_name(input_, r)));
+      out += fmt::format("<tr><th scope=\"row\">{}</th>", escape_html(input_.title(r)));
       for (size_t c = 0; c < input_.cuts.size(); ++c)
         out += cell_html(cell_of(input_, r.pair, r.data, c, words_.name), before[c][i], after[c][i]);
       out += "</tr>\n";
@@ -144,7 +139,7 @@ class Block {
 
 std::string table_html(const ReportInput& input, size_t first, size_t last) {
   std::string out = "<div class=\"wide\"><table class=\"numbers\"><thead><tr><th scope=\"col\">";
-  out += input.data.size() > 1 ? "pair, data set" : "pair";
+  out += input.results.size() > input.pairs.size() ? "pair, data set" : "pair";
   out += "</th>";
   for (const std::string& cut : input.cuts)
     out += fmt::format("<th scope=\"col\">{}</th>", escape_html(cut_text(cut)));

@@ -117,12 +117,14 @@ class Reader {
     }
   }
 
-  // The run's folder names are the last parts of the models' paths.
+  // The run names its models' folders; where it does not, they are the last parts of the models' paths.
   void pairs_of(const fs::path& experiment) {
     const json root = read_json_file(experiment);
     const auto name_of = [&](const json& pair, const char* side) {
       if (!pair.is_object() || !pair.contains(side) || !pair[side].is_string())
         fail("{}: field \"pairs\": objects with \"before\" and \"after\" expected", experiment.string());
+      if (const auto it = pair.find(std::string(side) + "_name"); it != pair.end() && it->is_string())
+        return it->get<std::string>();
       return fs::weakly_canonical(fs::path(pair[side].get<std::string>())).filename().string();
     };
     if (!root.is_object() || !root.contains("pairs") || !root["pairs"].is_array())

@@ -27,6 +27,15 @@ class Table {
     values_.erase(it);
     return out;
   }
+  std::vector<std::string> texts(const std::string& key) {
+    known_.push_back(key);
+    const auto it = values_.find(key);
+    if (it == values_.end()) return {};
+    std::vector<std::string> out = std::move(it->second);
+    values_.erase(it);
+    if (out.empty()) usage_error("{}: key \"{}\": at least one name expected", where_, key);
+    return out;
+  }
   std::string required(const std::string& key) {
     const std::string out = text(key, "");
     if (out.empty()) usage_error("{}: key \"{}\" is missing", where_, key);
@@ -105,6 +114,17 @@ void check_words(const std::vector<std::string>& words, const std::vector<std::s
     if (std::find(known.begin(), known.end(), word) == known.end()) unknown_option(where, word, known);
 }
 
+// A pair's `data` names sets of the file, and each set is asked of some pair.
+void check_asked(const Experiment& e, const std::string& file_name) {
+  std::vector<std::string> names;
+  for (const DataSpec& set : e.data) names.push_back(set.name);
+  for (const PairSpec& pair : e.pairs)
+    check_words(pair.data, names, fmt::format("{}: [[pair]] \"{}\": data", file_name, pair.name));
+  for (const DataSpec& set : e.data)
+    if (std::none_of(e.pairs.begin(), e.pairs.end(), [&](const PairSpec& p) { return p.answers(set); }))
+      usage_error("{}: [[data]] \"{}\" is asked of no pair", file_name, set.name);
+}
+
 void apply_preset_everywhere(Experiment& e, const std::string& preset) {
   if (preset.empty()) return;
   apply_preset(e.select, preset);
@@ -128,6 +148,10 @@ json stage_json(const Options& options, const std::vector<std::string>& files) {
 
 }  // namespace
 
+bool PairSpec::answers(const DataSpec& set) const {
+  return data.empty() || std::find(data.begin(), data.end(), set.name) != data.end();
+}
+
 bool Experiment::cross() const { return std::find(texts.begin(), texts.end(), "cross") != texts.end(); }
 bool Experiment::null_control() const {
   return std::find(controls.begin(), controls.end(), "null") != controls.end();
@@ -149,6 +173,7 @@ json Experiment::to_json() const {
               {"after", p.after.model.string()},
               {"chat", p.chat},
               {"prompt", p.prompt}};
+    if (!p.data.empty()) pair["data"] = p.data;
     if (!p.before.adapter.empty()) pair["before_adapter"] = p.before.adapter.string();
     if (!p.after.adapter.empty()) pair["after_adapter"] = p.after.adapter.string();
     out["pairs"].push_back(std::move(pair));
@@ -202,6 +227,7 @@ Experiment read_experiment(const std::filesystem::path& path, const std::string&
     pair.after = {t.path("after"), t.path_or_none("after_adapter")};
     pair.chat = parse_value<bool>("chat", t.text("chat", "false"));
     pair.prompt = t.text("prompt", "");
+    pair.data = t.texts("data");
     if (pair.chat && !pair.prompt.empty()) usage_error("{}: chat and prompt exclude each other", where);
     t.finish();
     e.pairs.push_back(pair);
@@ -218,6 +244,7 @@ Experiment read_experiment(const std::filesystem::path& path, const std::string&
     e.data.push_back(data);
   });
   check_distinct(e.data, file_name + ": [[data]]");
+  check_asked(e, file_name);
 
   const auto preset = texts_of("preset");
   if (preset.size() > 1) usage_error("{}: preset: one word expected", file_name);

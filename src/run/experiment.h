@@ -21,17 +21,20 @@ struct ModelSource {
   auto operator<=>(const ModelSource&) const = default;
 };
 
+struct DataSpec {
+  std::string name;
+  std::filesystem::path file;
+  std::string dataset = "generic";
+};
+
 struct PairSpec {
   std::string name;
   ModelSource before, after;
   bool chat = false;
   std::string prompt;  // name of a preset; empty with chat, or where the model's own default is wanted
-};
+  std::vector<std::string> data;  // names of the data sets that it answers; empty: all
 
-struct DataSpec {
-  std::string name;
-  std::filesystem::path file;
-  std::string dataset = "generic";
+  bool answers(const DataSpec& set) const;
 };
 
 struct Experiment {

@@ -10,6 +10,7 @@
 #include "io/files.h"
 #include "records/manifest.h"
 #include "records/question.h"
+#include "run/accuracy_stage.h"
 #include "run/experiment.h"
 #include "run/named_progress.h"
 #include "run/noise_stage.h"
@@ -96,13 +97,20 @@ class Run {
     Manifest manifest = describe(e_, options_);
     manifest.details = resolved();
     begin_or_resume(folder_ / "run.state.json", manifest, options_.overwrite, [&] { clear(); });
-    write_file_atomically(folder_ / "experiment.json", e_.to_json().dump(2) + "\n");
+    write_file_atomically(folder_ / "experiment.json", experiment_json().dump(2) + "\n");
     for (const DataSpec& data : e_.data)
       for (const PairSpec& pair : e_.pairs)
-        for (const ModelSource& model : {pair.before, pair.after}) answer(pair, model, data);
+        if (pair.answers(data))
+          for (const ModelSource& model : {pair.before, pair.after}) answer(pair, model, data);
     write_file_atomically(folder_ / "accuracy.json", result_.summary["accuracy"].dump(2) + "\n");
+    AccuracyOptions accuracy;
+    accuracy.dirs = {folder_.string()};
+    write_file_atomically(
+        folder_ / "accuracy_pairs.json",
+        json{{"pairs", accuracy_json(read_accuracy(accuracy, progress_))["pairs"]}}.dump(2) + "\n");
     for (const PairSpec& pair : e_.pairs)
-      for (const DataSpec& data : e_.data) compare_pair(pair, data);
+      for (const DataSpec& data : e_.data)
+        if (pair.answers(data)) compare_pair(pair, data);
     if (e_.noise_control())
       for (const PairSpec& pair : e_.pairs) noise_pair(pair);
 
@@ -132,10 +140,20 @@ class Run {
             {"torch", torch_version()}};
   }
 
+  // With the folder names of the models, under which their answers lie.
+  json experiment_json() const {
+    json out = e_.to_json();
+    for (size_t i = 0; i < e_.pairs.size(); ++i) {
+      out["pairs"][i]["before_name"] = names_.at(e_.pairs[i].before);
+      out["pairs"][i]["after_name"] = names_.at(e_.pairs[i].after);
+    }
+    return out;
+  }
+
   void clear() const {
     for (const char* part : {"generate", "grade", "pairs"}) fs::remove_all(folder_ / part);
-    for (const char* part : {"experiment.json", "accuracy.json", "manifest.json", "report.html", "table.md",
-                             "table.csv", "table.tex", "outcomes.csv"})
+    for (const char* part : {"experiment.json", "accuracy.json", "accuracy_pairs.json", "manifest.json",
+                             "report.html", "table.md", "table.csv", "table.tex", "outcomes.csv"})
       fs::remove(folder_ / part);
   }
 

@@ -6,7 +6,7 @@
 //   pairs/PAIR/DATA/attribute/{before,after,..}/scores.CUT.safetensors
 //   pairs/PAIR/DATA/compare/CUT/     metrics.json and tables
 //   pairs/PAIR/DATA/{null,noise}/    controls
-//   experiment.json, accuracy.json, manifest.json, report.html, table.{md,csv,tex}
+//   experiment.json, accuracy.json, accuracy_pairs.json, manifest.json, report.html, table.{md,csv,tex}
 #pragma once
 
 #include <filesystem>

@@ -161,6 +161,54 @@ TEST(Page, ARunThatHasComparedNothingYetStillHasAPage) {
   EXPECT_EQ(first_unbalanced(markup(page)), "");
 }
 
+TEST(Page, APairIsShownOnTheDataSetsItWasAsked) {
+  RunFolder run(
+      json::array({{{"name", "grpo"}, {"before", "m/sft"}, {"after", "m/grpo"}, {"data", {"math"}}},
+                   {{"name", "other"}, {"before", "n/sft"}, {"after", "n/grpo"}, {"data", {"digits"}}}}));
+  run.experiment["data"].push_back({{"name", "digits"}, {"file", "e.jsonl"}, {"dataset", "generic"}});
+  run.write_experiment();
+  std::filesystem::rename(run.path / "pairs/other/math", run.path / "pairs/other/digits");
+  const ReportInput input = read_report_input(run.path, silent);
+  for (const std::string& note : input.notes) EXPECT_THAT(note, Not(HasSubstr("compared"))) << note;
+  ASSERT_EQ(input.results.size(), 2u);
+  EXPECT_EQ(input.title(input.results[1]), "other");
+  EXPECT_EQ(input.find(0, 1, 0), nullptr);
+  const std::string page = build_page(input);
+  EXPECT_EQ(data_of(page)["asked"], json::parse("[[0],[1]]"));
+  EXPECT_THAT(page, Not(HasSubstr("was not compared.")));
+  EXPECT_EQ(first_unbalanced(markup(page)), "");
+  const std::string table = table_markdown(input);
+  EXPECT_THAT(table, HasSubstr("| other | digits |"));
+  EXPECT_THAT(table, Not(HasSubstr("| other | math |")));
+  const auto said = report_directory(run.path, {}, silent).sentences;
+  ASSERT_EQ(said.size(), 2u);
+  EXPECT_THAT(said[1], HasSubstr("After other, activation intensity fell by 75 %"));
+}
+
+TEST(Page, AccuraciesOfAPairStandBesideTheirTest) {
+  const RunFolder run;
+  run.write(
+      "accuracy.json",
+      {{"sft", {{"math", {{"n", 40}, {"correct", 20}, {"accuracy", 0.5}, {"wilson95", {0.35, 0.65}}}}}},
+       {"grpo", {{"math", {{"n", 40}, {"correct", 30}, {"accuracy", 0.75}, {"wilson95", {0.6, 0.86}}}}}}});
+  json test{{"before", "sft"},     {"after", "grpo"},        {"data", "math"},     {"questions", 40},
+            {"only_before", 2},    {"only_after", 12},       {"difference", 0.25}, {"p", 0.013},
+            {"p_adjusted", 0.013}, {"test", "exact McNemar"}};
+  run.write("accuracy_pairs.json", {{"pairs", {test}}});
+  EXPECT_THAT(page_of(run), HasSubstr("<strong>75 %</strong>"));
+  test["p_adjusted"] = 0.2;
+  run.write("accuracy_pairs.json", {{"pairs", {test}}});
+  EXPECT_THAT(page_of(run), Not(HasSubstr("<strong>75 %</strong>")));
+  test.erase("only_after");
+  run.write("accuracy_pairs.json", {{"pairs", {test}}});
+  try {
+    page_of(run);
+    FAIL() << "a field is missing";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("accuracy_pairs.json: pairs[0]: field \"only_after\""));
+  }
+}
+
 TEST(Page, OnlyTheFirstChoiceIsShownWithoutScript) {
   const RunFolder run;
   const std::string page = page_of(run);

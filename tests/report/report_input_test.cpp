@@ -33,7 +33,7 @@ TEST(ReportInput, HoldsWhatTheStagesWrote) {
   EXPECT_EQ(c.metrics.at("diversity").reason, "n = 1 <question>");
   EXPECT_EQ(c.edges.before[c.edges.at(1, 2)], 4);
   EXPECT_EQ(c.edges.before[c.edges.at(2, 0)], std::nullopt);
-  EXPECT_EQ(input.at(0, 0).header["counts"]["drawn"], 2);
+  EXPECT_EQ(input.result(0, 0)->header["counts"]["drawn"], 2);
   EXPECT_TRUE(input.notes.empty()) << input.notes.front();
 }
 
@@ -164,8 +164,8 @@ TEST(Samples, CutIsMarkedByTheTokenizerWhereThereIsOne) {
     return std::string(model == "m/sft" ? "3+4" : "so");
   };
   const ReportInput input = read_report_input(run.path, silent, decode);
-  ASSERT_FALSE(input.at(0, 0).samples.empty());
-  const Sample& s = input.at(0, 0).samples.front();
+  ASSERT_FALSE(input.result(0, 0)->samples.empty());
+  const Sample& s = input.result(0, 0)->samples.front();
   EXPECT_EQ(s.before.cut_bytes, 3u);
   EXPECT_TRUE(s.before.cut_is_exact);
   EXPECT_EQ(s.after.cut_bytes, 2u);
@@ -174,7 +174,7 @@ TEST(Samples, CutIsMarkedByTheTokenizerWhereThereIsOne) {
 
 TEST(Samples, WithoutATokenizerTheCutIsPlacedByTheShareOfTokens) {
   const RunFolder run;
-  const Sample s = read_report_input(run.path, silent).at(0, 0).samples.front();
+  const Sample s = read_report_input(run.path, silent).result(0, 0)->samples.front();
   EXPECT_FALSE(s.before.cut_is_exact);
   EXPECT_EQ(s.before.cut_bytes, 2u);  // 2 of 4 tokens of "3+4=7"
   EXPECT_EQ(s.before.tokens, 4);
@@ -183,7 +183,7 @@ TEST(Samples, WithoutATokenizerTheCutIsPlacedByTheShareOfTokens) {
 TEST(Samples, StrongestEdgesAndIntensityAreThoseOfTheQuestion) {
   const RunFolder run;
   const ReportInput input = read_report_input(run.path, silent);
-  for (const Sample& s : input.at(0, 0).samples) {
+  for (const Sample& s : input.result(0, 0)->samples) {
     if (s.id != "q1") continue;
     EXPECT_EQ(s.before.edges, (std::vector<std::string>{"m0 → logits", "a0 → logits", "a0 → m0"}));
     EXPECT_EQ(s.before.intensity, 3);  // (1 + 2 + 3 + 4 + 5) / 5
