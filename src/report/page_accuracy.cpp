@@ -3,6 +3,8 @@
 // accuracy.json and accuracy_pairs.json; empty where neither is there.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "report/format.h"
 #include "report/html.h"
 #include "report/page.h"
@@ -35,6 +37,18 @@ Share share_of(const json& accuracy, const std::string& model, const std::string
   return out;
 }
 
+// A difference of shares in percentage points: "+24.3".
+std::string points(double difference) {
+  const std::string size = fmt::format("{:.1f}", std::abs(100 * difference));
+  return (difference < 0 && size != "0.0" ? kMinus : "+") + size;
+}
+
+// Under the heading "p": ".03", "&lt; .001".
+std::string p_figure(double p) {
+  const std::string text = p_value(p);
+  return escape_html(text.substr(text.starts_with("p = ") ? 4 : 2));
+}
+
 std::string headings(std::initializer_list<const char*> names) {
   std::string out;
   for (const char* name : names) out += fmt::format("<th scope=\"col\">{}</th>", name);
@@ -56,13 +70,11 @@ std::string pairs_table(const ReportInput& input) {
         escape_html(t.before + " → " + t.after), escape_html(t.data),
         share_html(share_of(input.accuracy, t.before, t.data), sure && *t.difference < 0),
         share_html(share_of(input.accuracy, t.after, t.data), sure && *t.difference > 0),
-        t.difference ? signed_significant(100 * *t.difference) : kAbsent, count(t.only_before),
-        count(t.only_after), t.p_adjusted ? p_value(*t.p_adjusted) : kAbsent);
+        t.difference ? points(*t.difference) : kAbsent, count(t.only_before), count(t.only_after),
+        t.p_adjusted ? p_figure(*t.p_adjusted) : kAbsent);
   }
   return "<h3>Which model answers more questions rightly</h3>" + std::string(kHead) +
-         headings(
-             {"pair", "data", "before", "after", "points", "right only before", "right only after", "p"}) +
-         rows +
+         headings({"pair", "data", "before", "after", "points", "only before", "only after", "p"}) + rows +
          "</tbody></table></div>"
          "<p class=\"caption\">Shares of right answers with 95 % Wilson intervals. <strong>Bold</strong>: "
          "the better "

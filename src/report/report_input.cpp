@@ -416,14 +416,18 @@ ReportInput read_report_input(const fs::path& dir, Progress& progress, const Dec
     input.accuracy_tests = read_accuracy_tests(tests);
   input.manifest = optional_json(dir / "manifest.json");
   if (input.manifest.is_null()) input.notes.push_back("manifest.json is missing: the run has not ended.");
-  progress.begin("reading results", static_cast<int64_t>(input.pairs.size() * input.data.size()),
-                 "comparisons");
+  const auto asked = [&](size_t p, size_t d) {
+    const auto& sets = input.pairs[p].data;
+    return sets.empty() || std::find(sets.begin(), sets.end(), input.data[d].name) != sets.end();
+  };
+  int64_t comparisons = 0;
+  for (size_t p = 0; p < input.pairs.size(); ++p)
+    for (size_t d = 0; d < input.data.size(); ++d) comparisons += asked(p, d);
+  progress.begin("reading results", comparisons, "comparisons");
   for (size_t p = 0; p < input.pairs.size(); ++p)
     for (size_t d = 0; d < input.data.size(); ++d) {
+      if (!asked(p, d)) continue;
       check_interrupt();
-      const auto& asked = input.pairs[p].data;
-      if (!asked.empty() && std::find(asked.begin(), asked.end(), input.data[d].name) == asked.end())
-        continue;
       const fs::path folder = dir / "pairs" / input.pairs[p].name / input.data[d].name;
       input.results.push_back(read_result(folder, p, d, input, input.notes));
       read_samples(dir, folder, input, input.results.back(), decode);
