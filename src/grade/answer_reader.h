@@ -65,8 +65,8 @@ class AnswerReader {
   void unbalanced_choice();
   ExprPtr whole_based();
   static ExprPtr based(const std::string& digits, slong base);
-  bool take_separator();
-  std::vector<ExprPtr> items();
+  bool take_separator(bool* said_or = nullptr);
+  std::vector<ExprPtr> items(bool* said_or = nullptr);
   bool closes() const {
     return is_mark(")") || is_mark("]") || is_mark("}") || is_mark("\\}") ||
            (peek().kind == TokenKind::command && peek().text.rfind("end:", 0) == 0);

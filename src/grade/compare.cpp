@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 #include "grade/evaluate.h"
 #include "grade/number_sets.h"
@@ -100,11 +101,16 @@ bool is_equation(const Expr& e) { return e.kind == ExprKind::relation && e.name 
 bool is_name(const Expr& e) {
   if (e.kind == ExprKind::symbol) return true;
   if (e.kind == ExprKind::e || e.kind == ExprKind::i) return true;  // used as names here
-  if (e.kind == ExprKind::call) return e.name == "max" || e.name == "min" || e.name == "arg";
+  if (e.kind == ExprKind::call)
+    return e.name == "max" || e.name == "min" || e.name == "arg" || (e.name == "abs" && is_name(*e.args[0]));
+  const auto is_letter = [](const Expr& a) {
+    return a.kind == ExprKind::symbol || a.kind == ExprKind::e || a.kind == ExprKind::i;
+  };
+  if (e.kind == ExprKind::product && e.args.size() == 2 && e.args[1]->kind == ExprKind::power &&
+      e.args[1]->args[1]->kind == ExprKind::number && e.args[1]->args[1]->value == Rational(-1))
+    return is_name(*e.args[0]) && is_name(*e.args[1]->args[0]);  // dy/dx, AB/CD
   if (e.kind == ExprKind::product || is_list(e))
-    return std::all_of(e.args.begin(), e.args.end(), [](const auto& a) {
-      return a->kind == ExprKind::symbol || a->kind == ExprKind::e || a->kind == ExprKind::i;
-    });
+    return std::all_of(e.args.begin(), e.args.end(), [&](const auto& a) { return is_letter(*a); });
   return false;
 }
 
@@ -124,6 +130,8 @@ ExprPtr said_by(const Expr& equation, bool& contradicts) {
   if (n == 1 && (is_name(first) || equation.exact_sides == 0)) n = equation.args.size();
   const ExprPtr& final_side = equation.args[n - 1];
   if (n == 2 && is_name(first)) return final_side;
+  if (n == 2 && equation.args.size() == 2 && is_name(*final_side) && !has_symbols(first))
+    return equation.args.front();  // "5 = x"
   // A chain: what stands last, if the values agree.
   size_t from = 0;  // names in front
   while (from + 1 < n && is_name(*equation.args[from])) ++from;
@@ -221,6 +229,8 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
     }
     return undecided("equations that cannot be compared");
   }
+  if ((a->name == "in") != (b->name == "in"))
+    return a->name == "in" ? compare_items(a->args[1], b) : compare_items(a, b->args[1]);
   const ExprPtr x = interval_of(*a), y = interval_of(*b);
   if (x && y) return compare_items(x, y);
   if (a->name == "chain" || b->name == "chain") {
@@ -255,6 +265,7 @@ std::string plain_unit(const std::string& unit) {
     for (size_t at = out.find(from); at != std::string::npos; at = out.find(from, at + to.size()))
       out.replace(at, from.size(), to);
   if (out.rfind("sq ", 0) == 0) out = out.substr(3) + "^2";
+  if (out.rfind("cubic ", 0) == 0) out = out.substr(6) + "^3";
   return out;
 }
 
@@ -291,6 +302,7 @@ Judgement compare_quantities(const ExprPtr& a, const ExprPtr& b) {
   for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
     if (x->kind == y->kind) continue;
     if (x->kind != ExprKind::percent && x->kind != ExprKind::degree) continue;
+    if (x->kind == ExprKind::degree && y->unit.rfind("rad", 0) == 0) continue;
     const Judgement bare = compare_values(*x->args.front(), *y);
     if (bare.verdict == Verdict::equal)
       return equal(x->kind == ExprKind::percent ? "the same number, one in percent"
@@ -300,6 +312,17 @@ Judgement compare_quantities(const ExprPtr& a, const ExprPtr& b) {
 }
 
 bool is_tuple_like(const Expr& e) { return is_list(e) && e.open != '{'; }
+
+// [[1, 2], [3, 4]]: the entries row by row where it is of the matrix's shape.
+std::vector<ExprPtr> entries_of_rows(const Expr& list, const Expr& matrix) {
+  std::vector<ExprPtr> out;
+  if (!is_list(list) || list.args.size() != matrix.rows) return {};
+  for (const auto& row : list.args) {
+    if (!is_tuple_like(*row) || row->open == 0 || row->args.size() != matrix.columns) return {};
+    out.insert(out.end(), row->args.begin(), row->args.end());
+  }
+  return out;
+}
 
 Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
   if (a == b) return equal("the same expression");
@@ -318,9 +341,16 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
     return compare_any_order(x, y, "values of plus-minus");
   }
   // Sets of numbers in different clothes.
-  const bool set_a = a->kind == ExprKind::join || a->kind == ExprKind::reals || interval_of(*a);
-  const bool set_b = b->kind == ExprKind::join || b->kind == ExprKind::reals || interval_of(*b);
-  if (set_a || set_b) {
+  const auto is_set = [](const Expr& e) {
+    return e.kind == ExprKind::join || e.kind == ExprKind::reals || interval_of(e) ||
+           (is_list(e) && e.open == 0 && std::all_of(e.args.begin(), e.args.end(), [](const auto& part) {
+              return interval_of(*part) != nullptr;
+            }));
+  };
+  if (a->kind == ExprKind::relation && b->kind == ExprKind::relation && interval_of(*a) && interval_of(*b) &&
+      bounded_symbol(*a) != bounded_symbol(*b))
+    return different("bounds of different symbols");
+  if (is_set(*a) || is_set(*b)) {
     std::vector<ExprPtr> x, y;
     if (intervals_of(a, x) && intervals_of(b, y)) {
       const auto merged_x = merged_intervals(x), merged_y = merged_intervals(y);
@@ -358,10 +388,14 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
     return compare_in_order(a->args, b->args, "matrices");
   }
   for (const auto& [x, y] : {std::pair(a, b), std::pair(b, a)}) {
-    if (x->kind == ExprKind::matrix && is_tuple_like(*y) && (x->rows == 1 || x->columns == 1))
-      return compare_in_order(x->args, y->args, "entries");
+    if (x->kind == ExprKind::matrix && is_tuple_like(*y)) {
+      if (const auto entries = entries_of_rows(*y, *x); !entries.empty())
+        return compare_in_order(x->args, entries, "entries");
+      if (x->rows == 1 || x->columns == 1) return compare_in_order(x->args, y->args, "entries");
+    }
     // A set of one against its element; a list of one.
-    if (is_list(*x) && x->open == '{' && x->args.size() == 1 && is_value(*y))
+    if (is_list(*x) && x->open == '{' && x->args.size() == 1 && is_value(*y) &&
+        !(y->kind == ExprKind::symbol && y->name == "\\emptyset"))
       return compare_items(x->args.front(), y);
   }
   if (is_value(*a) && is_value(*b)) {
@@ -380,9 +414,20 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
   return different("answers of different kinds");
 }
 
-// "x = 1, 2": a name before the first entry of a list stands for all.
+// "x = 1, 2": a name before the first entry of a list stands for all. Where every entry has a name of its own
+// they are put in the order of their names, so that "y = 2, x = 1" is the point (1, 2).
 ExprPtr without_names(const ExprPtr& list) {
   if (!is_list(*list) || list->open != 0) return list;
+  std::map<std::string, ExprPtr> named;
+  for (const auto& e : list->args)
+    if (is_equation(*e) && e->args.size() == 2 && e->args[0]->kind == ExprKind::symbol)
+      named[e->args[0]->name] = e->args[1];
+  if (named.size() == list->args.size()) {
+    auto out = std::make_shared<Expr>(*list);
+    out->args.clear();
+    for (const auto& [name, value] : named) out->args.push_back(value);
+    return out;
+  }
   const bool any = std::any_of(list->args.begin(), list->args.end(), [](const auto& e) {
     return is_equation(*e) && e->args.size() == 2 && is_name(*e->args[0]);
   });

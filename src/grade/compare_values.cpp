@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 
 #include "grade/compare.h"
@@ -6,13 +7,21 @@
 namespace circuitdiff {
 namespace {
 
-constexpr slong kPrecisions[] = {128, 512};
-constexpr int kPositivePoints = 3, kSignedPoints = 3;
+// Bits of the balls, tried in turn, and how far behind the point values must agree to be the same.
+struct Accuracy {
+  slong precisions[3];
+  slong gap_bits;
+};
+// One comparison of every two values is strict: 1 + e^(-1000) is not 1.
+constexpr Accuracy kStrict = {{128, 2048, 8192}, 1500}, kQuick = {{128, 512, 4096}, 64};
+constexpr int kPositivePoints = 3, kMostSignedPoints = 8;
 
-// What evaluating an expression once costs, in sums and products.
-constexpr int kMostCost = 6000;
+// What evaluating an expression once costs, in sums and products; what costs more is not evaluated at all,
+// strictly, or at the last precision.
+constexpr int kMostCost = 6000, kMostStrictCost = 1000, kMostLastCost = 200;
 int cost(const Expr& e) {
-  int out = e.kind == ExprKind::call ? 40 : e.kind == ExprKind::power ? 8 : 1;
+  int out = e.kind == ExprKind::power ? 8 : 1;
+  if (e.kind == ExprKind::call) out = e.name == "factorial" || e.name == "binom" ? 300 : 40;
   for (const auto& a : e.args) {
     out += cost(*a);
     if (out > kMostCost) break;
@@ -20,53 +29,80 @@ int cost(const Expr& e) {
   return out;
 }
 
-// A value for a symbol at point k: between 0.4 and 2.6 in size, the same for the same name. Of the three
-// points with signs the first has every symbol negative, the others have opposite signs: no symbol is
-// positive everywhere.
-Rational value_at(const std::string& name, int k, bool with_sign) {
+// A value for a symbol at point k: between 0.4 and 2.6 in size, the same for the same name.
+Rational size_at(const std::string& name, int k) {
   uint64_t hash = 1469598103934665603ull + static_cast<uint64_t>(k) * 0x9E3779B97F4A7C15ull;
-  bool sign = false;  // parity of the name's bytes
-  for (const char c : name) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-    sign ^= std::popcount(static_cast<unsigned char>(c)) % 2 != 0;
-  }
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   hash ^= hash >> 31;
   hash *= 0xBF58476D1CE4E5B9ull;
   hash ^= hash >> 29;
-  const auto top = static_cast<slong>(4000 + hash % 22001);
-  const bool negative = with_sign && (k == kPositivePoints || sign == (k == kPositivePoints + 1));
-  return Rational(negative ? -top : top, 10007);
+  return Rational(static_cast<slong>(4000 + hash % 22001), 10007);
+}
+
+// Points: three with positive symbols; one with every symbol negative; then, by the bits of the symbols'
+// numbers, points where any two symbols have opposite signs, either way round. So |y| + |z| is not |y + z|.
+int points_for(size_t n_symbols) {
+  const int splits = n_symbols > 1 ? std::bit_width(n_symbols - 1) : 0;
+  return kPositivePoints + 1 + std::min(2 * splits, kMostSignedPoints);
+}
+
+Assignment values_at(const std::set<std::string>& symbols, int k) {
+  Assignment out;
+  unsigned index = 0;
+  const int split = k - kPositivePoints - 1;  // which bit, and which way round
+  for (const auto& name : symbols) {
+    Rational value = size_at(name, k);
+    const bool negative = k == kPositivePoints ||
+                          (split >= 0 && ((index >> (split / 2)) & 1) == static_cast<unsigned>(split % 2));
+    if (negative) fmpq_neg(value.get(), value.get());
+    out[name] = std::move(value);
+    ++index;
+  }
+  return out;
+}
+
+// Integers differ from all other numbers under floor and ceil.
+Assignment integers_at(const std::set<std::string>& symbols) {
+  Assignment out;
+  slong next = 2;
+  for (const auto& name : symbols) out[name] = Rational(next++);
+  return out;
+}
+
+bool rounds_down_or_up(const Expr& e) {
+  return (e.kind == ExprKind::call && (e.name == "floor" || e.name == "ceil")) ||
+         std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return rounds_down_or_up(*a); });
 }
 
 enum class Agreement { equal, different, neither_finite, one_finite, unknown, unclear };
 
-Agreement agree_at(const Expr& a, const Expr& b, const Assignment& symbols) {
-  for (const slong precision : kPrecisions) {
+// Balls that overlap are equal only where what is left between them is small in itself, not only against
+// their size: 10^100000 is not 10^100000 + 1.
+Agreement agree_at(const Expr& a, const Expr& b, const Assignment& symbols, bool strict, int costs) {
+  const Accuracy& accuracy = strict && costs <= kMostStrictCost ? kStrict : kQuick;
+  const slong most = accuracy.precisions[costs <= kMostLastCost ? 2 : 1];
+  for (const slong precision : accuracy.precisions) {
+    if (precision > most) break;
+    const bool last = precision == most;
     const Evaluation x = evaluate(a, symbols, precision), y = evaluate(b, symbols, precision);
     if (!x.known || !y.known) return Agreement::unknown;
     const bool fx = x.value.is_finite(), fy = y.value.is_finite();
     if (!fx && !fy) {
-      if (precision == kPrecisions[1]) return Agreement::neither_finite;
+      if (last) return Agreement::neither_finite;
       continue;
     }
     if (fx != fy) {
-      if (precision == kPrecisions[1]) return Agreement::one_finite;
+      if (last) return Agreement::one_finite;
       continue;
     }
     if (!acb_overlaps(x.value.get(), y.value.get())) return Agreement::different;
-    // They overlap; equal if the overlap is narrow against their size.
     Ball difference;
     acb_sub(difference.get(), x.value.get(), y.value.get(), precision);
-    arf_t gap, size;
+    arf_t gap;
     arf_init(gap);
-    arf_init(size);
     acb_get_abs_ubound_arf(gap, difference.get(), 60);
-    acb_get_abs_ubound_arf(size, x.value.get(), 60);
-    if (arf_cmp_si(size, 1) < 0) arf_one(size);
-    arf_mul_2exp_si(gap, gap, precision * 3 / 4);
-    const bool narrow = arf_cmp(gap, size) <= 0;
+    const bool narrow = arf_cmpabs_2exp_si(gap, -accuracy.gap_bits) < 0;
     arf_clear(gap);
-    arf_clear(size);
     if (narrow) return Agreement::equal;
   }
   return Agreement::unclear;
@@ -117,12 +153,13 @@ Judgement compare_values(const Expr& a, const Expr& b) {
   std::set<std::string> symbols;
   collect_symbols(a, symbols);
   collect_symbols(b, symbols);
-  if (cost(a) + cost(b) > kMostCost) return {Verdict::undecided, "an expression too large to evaluate"};
+  const int costs = cost(a) + cost(b);
+  if (costs > kMostCost) return {Verdict::undecided, "an expression too large to evaluate"};
   if (symbols.size() > 60) return {Verdict::undecided, "too many symbols"};
   if (symbols.empty()) {
-    switch (agree_at(a, b, {})) {
+    switch (agree_at(a, b, {}, /*strict=*/true, costs)) {
       case Agreement::equal:
-        return {Verdict::equal, "values agree to 96 bits or more"};
+        return {Verdict::equal, "values agree as far as computed"};
       case Agreement::different:
         return differing(a, b, "different values");
       case Agreement::one_finite:
@@ -134,11 +171,12 @@ Judgement compare_values(const Expr& a, const Expr& b) {
     }
   }
   int equal = 0, different = 0, signed_different = 0, one_finite = 0, none = 0;
-  for (int k = 0; k < kPositivePoints + kSignedPoints; ++k) {
+  const int points = points_for(symbols.size());
+  const bool steps = rounds_down_or_up(a) || rounds_down_or_up(b);
+  for (int k = 0; k < points + steps; ++k) {
     const bool with_sign = k >= kPositivePoints;
-    Assignment values;
-    for (const auto& name : symbols) values[name] = value_at(name, k, with_sign);
-    switch (agree_at(a, b, values)) {
+    const Assignment values = k < points ? values_at(symbols, k) : integers_at(symbols);
+    switch (agree_at(a, b, values, /*strict=*/k == 0, costs)) {
       case Agreement::equal:
         ++equal;
         break;

@@ -46,6 +46,12 @@ std::optional<Rational> exact_call(const std::string& name, const std::vector<Ra
     fmpz_fac_ui(fmpq_numref(out.get()), static_cast<ulong>(*integer(0)));
     return out;
   }
+  if (name == "double factorial" && a.size() == 1 && integer(0) && *integer(0) >= 0 &&
+      *integer(0) <= kMostFactorial) {
+    fmpq_one(out.get());
+    for (slong k = *integer(0); k > 1; k -= 2) fmpz_mul_si(fmpq_numref(out.get()), fmpq_numref(out.get()), k);
+    return out;
+  }
   if (name == "binom" && a.size() == 2 && integer(0) && integer(1) && *integer(0) >= 0 && *integer(1) >= 0 &&
       *integer(0) <= kMostFactorial) {
     fmpz_bin_uiui(fmpq_numref(out.get()), static_cast<ulong>(*integer(0)), static_cast<ulong>(*integer(1)));
@@ -86,6 +92,11 @@ ExprPtr make_negative(ExprPtr a) {
   if (a->kind == ExprKind::number) {
     auto out = std::make_shared<Expr>(*a);
     fmpq_neg(out->value.get(), out->value.get());
+    return out;
+  }
+  if (a->kind == ExprKind::percent || a->kind == ExprKind::degree) {
+    auto out = std::make_shared<Expr>(*a);
+    out->args.front() = make_negative(out->args.front());
     return out;
   }
   return make_node(ExprKind::product, {make_number(Rational(-1)), std::move(a)});

@@ -1,6 +1,7 @@
 #include "grade/judge.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <vector>
 
 #include "grade/compare.h"
@@ -19,38 +20,76 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-// Words in lower case without LaTeX's dress, articles and punctuation: how answers in words are compared.
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// LaTeX commands that shape the page and say nothing.
+bool is_dress(std::string_view command) {
+  static const std::unordered_set<std::string_view> kDress = {
+      "text",         "textbf", "textit", "textrm", "mathrm", "mathbf", "mbox", "emph", "left", "right",
+      "displaystyle", "quad",   "qquad",  "boxed",  "limits", "big",    "Big",  "bigl", "bigr"};
+  return kDress.contains(command);
+}
+
+// How answers in words are compared: words in lower case, numbers, signs and brackets, without LaTeX's dress,
+// articles and punctuation.
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> out;
   std::string word;
   const auto flush = [&] {
-    if (word == "dfrac" || word == "tfrac" || word == "cfrac") word = "frac";
-    if (!word.empty() && word != "a" && word != "an" && word != "the" && word != "text" && word != "mathrm" &&
-        word != "textbf" && word != "mbox" && word != "is" && word != "left" && word != "right" &&
-        word != "it")
+    if (!word.empty() && word != "a" && word != "an" && word != "the" && word != "is" && word != "it")
       out.push_back(word);
     word.clear();
   };
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    const bool digit = (c >= '0' && c <= '9') ||
-                       (c == '.' && i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9');
-    if (letter) {
-      if (!word.empty() && !(word[0] >= 'a' && word[0] <= 'z') && static_cast<unsigned char>(word[0]) < 0x80)
-        flush();
+    const bool digit = is_digit(c) || (c == '.' && i + 1 < text.size() && is_digit(text[i + 1]));
+    if (c == '\\') {
+      flush();
+      size_t end = i + 1;
+      while (end < text.size() && is_letter(text[end])) ++end;
+      std::string command(text.substr(i + 1, end - i - 1));
+      if (command == "dfrac" || command == "tfrac" || command == "cfrac") command = "frac";
+      if (!command.empty() && !is_dress(command)) out.push_back(command);
+      if (!command.empty()) i = end - 1;
+    } else if (is_letter(c)) {
+      if (!word.empty() && !is_letter(word[0]) && static_cast<unsigned char>(word[0]) < 0x80) flush();
       word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     } else if (digit || static_cast<unsigned char>(c) >= 0x80) {
       word += c;
-    } else if (c == '\'') {
+    } else if (c == '\'' && !word.empty() && is_letter(word[0])) {
       continue;
     } else {
       flush();
-      if (std::string_view("+-*/^=<>|&@").find(c) != std::string_view::npos) out.emplace_back(1, c);
+      if (std::string_view("+-*/^_=<>|&@!'()[]{}").find(c) != std::string_view::npos) out.emplace_back(1, c);
     }
   }
   flush();
   return out;
+}
+
+bool is_bracket(const std::string& word) {
+  return word.size() == 1 && std::string_view("()[]{}").find(word[0]) != std::string_view::npos;
+}
+
+// Brackets group in formulas, and shape the page round words. Braces round one sign go in both.
+void drop_idle_brackets(std::vector<std::string>& words) {
+  const bool formula = std::any_of(words.begin(), words.end(), [](const std::string& w) {
+    return w.size() == 1 && std::string_view("^_=<>*/|").find(w[0]) != std::string_view::npos;
+  });
+  if (!formula && std::none_of(words.begin(), words.end(),
+                               [](const std::string& w) { return !w.empty() && is_digit(w[0]); })) {
+    std::erase_if(words, is_bracket);
+    return;
+  }
+  std::vector<std::string> out;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const bool single =
+        words[i] == "{" && i + 2 < words.size() && words[i + 2] == "}" && !is_bracket(words[i + 1]);
+    out.push_back(single ? words[i + 1] : words[i]);
+    if (single) i += 2;
+  }
+  words = std::move(out);
 }
 
 // Without spaces and dollar signs; one space stays between digits, where it parts two numbers ("5 3/4") and
@@ -76,6 +115,8 @@ std::string without_spaces(std::string_view text) {
 
 Judgement compare_texts(std::string_view prediction, std::string_view gold) {
   auto a = words_of(prediction), b = words_of(gold);
+  drop_idle_brackets(a);
+  drop_idle_brackets(b);
   const auto said = [](const std::vector<std::string>& words) {
     std::string out;
     for (const auto& w : words) out += (out.empty() ? "" : " ") + w;
@@ -109,7 +150,8 @@ Judgement compare_texts(std::string_view prediction, std::string_view gold) {
 // "B", "(B)", "\text{(B)}", "B)", "B. 21": the letter; 0 where it is none.
 char choice_of(std::string_view text) {
   std::string plain;
-  for (const std::string_view dress : {"\\text", "\\mathrm", "\\textbf", "\\mathbf", "\\left", "\\right"})
+  for (const std::string_view dress :
+       {"\\textbf", "\\text", "\\mathrm", "\\mathbf", "\\left", "\\right", "\\boxed"})
     if (text.find(dress) != std::string_view::npos) {
       std::string copy(text);
       for (size_t at = copy.find(dress); at != std::string::npos; at = copy.find(dress))
@@ -131,6 +173,25 @@ char choice_of(std::string_view text) {
   return plain[0];
 }
 
+// Whether letters of two choices stand alone in it: "(A) and (C)", "neither A nor B". An "A" that begins a
+// sentence is an article.
+bool names_two_choices(std::string_view text) {
+  char first = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] < 'A' || text[i] > 'H') continue;
+    const bool alone =
+        (i == 0 || !(is_letter(text[i - 1]) || is_digit(text[i - 1]) || text[i - 1] == '\\')) &&
+        (i + 1 == text.size() || !(is_letter(text[i + 1]) || is_digit(text[i + 1])));
+    const bool article = text[i] == 'A' && i == 0 && i + 2 < text.size() && text[i + 1] == ' ' &&
+                         is_letter(text[i + 2]) && text.substr(i + 2, 2) != "or" &&
+                         text.substr(i + 2, 3) != "and";
+    if (!alone || article) continue;
+    if (first && text[i] != first) return true;
+    first = text[i];
+  }
+  return false;
+}
+
 // asdiv: "9 (apples)". Brackets with words in them go; "(1)+1" stays.
 std::string without_remarks(std::string_view text) {
   std::string out;
@@ -149,6 +210,24 @@ std::string without_remarks(std::string_view text) {
   return out;
 }
 
+// "\\text{Area} = 12", "The total cost is 12": what words of at least two letters name. Empty where the text
+// is of another form or its words turn the meaning.
+std::string_view value_named_in_words(std::string_view text) {
+  const size_t equals = text.find('='), is = text.find(" is ");
+  const size_t at = std::min(equals, is);
+  if (at == std::string_view::npos || at == 0) return {};
+  const std::string_view name = text.substr(0, at), value = trim(text.substr(at + (at == is ? 4 : 1)));
+  if (value.find(" is ") != std::string_view::npos || value.find('=') != std::string_view::npos) return {};
+  for (const char c : name)
+    if (!is_letter(c) && std::string_view(" {}\\").find(c) == std::string_view::npos) return {};
+  static const std::unordered_set<std::string_view> kTurns = {
+      "not", "no", "never", "if", "unless", "least", "most", "than", "but", "wrong", "false"};
+  const auto words = words_of(name);
+  if (std::none_of(words.begin(), words.end(), [](const auto& w) { return w.size() > 1; })) return {};
+  if (std::any_of(words.begin(), words.end(), [](const auto& w) { return kTurns.contains(w); })) return {};
+  return value;
+}
+
 Judgement judge_mathematics(std::string_view prediction, std::string_view gold, const ReadOptions& options) {
   ReadAnswer a = read_answer(prediction, options);
   const ReadAnswer b = read_answer(gold, options);
@@ -156,6 +235,9 @@ Judgement judge_mathematics(std::string_view prediction, std::string_view gold, 
     // A sentence that names its answer, in the box or behind a mark.
     const Extraction again = extract_answer(prediction, {});
     if (again.rule == ExtractionRule::answer_is) a = read_answer(*again.text, options);
+    if (!a.expr)
+      if (const std::string_view value = value_named_in_words(prediction); !value.empty())
+        a = read_answer(value, options);
   }
   if (a.expr && b.expr) return compare_answers(a.expr, b.expr);
   if (b.expr) {
@@ -201,6 +283,8 @@ Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std:
     return {Verdict::undecided, "a text too long to read"};
   if (const char letter = choice_of(gold); letter && (is_multiple_choice(dataset) || letter <= 'H')) {
     char chosen = choice_of(prediction);
+    if (names_two_choices(prediction) && (chosen || is_multiple_choice(dataset)))
+      return {Verdict::undecided, "more than one choice"};
     if (prediction.size() == 1 && prediction[0] >= 'a' && prediction[0] <= 'e')
       chosen = static_cast<char>(prediction[0] - 'a' + 'A');
     if (chosen)

@@ -1,7 +1,8 @@
 // Whether two final answers are the same answer: equal, different or undecided, with a reason in a few words.
-// Rationals are compared exactly; other values as balls at several assignments of their symbols, to 100 bits
-// at least; lists, tuples, intervals, sets, equations, matrices by their parts; what is no mathematics as
-// text. What is left out: tolerance (0.33 is not 1/3) and the question (an answer is judged by itself).
+// Rationals are compared exactly; other values as balls, to 1500 bits behind the point (64 where
+// an expression is long), those with symbols at several assignments; lists, tuples, intervals, sets,
+// equations, matrices by their parts; what is no mathematics as text. What is left out: tolerance (0.33 is
+// not 1/3) and the question (an answer is judged by itself).
 #pragma once
 
 #include <string>

@@ -113,7 +113,36 @@ ExprPtr interval_of(const Expr& relation) {
                : interval(closed ? '[' : '(', bound, infinite(1), ')');
 }
 
+std::string bounded_symbol(const Expr& relation) {
+  if (relation.kind != ExprKind::relation) return {};
+  const Expr& first = relation.name == "chain" ? *relation.args[0] : relation;
+  for (const auto& side : {first.args[1], first.args[0]})
+    if (side->kind == ExprKind::symbol) return side->name;
+  return {};
+}
+
+// "x > 2 and x < 5", "x > 2, x < 5": two half-lines that cover everything are meant to hold together. With
+// "or" they are not, and those that do not meet ("x < 1 and x > 3") never could.
+ExprPtr both_half_lines(const Expr& list) {
+  if (list.args.size() != 2 || list.name == "or") return nullptr;
+  const ExprPtr a = interval_of(*list.args[0]), b = interval_of(*list.args[1]);
+  if (!a || !b || bounded_symbol(*list.args[0]) != bounded_symbol(*list.args[1])) return nullptr;
+  for (const auto& [below, above] : {std::pair(a, b), std::pair(b, a)}) {
+    const auto from = end_of(below->args[0], false), high = end_of(below->args[1], below->close == ']');
+    const auto low = end_of(above->args[0], above->open == '['), to = end_of(above->args[1], false);
+    if (!from || !high || !low || !to || from->infinite >= 0 || to->infinite <= 0) continue;
+    if (high->infinite || low->infinite || order(*low, *high) != -1) continue;
+    return interval(above->open, above->args[0], below->args[1], below->close);
+  }
+  return nullptr;
+}
+
 bool intervals_of(const ExprPtr& e, std::vector<ExprPtr>& out) {
+  if (is_list(*e) && e->open == 0)
+    if (const ExprPtr both = both_half_lines(*e)) {
+      out.push_back(both);
+      return true;
+    }
   if (e->kind == ExprKind::join || (is_list(*e) && e->open == 0)) {
     return std::all_of(e->args.begin(), e->args.end(), [&](const auto& a) { return intervals_of(a, out); });
   }

@@ -9,6 +9,9 @@
 
 namespace circuitdiff {
 
+// The symbol that an inequality bounds; empty where there is none.
+std::string bounded_symbol(const Expr& relation);
+
 // x >= 3, 1 < x < 2 as intervals; null where the relation is of another form.
 ExprPtr interval_of(const Expr& relation);
 

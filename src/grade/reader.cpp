@@ -63,9 +63,10 @@ void AnswerReader::unbalanced_choice() {
 }
 
 // --- lists and relations ---
-bool AnswerReader::take_separator() {
+bool AnswerReader::take_separator(bool* said_or) {
   bool any = false;
   while (is_mark(",") || is_mark(";") || is_word("and") || is_word("or") || is_command("text:and")) {
+    if (said_or && is_word("or")) *said_or = true;
     ++at_;
     any = true;
   }
@@ -73,23 +74,24 @@ bool AnswerReader::take_separator() {
 }
 
 // Items with separators; the caller checks what follows.
-std::vector<ExprPtr> AnswerReader::items() {
+std::vector<ExprPtr> AnswerReader::items(bool* said_or) {
   std::vector<ExprPtr> out;
   take_separator();
   do {
     if (at_end() || closes()) break;
     out.push_back(item());
     if (out.size() > kMostAnswerItems) unreadable("a list too long");
-  } while (take_separator());
+  } while (take_separator(said_or));
   return out;
 }
 
 ExprPtr AnswerReader::answer() {
   const Depth depth(*this);
-  auto all = items();
+  bool said_or = false;
+  auto all = items(&said_or);
   if (all.empty()) unreadable("nothing to read");
   if (all.size() == 1) return all.front();
-  return make_node(ExprKind::list, std::move(all));
+  return make_node(ExprKind::list, std::move(all), said_or ? "or" : "");
 }
 
 std::string AnswerReader::relation_sign() {
@@ -295,7 +297,7 @@ bool AnswerReader::take_unit() {
       at_ += 2;
     } else if (any && is_mark(".")) {
       ++at_;
-    } else if (any && peek().kind == TokenKind::letter && peek().space) {
+    } else if (any && peek().kind == TokenKind::letter && peek().space && unit_.ends_with("per")) {
       unit_ += " " + peek().text;
       ++at_;
     } else {

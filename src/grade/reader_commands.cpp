@@ -8,10 +8,10 @@ namespace circuitdiff {
 
 bool is_function(const std::string& name) {
   static const std::unordered_set<std::string> kNames = {
-      "sin",    "cos",    "tan",    "cot",  "sec",  "csc",  "arcsin", "arccos", "arctan",
-      "arccot", "arcsec", "arccsc", "sinh", "cosh", "tanh", "coth",   "sech",   "csch",
-      "log",    "ln",     "lg",     "exp",  "gcd",  "lcm",  "max",    "min",    "floor",
-      "ceil",   "abs",    "asin",   "acos", "atan", "arg",  "Re",     "Im",     "det"};
+      "sin",    "cos",    "tan",  "cot",  "sec",  "csc",  "arcsin",  "arccos",  "arctan", "arccot",
+      "arcsec", "arccsc", "sinh", "cosh", "tanh", "coth", "sech",    "csch",    "log",    "ln",
+      "lg",     "exp",    "gcd",  "lcm",  "max",  "min",  "floor",   "ceil",    "abs",    "asin",
+      "acos",   "atan",   "arg",  "Re",   "Im",   "det",  "arcsinh", "arccosh", "arctanh"};
   return kNames.contains(name);
 }
 

@@ -16,7 +16,8 @@ ExprPtr AnswerReader::factor() {
       e = with_subscript(std::move(e));
     } else if (is_mark("!")) {
       ++at_;
-      e = make_node(ExprKind::call, {std::move(e)}, "factorial");
+      const bool twice = take_mark("!");  // 5!! = 5 * 3 * 1
+      e = make_node(ExprKind::call, {std::move(e)}, twice ? "double factorial" : "factorial");
     } else if (is_mark("%")) {
       ++at_;
       e = make_node(ExprKind::percent, {std::move(e)});

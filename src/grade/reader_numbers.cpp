@@ -29,11 +29,11 @@ slong fraction_word(std::string_view word) {
 
 }  // namespace
 
-// "2D_{16}", "1011_2": digits and letters up to Z, an underscore, a base from 2 to 36.
+// "2D_{16}", "1011_2", "(1011)_2": digits and letters up to Z, an underscore, a base from 2 to 36.
 ExprPtr AnswerReader::whole_based() {
   std::string digits;
   size_t i = at_;
-  const bool wrapped = tokens_[i].text == "(" && last().text == ")";
+  bool wrapped = tokens_[i].text == "(";
   if (wrapped) ++i;
   for (; i < tokens_.size(); ++i) {
     const Token& t = tokens_[i];
@@ -44,6 +44,10 @@ ExprPtr AnswerReader::whole_based() {
     else
       break;
   }
+  if (wrapped && i < tokens_.size() && tokens_[i].text == ")") {
+    wrapped = false;
+    ++i;
+  }
   if (digits.empty() || i >= tokens_.size() || tokens_[i].text != "_") return nullptr;
   if (digits[0] >= 'A') return nullptr;  // A_1 is a symbol
   ++i;
@@ -53,7 +57,7 @@ ExprPtr AnswerReader::whole_based() {
   const auto base = tokens_[i].value.small_integer();
   ++i;
   if (braces && tokens_[i++].text != "}") return nullptr;
-  if (wrapped && tokens_[i++].text != ")") return nullptr;
+  if (wrapped && (i >= tokens_.size() || tokens_[i++].text != ")")) return nullptr;
   if (i + 1 != tokens_.size() || !base || *base < 2 || *base > 36) return nullptr;
   return based(digits, *base);
 }
@@ -135,6 +139,7 @@ ExprPtr AnswerReader::literal(const Token& t) {
   out->value = t.value;
   out->decimal = t.decimal;
   out->decimals = t.decimals;
+  if (t.dollars && unit_.empty()) unit_ = "dollars";
   // 0.333...: the last digit for ever, if it stands there twice.
   const bool goes_on = peek().kind == TokenKind::letter &&
                        (peek().text == "\\ldots" || peek().text == "\\dots" || peek().text == "\\cdots");
@@ -245,7 +250,15 @@ ExprPtr AnswerReader::word() {
       parts = fraction_word(peek(ahead).text);
       at_ += ahead + 1;
     }
-    return make_number(Rational(*whole, parts));
+    Rational value(*whole, parts);
+    // "two and a half"
+    const bool one = peek(1).text == "a" || peek(1).text == "one";
+    if (parts == 1 && is_word("and") && one && peek(2).kind == TokenKind::word &&
+        fraction_word(peek(2).text)) {
+      fmpq_add(value.get(), value.get(), Rational(1, static_cast<ulong>(fraction_word(peek(2).text))).get());
+      at_ += 3;
+    }
+    return make_number(std::move(value));
   }
   if (fraction_word(text) == 2) {
     ++at_;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <unordered_set>
+#include <utility>
 
 namespace circuitdiff {
 namespace {
@@ -24,11 +25,11 @@ using WordSet = std::unordered_set<std::string_view>;
 
 // Names that plain text writes without a backslash.
 const WordSet& functions() {
-  static const WordSet kWords = {"sin",    "cos",    "tan",    "cot",    "sec",  "csc",   "arcsin", "arccos",
-                                 "arctan", "arccot", "arcsec", "arccsc", "sinh", "cosh",  "tanh",   "coth",
-                                 "sech",   "csch",   "log",    "ln",     "lg",   "exp",   "sqrt",   "pi",
-                                 "gcd",    "lcm",    "max",    "min",    "mod",  "floor", "ceil",   "abs",
-                                 "asin",   "acos",   "atan",   "binom",  "det"};
+  static const WordSet kWords = {
+      "sin",    "cos",    "tan",  "cot",  "sec",  "csc",   "arcsin", "arccos",  "arctan",  "arccot",
+      "arcsec", "arccsc", "sinh", "cosh", "tanh", "coth",  "sech",   "csch",    "log",     "ln",
+      "lg",     "exp",    "sqrt", "pi",   "gcd",  "lcm",   "max",    "min",     "mod",     "floor",
+      "ceil",   "abs",    "asin", "acos", "atan", "binom", "det",    "arcsinh", "arccosh", "arctanh"};
   return kWords;
 }
 const WordSet& units() {
@@ -102,6 +103,12 @@ class Cutter {
   Cutter(std::string_view text, const TokenOptions& options) : text_(text), options_(options) {}
 
   std::vector<Token> run() {
+    for (size_t i = 0; i < text_.size(); ++i) {
+      if (text_[i] == '\\')
+        ++i;
+      else if (text_[i] == '$')
+        odd_dollars_ = !odd_dollars_;
+    }
     cut(text_, /*in_text=*/false, 0);
     if (failed_) out_.clear();
     out_.push_back({});
@@ -203,8 +210,13 @@ class Cutter {
         if (text.substr(i, 5) == "\\!,\\!" && three_digits(text, i + 5)) skip = 5;
         if (text.substr(i, 3) == ",\\!" && three_digits(text, i + 3)) skip = 3;
         if (text.substr(i, 5) == "{,}\\!" && three_digits(text, i + 5)) skip = 5;
-        if (text.substr(i, 2) == "\\," && three_digits(text, i + 2)) skip = 2;
-        if (text[i] == ',' && options_.thousands && brackets_ <= 0 && three_digits(text, i + 1)) skip = 1;
+        for (const std::string_view gap : {"\\,", "\\;", "\\:", "\\ "})
+          if (text.substr(i, 2) == gap && three_digits(text, i + 2)) skip = 2;
+        if (text[i] == '~' && three_digits(text, i + 1)) skip = 1;
+        // "2,024": no number of a list begins with a 0.
+        if (text[i] == ',' && (options_.thousands || (i + 1 < text.size() && text[i + 1] == '0')) &&
+            brackets_ <= 0 && three_digits(text, i + 1))
+          skip = 1;
       }
       if (skip) {
         i += skip;
@@ -251,6 +263,7 @@ class Cutter {
     push(TokenKind::number, digits);
     if (failed_) return text.size();
     out_.back().value = std::move(value);
+    out_.back().dollars = std::exchange(dollars_, false);
     out_.back().decimal = point || scientific;
     const size_t at_point = digits.find('.');
     if (!scientific && at_point != std::string::npos)
@@ -259,6 +272,7 @@ class Cutter {
   }
 
   size_t letters(std::string_view text, size_t i, bool in_text) {
+    dollars_ = false;
     size_t end = i;
     while (end < text.size() && is_letter(text[end])) ++end;
     // "a.m.", "p.m."
@@ -272,7 +286,10 @@ class Cutter {
     const bool behind = !out_.empty() && !space_ &&
                         (out_.back().kind == TokenKind::number || out_.back().kind == TokenKind::letter);
     if (functions().contains(low) && !in_text && (run == low || run.size() > 2)) {
-      push(TokenKind::command, low);
+      // "sqrt45" is the root of 45; LaTeX's \sqrt45 is that of 4, times 5.
+      const size_t next = text.find_first_not_of(' ', end);
+      const bool whole = low == "sqrt" && next != std::string_view::npos && is_digit(text[next]);
+      push(TokenKind::command, whole ? "radical" : low);
     } else if (in_text) {
       if (run.size() == 1)
         push(TokenKind::letter, std::string(run));
@@ -309,10 +326,12 @@ class Cutter {
         push(TokenKind::mark, "&");
       } else {
         space_ = space_ || c != '!';  // \$ \, \; \: \! \( \) \[ \] and a forced space
+        dollars_ = c == '$' || (dollars_ && (c == ' ' || c == ',' || c == '!' || c == ';'));
       }
       return std::min(end + 1, text.size());
     }
     const std::string_view name = text.substr(i + 1, end - i - 1);
+    if (!shaping().contains(name)) dollars_ = false;
     if (name == "left" || name == "right") {
       // "\left." is no bracket.
       while (end < text.size() && text[end] == ' ') ++end;
@@ -321,6 +340,8 @@ class Cutter {
       const std::string content = plain_text(argument(text, end));
       if (functions().contains(content) || content == "arg" || content == "Re" || content == "Im") {
         push(TokenKind::command, content);
+      } else if (name == "operatorname" && content.find(' ') == std::string::npos && !is_unit_word(content)) {
+        push(TokenKind::command, "operatorname");
       } else if (content.size() == 1 && std::strchr("mgshLlJNWV", content[0]) && behind_value()) {
         push(TokenKind::word, content);  // "5\\text{ m}": a unit, not a symbol
       } else {
@@ -407,8 +428,10 @@ class Cutter {
     const char c = text[i];
     if (c == '$' || c == '"' || c == '`') {
       space_ = true;
+      dollars_ = c == '$' && odd_dollars_;
       return i + 1;
     }
+    dollars_ = false;
     if (c == '*' && text.substr(i, 2) == "**") {  // a power in program text, emphasis in Markdown
       const bool power = i > 0 && i + 2 < text.size() && !out_.empty();
       if (power) push(TokenKind::mark, "^");
@@ -437,6 +460,8 @@ class Cutter {
   TokenOptions options_;
   std::vector<Token> out_;
   bool space_ = false, failed_ = false;
+  bool dollars_ = false;      // a dollar sign stands before
+  bool odd_dollars_ = false;  // the text has an odd number of plain ones: not all of them are formulas' ends
   int brackets_ = 0;
 };
 

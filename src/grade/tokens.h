@@ -27,6 +27,7 @@ struct Token {
   bool decimal = false;  // written with a point or an exponent
   int decimals = 0;      // digits behind the point
   bool space = false;    // white space stands before it
+  bool dollars = false;  // a number behind a dollar sign that opens no formula
   bool sticky = false;   // a word written as plain letters right behind a number or letter ("5cm")
 };
 

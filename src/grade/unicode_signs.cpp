@@ -138,6 +138,13 @@ std::string plain_latex(std::string_view text) {
       out += text[i++];
       continue;
     }
+    // Full-width digits, U+FF10 to U+FF19.
+    if (text.substr(i, 2) == "\xEF\xBC" && i + 2 < text.size() && text[i + 2] >= '\x90' &&
+        text[i + 2] <= '\x99') {
+      out += static_cast<char>('0' + (text[i + 2] - '\x90'));
+      i += 3;
+      continue;
+    }
     const auto* known = std::find_if(std::begin(kSigns), std::end(kSigns), [&](const auto& sign) {
       return text[i] == sign.first[0] && text.substr(i, sign.first.size()) == sign.first;
     });
