@@ -255,11 +255,27 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
 // --- values with their units ---
 
 std::string plain_unit(const std::string& unit) {
-  static const std::vector<std::pair<std::string, std::string>> kSame = {
-      {"square ", "sq "}, {"centimeters", "cm"}, {"centimeter", "cm"}, {"inches", "in"},  {"inch", "in"},
-      {"feet", "ft"},     {"foot", "ft"},        {"meters", "m"},      {"meter", "m"},    {"dollars", "usd"},
-      {"dollar", "usd"},  {"hours", "h"},        {"hour", "h"},        {"hrs", "h"},      {"minutes", "min"},
-      {"minute", "min"},  {"degrees", "deg"},    {"degree", "deg"},    {"units", "unit"}, {"miles", "mile"}};
+  static const std::vector<std::pair<std::string, std::string>> kSame = {{"miles per hour", "mph"},
+                                                                         {"square ", "sq "},
+                                                                         {"centimeters", "cm"},
+                                                                         {"centimeter", "cm"},
+                                                                         {"inches", "in"},
+                                                                         {"inch", "in"},
+                                                                         {"feet", "ft"},
+                                                                         {"foot", "ft"},
+                                                                         {"meters", "m"},
+                                                                         {"meter", "m"},
+                                                                         {"dollars", "usd"},
+                                                                         {"dollar", "usd"},
+                                                                         {"hours", "h"},
+                                                                         {"hour", "h"},
+                                                                         {"hrs", "h"},
+                                                                         {"minutes", "min"},
+                                                                         {"minute", "min"},
+                                                                         {"degrees", "deg"},
+                                                                         {"degree", "deg"},
+                                                                         {"units", "unit"},
+                                                                         {"miles", "mile"}};
   std::string out = unit;
   for (const auto& [from, to] : kSame)
     for (size_t at = out.find(from); at != std::string::npos; at = out.find(from, at + to.size()))
@@ -267,6 +283,20 @@ std::string plain_unit(const std::string& unit) {
   if (out.rfind("sq ", 0) == 0) out = out.substr(3) + "^2";
   if (out.rfind("cubic ", 0) == 0) out = out.substr(6) + "^3";
   return out;
+}
+
+// 2 : 4 : 6 and 1 : 2 : 3, exact numbers other than 0.
+bool proportional(const std::vector<ExprPtr>& a, const std::vector<ExprPtr>& b) {
+  std::optional<Rational> scale;
+  for (size_t k = 0; k < a.size(); ++k) {
+    auto x = exact_value(*a[k]);
+    const auto y = exact_value(*b[k]);
+    if (!x || !y || x->is_zero() || y->is_zero()) return false;
+    fmpq_div(x->get(), x->get(), y->get());
+    if (scale && !(*scale == *x)) return false;
+    scale = std::move(x);
+  }
+  return true;
 }
 
 // One value against another: percent and degrees may be left out on one side.
@@ -285,6 +315,9 @@ Judgement compare_quantities(const ExprPtr& a, const ExprPtr& b) {
     }
   if (a->kind == ExprKind::ratio && b->kind == ExprKind::ratio) {
     const Judgement parts = compare_in_order(a->args, b->args, "ratios");
+    if (parts.verdict == Verdict::different && a->args.size() > 2 && a->args.size() == b->args.size() &&
+        proportional(a->args, b->args))
+      return equal("the same ratio");
     if (parts.verdict != Verdict::different || a->args.size() != 2 || b->args.size() != 2) return parts;
     const auto is_time = [](const Expr& e) {
       const auto v = exact_value(*e.args[1]);
@@ -348,7 +381,7 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
             }));
   };
   if (a->kind == ExprKind::relation && b->kind == ExprKind::relation && interval_of(*a) && interval_of(*b) &&
-      bounded_symbol(*a) != bounded_symbol(*b))
+      bounded_symbol(*a) != bounded_symbol(*b) && !bounded_symbol(*a).empty() && !bounded_symbol(*b).empty())
     return different("bounds of different symbols");
   if (is_set(*a) || is_set(*b)) {
     std::vector<ExprPtr> x, y;

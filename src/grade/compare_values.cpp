@@ -26,6 +26,13 @@ int cost(const Expr& e) {
     out += cost(*a);
     if (out > kMostCost) break;
   }
+  // A series costs its terms; however many, it may be tried.
+  if (e.kind == ExprKind::call && (e.name == "sum" || e.name == "prod")) {
+    const auto from = exact_value(*e.args[1]), to = exact_value(*e.args[2]);
+    const bool few = from && to && to->small_integer() && from->small_integer() &&
+                     *to->small_integer() - *from->small_integer() < 20;
+    if (!few) out = std::max(out, kMostStrictCost + 1);
+  }
   return out;
 }
 

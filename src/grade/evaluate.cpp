@@ -241,7 +241,8 @@ class Evaluator {
 
   Ball determinant(const Expr& m) {
     Ball out;
-    if (m.rows != m.columns || m.rows > 3) return unknown();
+    // \det A has no matrix to work on.
+    if (m.kind != ExprKind::matrix || m.rows != m.columns || m.rows > 3) return unknown();
     const auto at = [&](size_t r, size_t c) { return value(*m.args[r * m.columns + c]); };
     if (m.rows == 1) return at(0, 0);
     const auto two = [&](size_t r, size_t s, size_t c, size_t d) {

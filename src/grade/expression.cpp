@@ -5,7 +5,7 @@
 namespace circuitdiff {
 namespace {
 
-constexpr slong kMostBits = 100'000;  // of an exact value
+constexpr slong kMostBits = 30'000;  // of an exact value
 constexpr slong kMostFactorial = 3000;
 
 std::optional<Rational> exact_power(const Rational& base, const Rational& exponent) {
@@ -48,8 +48,15 @@ std::optional<Rational> exact_call(const std::string& name, const std::vector<Ra
   }
   if (name == "double factorial" && a.size() == 1 && integer(0) && *integer(0) >= 0 &&
       *integer(0) <= kMostFactorial) {
-    fmpq_one(out.get());
-    for (slong k = *integer(0); k > 1; k -= 2) fmpz_mul_si(fmpq_numref(out.get()), fmpq_numref(out.get()), k);
+    // (2k)!! = 2^k k!, (2k+1)!! = (2k+1)! / (2k)!!
+    const auto n = static_cast<ulong>(*integer(0));
+    fmpz_fac_ui(fmpq_numref(out.get()), n / 2);
+    fmpz_mul_2exp(fmpq_numref(out.get()), fmpq_numref(out.get()), n / 2);
+    if (n % 2 == 1) {
+      Rational all;
+      fmpz_fac_ui(fmpq_numref(all.get()), n);
+      fmpq_div(out.get(), all.get(), out.get());
+    }
     return out;
   }
   if (name == "binom" && a.size() == 2 && integer(0) && integer(1) && *integer(0) >= 0 && *integer(1) >= 0 &&

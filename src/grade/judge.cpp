@@ -12,7 +12,7 @@
 namespace circuitdiff {
 namespace {
 
-constexpr size_t kMostCharacters = 10'000;
+constexpr size_t kMostCharacters = 10'000, kMostBytes = 40'000;
 
 std::string_view trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
@@ -50,7 +50,7 @@ std::vector<std::string> words_of(std::string_view text) {
       while (end < text.size() && is_letter(text[end])) ++end;
       std::string command(text.substr(i + 1, end - i - 1));
       if (command == "dfrac" || command == "tfrac" || command == "cfrac") command = "frac";
-      if (!command.empty() && !is_dress(command)) out.push_back(command);
+      if (!command.empty() && !is_dress(command)) out.push_back("\\" + command);
       if (!command.empty()) i = end - 1;
     } else if (is_letter(c)) {
       if (!word.empty() && !is_letter(word[0]) && static_cast<unsigned char>(word[0]) < 0x80) flush();
@@ -72,11 +72,15 @@ bool is_bracket(const std::string& word) {
   return word.size() == 1 && std::string_view("()[]{}").find(word[0]) != std::string_view::npos;
 }
 
+// The sign of an operation, or a command of LaTeX's.
+bool is_sign(const std::string& word) {
+  return word[0] == '\\' ||
+         (word.size() == 1 && std::string_view("^_=<>*/|").find(word[0]) != std::string_view::npos);
+}
+
 // Brackets group in formulas, and shape the page round words. Braces round one sign go in both.
 void drop_idle_brackets(std::vector<std::string>& words) {
-  const bool formula = std::any_of(words.begin(), words.end(), [](const std::string& w) {
-    return w.size() == 1 && std::string_view("^_=<>*/|").find(w[0]) != std::string_view::npos;
-  });
+  const bool formula = std::any_of(words.begin(), words.end(), is_sign);
   if (!formula && std::none_of(words.begin(), words.end(),
                                [](const std::string& w) { return !w.empty() && is_digit(w[0]); })) {
     std::erase_if(words, is_bracket);
@@ -123,7 +127,7 @@ Judgement compare_texts(std::string_view prediction, std::string_view gold) {
     for (const auto* none : {"dne", "does not exist", "doesnt exist", "undefined"})
       if (out == none) return std::string("does not exist");
     for (const auto* none : {"no solutions", "there no solution", "there are no solutions",
-                             "no real solution", "no real solutions", "emptyset", "varnothing"})
+                             "no real solution", "no real solutions", "\\emptyset", "\\varnothing"})
       if (out == none) return std::string("no solution");
     return out;
   };
@@ -267,6 +271,9 @@ const char* verdict_name(Verdict verdict) {
 }
 
 Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std::string_view dataset) {
+  if (raw_prediction.size() > kMostBytes || raw_gold.size() > kMostBytes)
+    return raw_prediction == raw_gold ? Judgement{Verdict::equal, "the same text"}
+                                      : Judgement{Verdict::undecided, "a text too long to read"};
   std::string prediction = plain_latex(trim(raw_prediction)), gold = plain_latex(trim(raw_gold));
   if (gold.empty()) return {Verdict::undecided, "no reference answer"};
   if (prediction.empty()) return {Verdict::different, "an empty answer"};
@@ -281,11 +288,12 @@ Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std:
   if (without_spaces(prediction) == without_spaces(gold)) return {Verdict::equal, "the same text"};
   if (prediction.size() > kMostCharacters || gold.size() > kMostCharacters)
     return {Verdict::undecided, "a text too long to read"};
-  if (const char letter = choice_of(gold); letter && (is_multiple_choice(dataset) || letter <= 'H')) {
+  if (const char letter = choice_of(gold);
+      letter && !names_two_choices(gold) && (is_multiple_choice(dataset) || letter <= 'H')) {
     char chosen = choice_of(prediction);
     if (names_two_choices(prediction) && (chosen || is_multiple_choice(dataset)))
       return {Verdict::undecided, "more than one choice"};
-    if (prediction.size() == 1 && prediction[0] >= 'a' && prediction[0] <= 'e')
+    if (is_multiple_choice(dataset) && prediction.size() == 1 && prediction[0] >= 'a' && prediction[0] <= 'e')
       chosen = static_cast<char>(prediction[0] - 'a' + 'A');
     if (chosen)
       return chosen == letter ? Judgement{Verdict::equal, "the same choice"}

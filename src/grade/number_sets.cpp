@@ -1,6 +1,7 @@
 #include "grade/number_sets.h"
 
 #include <algorithm>
+#include <set>
 
 #include "grade/compare.h"
 #include "grade/evaluate.h"
@@ -144,6 +145,11 @@ bool intervals_of(const ExprPtr& e, std::vector<ExprPtr>& out) {
       return true;
     }
   if (e->kind == ExprKind::join || (is_list(*e) && e->open == 0)) {
+    // "x > 2, y < 5" is no set of numbers.
+    std::set<std::string> bounded;
+    for (const auto& a : e->args)
+      if (const std::string symbol = bounded_symbol(*a); !symbol.empty()) bounded.insert(symbol);
+    if (bounded.size() > 1) return false;
     return std::all_of(e->args.begin(), e->args.end(), [&](const auto& a) { return intervals_of(a, out); });
   }
   if (e->kind == ExprKind::reals) {

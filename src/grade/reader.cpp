@@ -106,12 +106,22 @@ std::string AnswerReader::relation_sign() {
 
 ExprPtr AnswerReader::item() {
   const Depth depth(*this);
-  if (!relation_sign().empty()) ++at_;  // "= 5", "\approx 5"
-  std::vector<ExprPtr> sides = {set_union()};
+  std::vector<ExprPtr> sides;
   std::vector<std::string> signs;
+  if (const std::string sign = relation_sign(); !sign.empty()) {
+    ++at_;
+    // "= 5" and "\approx 5" say 5; "> 5" bounds what it does not name.
+    if (sign != "=" && sign != "~") {
+      sides.push_back(make_symbol(""));
+      signs.push_back(sign);
+    }
+  }
+  sides.push_back(set_union());
   for (std::string sign = relation_sign(); !sign.empty(); sign = relation_sign()) {
     ++at_;
     signs.push_back(sign);
+    if (sign == "in" && sides.back()->kind != ExprKind::symbol && !is_list(*sides.back()))
+      unreadable("a membership of no symbol");
     sides.push_back(set_union());
     if (sides.size() > 30) unreadable("a chain too long");
   }
