@@ -4,7 +4,7 @@ grader and filter.
 
     selection_effects.py RUN DATA [PAIR ...] [--alpha A] [--n-pairs N] [--program P]
 
-RUN is the folder of a finished `circuitdiff run`, PAIR its pairs (all of them if none is named); its answers are graded again
+RUN is the folder of a finished `circuitdiff run`, PAIR its pairs (all that were asked DATA if none is named); its answers are graded again
 (our verdicts, the harness's), selected under each filter, attributed and compared below RUN/selection. A selection of the same
 questions with the same cut is attributed once. Python's standard library only. Printed as Markdown.
 """
@@ -104,6 +104,7 @@ def main():
     parser.add_argument("--program", default="build/circuitdiff")
     options = parser.parse_args()
     pairs = json.loads((options.run / "experiment.json").read_text())["pairs"]
+    pairs = [pair for pair in pairs if options.data in pair.get("data", [options.data])]
     for name in options.pair:
         if name not in [pair["name"] for pair in pairs]:
             sys.exit(f"{options.run}: no pair {name}; {', '.join(pair['name'] for pair in pairs)} expected")
