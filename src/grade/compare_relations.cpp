@@ -1,0 +1,172 @@
+// Equations and inequalities as answers: what they say, and when two of them say the same.
+#include <algorithm>
+#include <functional>
+
+#include "grade/compare.h"
+#include "grade/compare_parts.h"
+#include "grade/number_sets.h"
+
+namespace circuitdiff {
+
+bool is_equation(const Expr& e) { return e.kind == ExprKind::relation && e.name == "="; }
+
+// A side that only names what the other side says: "x", "f(x)", "AB", "(x, y)".
+bool is_name(const Expr& e) {
+  if (e.kind == ExprKind::symbol) return true;
+  if (e.kind == ExprKind::e || e.kind == ExprKind::i) return true;  // used as names here
+  if (e.kind == ExprKind::call)
+    return e.name == "max" || e.name == "min" || e.name == "arg" || (e.name == "abs" && is_name(*e.args[0]));
+  const auto is_letter = [](const Expr& a) {
+    return a.kind == ExprKind::symbol || a.kind == ExprKind::e || a.kind == ExprKind::i;
+  };
+  if (e.kind == ExprKind::product && e.args.size() == 2 && e.args[1]->kind == ExprKind::power &&
+      e.args[1]->args[1]->kind == ExprKind::number && e.args[1]->args[1]->value == Rational(-1))
+    return is_name(*e.args[0]) && is_name(*e.args[1]->args[0]);  // dy/dx, AB/CD
+  if (e.kind == ExprKind::product || is_list(e))
+    return std::all_of(e.args.begin(), e.args.end(), [&](const auto& a) { return is_letter(*a); });
+  return false;
+}
+
+bool has_symbols(const Expr& e) {
+  std::set<std::string> symbols;
+  collect_symbols(e, symbols);
+  return !symbols.empty();
+}
+
+// What an equation says as an answer: "x = 5" says 5, "2 + 3 = 5" says 5 if it is true. Null: nothing of the
+// kind.
+ExprPtr said_by(const Expr& equation, bool& contradicts) {
+  contradicts = false;
+  const Expr& first = *equation.args.front();
+  // "x = 7/9 ~ 0.78" says 7/9; "x ~ 0.78" says 0.78.
+  size_t n = std::max<size_t>(equation.exact_sides, 1);
+  if (n == 1 && (is_name(first) || equation.exact_sides == 0)) n = equation.args.size();
+  const ExprPtr& final_side = equation.args[n - 1];
+  if (n == 2 && is_name(first)) return final_side;
+  if (n == 2 && equation.args.size() == 2 && is_name(*final_side) && !has_symbols(first))
+    return equation.args.front();  // "5 = x"
+  // A chain: what stands last, if the values agree.
+  size_t from = 0;  // names in front
+  while (from + 1 < n && is_name(*equation.args[from])) ++from;
+  for (size_t k = from; k + 1 < n; ++k) {
+    if (!is_value(*equation.args[k]) || !is_value(*final_side)) return nullptr;
+    if (has_symbols(*equation.args[k])) return nullptr;
+    const Verdict verdict = compare_values(*equation.args[k], *final_side).verdict;
+    if (verdict == Verdict::different) contradicts = true;
+  }
+  return final_side;
+}
+
+namespace {
+
+ExprPtr left_minus_right(const Expr& equation) {
+  return make_node(ExprKind::sum, {equation.args[0], make_negative(equation.args[1])});
+}
+
+// a = 0 and b = 0 say the same if a/b is a constant other than 0.
+Judgement compare_zero_sets(const Expr& a, const Expr& b) {
+  std::set<std::string> symbols_a, symbols_b;
+  collect_symbols(a, symbols_a);
+  collect_symbols(b, symbols_b);
+  if (symbols_a != symbols_b) return different("equations in different symbols");
+  if (symbols_a.empty()) return undecided("equations without symbols");
+  const ExprPtr ratio =
+      make_node(ExprKind::product,
+                {std::make_shared<Expr>(a),
+                 make_node(ExprKind::power, {std::make_shared<Expr>(b), make_number(Rational(-1))})});
+  // The ratio with every symbol renamed is the ratio at other points.
+  const std::function<ExprPtr(const ExprPtr&)> renamed = [&](const ExprPtr& e) -> ExprPtr {
+    if (e->kind == ExprKind::symbol) return make_symbol(e->name + " at another point");
+    if (e->args.empty()) return e;
+    auto out = std::make_shared<Expr>(*e);
+    for (auto& x : out->args) x = renamed(x);
+    return out;
+  };
+  const Judgement same = compare_values(*ratio, *renamed(ratio));
+  if (same.verdict == Verdict::equal) return equal("equivalent equations");
+  if (same.verdict == Verdict::different) return different("different equations");
+  return same;
+}
+
+// "f('x)" -> "x": the argument, if it is one symbol.
+std::string only_argument(const std::string& call) {
+  const size_t open = call.find("('");
+  if (open == std::string::npos || call.find_first_of(",+*^(", open + 2) != std::string::npos) return {};
+  return call.substr(open + 2, call.size() - open - 3);
+}
+
+ExprPtr with_symbol(const ExprPtr& e, const std::string& from, const std::string& to) {
+  if (e->kind == ExprKind::symbol) return e->name == from ? make_symbol(to) : e;
+  if (e->args.empty()) return e;
+  auto out = std::make_shared<Expr>(*e);
+  for (auto& a : out->args) a = with_symbol(a, from, to);
+  return out;
+}
+
+std::string turned(const std::string& sign) {
+  if (sign == "<") return ">";
+  if (sign == ">") return "<";
+  if (sign == "<=") return ">=";
+  if (sign == ">=") return "<=";
+  return sign;
+}
+
+}  // namespace
+
+Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
+  if (is_equation(*a) && is_equation(*b)) {
+    const bool plain = a->args.size() == 2 && b->args.size() == 2;
+    if (plain && compare_items(a->args[0], b->args[0]).verdict == Verdict::equal) {
+      const Judgement right = compare_items(a->args[1], b->args[1]);
+      if (right.verdict != Verdict::different || !is_value(*a->args[1]) || !is_value(*b->args[1]))
+        return right;
+    }
+    if (plain && std::all_of(a->args.begin(), a->args.end(), [](const auto& e) { return is_value(*e); }) &&
+        std::all_of(b->args.begin(), b->args.end(), [](const auto& e) { return is_value(*e); })) {
+      const auto is_call = [](const Expr& e) {
+        return e.kind == ExprKind::symbol && e.name.find('(') != std::string::npos;
+      };
+      // f(x) = x + 1 and f(n) = n + 1 define the same.
+      if (is_call(*a->args[0]) && is_call(*b->args[0])) {
+        const std::string x = only_argument(a->args[0]->name), y = only_argument(b->args[0]->name);
+        if (!x.empty() && !y.empty() && x != y)
+          return compare_items(a->args[1], with_symbol(b->args[1], y, x));
+      }
+      // f(x) = x + 1 and y = x + 1 define the same.
+      if ((is_call(*a->args[0]) && is_name(*b->args[0])) || (is_call(*b->args[0]) && is_name(*a->args[0])))
+        return compare_items(a->args[1], b->args[1]);
+      return compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));
+    }
+    bool wrong_a = false, wrong_b = false;
+    const ExprPtr x = said_by(*a, wrong_a), y = said_by(*b, wrong_b);
+    if (x && y && !wrong_a && !wrong_b) return compare_items(x, y);
+    if (a->args.size() == b->args.size()) {
+      const Judgement all = compare_in_order(a->args, b->args, "sides");
+      if (all.verdict == Verdict::equal) return all;
+    }
+    return undecided("equations that cannot be compared");
+  }
+  if ((a->name == "in") != (b->name == "in"))
+    return a->name == "in" ? compare_items(a->args[1], b) : compare_items(a, b->args[1]);
+  const ExprPtr x = interval_of(*a), y = interval_of(*b);
+  if (x && y) return compare_items(x, y);
+  if (a->name == "chain" || b->name == "chain") {
+    if (a->name != b->name) return different("relations of different form");
+    return compare_in_order(a->args, b->args, "inequalities");
+  }
+  if (a->name == "in" && b->name == "in") return compare_items(a->args[1], b->args[1]);
+  if (a->args.size() != 2 || b->args.size() != 2) return undecided("relations that cannot be compared");
+  if (a->name == b->name && compare_in_order(a->args, b->args, "sides").verdict == Verdict::equal)
+    return equal("the same relation");
+  const std::vector<ExprPtr> swapped = {b->args[1], b->args[0]};
+  if (a->name == turned(b->name) && compare_in_order(a->args, swapped, "sides").verdict == Verdict::equal)
+    return equal("the same relation");
+  if (a->name != b->name && a->name != turned(b->name)) return different("different relations");
+  if (!is_value(*a->args[0]) || !is_value(*a->args[1]) || !is_value(*b->args[0]) || !is_value(*b->args[1]))
+    return undecided("relations that cannot be compared");
+  const Judgement zero = compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));
+  return zero.verdict == Verdict::equal && a->name != "!=" ? undecided("inequalities of the same boundary")
+                                                           : zero;
+}
+
+}  // namespace circuitdiff
