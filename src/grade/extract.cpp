@@ -258,6 +258,11 @@ const char* extraction_rule_name(ExtractionRule rule) {
 bool is_multiple_choice(std::string_view dataset) { return dataset == "aqua" || dataset == "sat_math"; }
 
 Extraction extract_answer(std::string_view answer, std::string_view dataset) {
+  constexpr std::string_view kThought = "</think>";
+  if (const size_t end = answer.rfind(kThought); end != std::string_view::npos)
+    if (Extraction said = extract_answer(answer.substr(end + kThought.size()), dataset);
+        said.rule != ExtractionRule::none)
+      return said;
   if (auto text = boxed(answer)) return {std::move(text), ExtractionRule::boxed};
   if (const size_t open = answer.rfind("<answer>"); open != std::string_view::npos) {
     const std::string_view rest = answer.substr(open + 8);

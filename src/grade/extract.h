@@ -9,7 +9,8 @@
 //   choice       the last capital letter A to E that stands alone (multiple-choice data sets)
 //   last_number  the last number, with its sign, its decimals and a slash fraction
 //
-// The text comes as it stands; reading it as mathematics is the judge's business.
+// Where the text closes its thoughts (</think>), what follows is searched first, the whole only if that gives
+// nothing. The text comes as it stands; reading it as mathematics is the judge's business.
 #pragma once
 
 #include <optional>

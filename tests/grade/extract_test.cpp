@@ -103,6 +103,14 @@ TEST(Extract, AnswersThatWereCutShort) {
               {R"(we get \boxed{)", "", ExtractionRule::boxed}});
 }
 
+TEST(Extract, WhatFollowsTheThoughtsComesFirst) {
+  expect_all({{R"(<think>\boxed{3}</think> The answer is 12.)", "12", ExtractionRule::answer_is},
+              {R"(<think>the answer is 3</think> 12)", "12", ExtractionRule::last_number},
+              {R"(<think>so \boxed{3}</think> Done.)", "3", ExtractionRule::boxed},
+              {R"(<think>\boxed{3}</think>)", "3", ExtractionRule::boxed},
+              {R"(<think>so \boxed{3} or 4)", "3", ExtractionRule::boxed}});
+}
+
 TEST(Extract, AnswersInWords) {
   expect_all(
       {{"The answer is twelve.", "twelve", ExtractionRule::answer_is},

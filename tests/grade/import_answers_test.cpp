@@ -100,6 +100,36 @@ TEST(Import, AVllmAnswerCutShortWithinItsThoughtsIsEmpty) {
   EXPECT_EQ(g[0].finish_reason, "length");
 }
 
+// Rows with every field that vLLM's batch runner, lm-evaluation-harness with --log_samples and the
+// Qwen2.5-Math harness write; what they have no value for is null.
+TEST(Import, RowsAsTheseProgramsWriteThem) {
+  TempFolder folder;
+  const auto vllm = folder.write(
+      "v.jsonl",
+      R"({"id":"vllm-1f","custom_id":"q1","response":{"status_code":200,"request_id":"vllm-batch-2a","body":{"id":"chatcmpl-3b","object":"chat.completion","created":1760000000,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"So \\boxed{7}.","refusal":null,"annotations":null,"audio":null,"function_call":null,"tool_calls":[],"reasoning_content":null},"logprobs":null,"finish_reason":"stop","stop_reason":null,"token_ids":null}],"service_tier":null,"system_fingerprint":null,"usage":{"prompt_tokens":9,"total_tokens":14,"completion_tokens":5,"prompt_tokens_details":null},"prompt_logprobs":null,"prompt_token_ids":null,"kv_transfer_params":null}},"error":null})");
+  auto g = import_answers(vllm, ImportFormat::vllm, {}, "", questions());
+  ASSERT_EQ(g.size(), 1u);
+  grade_generation(g[0], GradeCompat::none);
+  EXPECT_EQ(g[0].extracted, "7");
+  EXPECT_EQ(g[0].correct, true);
+  const auto lm_eval = folder.write(
+      "l.jsonl",
+      R"({"doc_id":4,"doc":{"question":"2+3?","answer":"It is <<2+3=5>>5.\n#### 5"},"target":"It is <<2+3=5>>5.\n#### 5","arguments":{"gen_args_0":{"arg_0":"Question: 2+3?\nAnswer:","arg_1":{"until":["Question:","</s>"],"do_sample":false,"temperature":0.0}}},"resps":[[" It is 5.\n#### 5"]],"filtered_resps":["5"],"filter":"strict-match","metrics":["exact_match"],"doc_hash":"a1","prompt_hash":"b2","target_hash":"c3","exact_match":1.0})");
+  g = import_answers(lm_eval, ImportFormat::lm_eval, {}, "gsm8k", {});
+  ASSERT_EQ(g.size(), 1u);
+  EXPECT_EQ(g[0].gold, "5");
+  grade_generation(g[0], GradeCompat::none);
+  EXPECT_EQ(g[0].extra["extraction"], "hashes");
+  EXPECT_EQ(g[0].correct, true);
+  const auto harness = folder.write(
+      "h.jsonl",
+      R"({"idx":11,"question":"?","gt_cot":"...","gt":"\\frac{1}{2}","level":"Level 2","type":"Algebra","unique_id":"test/algebra/1.json","solution":"...","answer":"\\frac{1}{2}","code":["Thus $\\boxed{0.5}$."],"pred":["0.5"],"report":[null],"score":[true]})");
+  g = import_answers(harness, ImportFormat::harness, {}, "math", {});
+  ASSERT_EQ(g.size(), 1u);
+  grade_generation(g[0], GradeCompat::none);
+  EXPECT_EQ(g[0].correct, true);
+}
+
 TEST(Import, BadRowsAreNamed) {
   TempFolder folder;
   const auto error = [&](const std::string& text, ImportFormat format, const std::vector<Question>& known,
