@@ -1,6 +1,6 @@
 // Edge attribution of one chunk beside the matrix products that no method can avoid, in one process,
 // interleaved.
-//   eap_bench MODEL [prompt=160] [answer=60] [repeats=3]
+//   eap_bench MODEL [prompt=160] [answer=60] [repeats=3] [dtype=float32]
 // The limit: forward and input gradient of every linear map of one sample, lm_head on the answer's rows only.
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -92,7 +92,9 @@ int run(int argc, char** argv) {
   const at::NoGradGuard no_grad;
   const auto number = [&](int i, int64_t otherwise) { return argc > i ? std::atoll(argv[i]) : otherwise; };
   const int64_t prompt = number(2, 160), answer = number(3, 60), repeats = number(4, 3);
-  const Decoder decoder(Checkpoint::open(argv[1]), at::kCPU, at::kFloat);
+  const auto checkpoint = Checkpoint::open(argv[1]);
+  const auto choice = parse_value<DtypeChoice>("dtype", argc > 5 ? argv[5] : "float32");
+  const Decoder decoder(checkpoint, at::kCPU, resolve_dtype(choice, at::kCPU, *checkpoint));
   Philox random(1);
   const auto samples = [&](int64_t count, std::vector<int64_t> cuts) {
     std::vector<AttributionSample> out;
@@ -151,7 +153,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   circuitdiff::keep_heap_small();
   if (argc < 2) {
-    fmt::print(stderr, "usage: eap_bench MODEL [prompt] [answer] [repeats]\n");
+    fmt::print(stderr, "usage: eap_bench MODEL [prompt] [answer] [repeats] [dtype]\n");
     return 2;
   }
   return circuitdiff::run(argc, argv);
