@@ -73,7 +73,8 @@ std::string bad_source(const Decoder& decoder, const Graph& graph, const Attribu
       x = x + added.to(type);
     }
   }
-  for (const char* name : {"model.norm.weight", "lm_head.weight"})
+  for (const char* name :
+       {"model.norm.weight", config.tied_head ? "model.embed_tokens.weight" : "lm_head.weight"})
     if (const std::string weight = bad_weight(decoder, name); !weight.empty()) return weight;
   return {};
 }
