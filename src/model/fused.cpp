@@ -18,6 +18,14 @@ bool plain(std::initializer_list<Tensor> tensors) {
   });
 }
 
+// Rows of a wider tensor will do.
+bool plain_rows(std::initializer_list<Tensor> tensors) {
+  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor& t) {
+    return t.defined() && t.device().is_cpu() && t.scalar_type() == at::kFloat && t.dim() == 2 &&
+           t.stride(1) == 1;
+  });
+}
+
 void run_rows(const RowJob& job, int64_t rows, int64_t work_a_row) {
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, work_a_row));
   at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { run_row_job(job, begin, end); });
@@ -50,26 +58,33 @@ bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& w
 }
 
 bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
-  if (!plain({gate, up})) return false;
-  out = at::empty_like(gate);
+  if (!plain_rows({gate, up}) || gate.stride(0) != up.stride(0)) return false;
+  out = at::empty(gate.sizes(), gate.options());
   RowJob job{RowKind::gated, in(gate), in(up)};
-  job.out = inout(out), job.width = gate.size(-1);
+  job.out = inout(out), job.width = gate.size(1);
+  job.in_stride = gate.stride(0), job.out_stride = job.width;
   run_rows(job, gate.size(0), job.width * 4);
   return true;
 }
 
-bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_up) {
-  if (!plain({gate, up, d, d_up})) return false;
-  RowJob job{RowKind::gated_backward, in(gate), in(up)};
-  job.out = inout(d), job.out2 = inout(d_up), job.width = gate.size(-1);
+bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_gate,
+                          const Tensor& d_up) {
+  if (!plain_rows({gate, up, d_gate, d_up}) || !plain({d})) return false;
+  if (gate.stride(0) != up.stride(0) || d_gate.stride(0) != d_up.stride(0)) return false;
+  RowJob job{RowKind::gated_backward, in(gate), in(up), nullptr, in(d)};
+  job.out = inout(d_gate), job.out2 = inout(d_up), job.width = gate.size(1);
+  job.in_stride = gate.stride(0), job.out_stride = d_gate.stride(0);
   run_rows(job, gate.size(0), job.width * 4);
   return true;
 }
 
 bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backwards) {
-  if (!plain({x, cos, sin}) || cos.size(-1) != x.size(2)) return false;
+  if (!plain({cos, sin}) || cos.size(-1) != x.size(2)) return false;
+  if (!x.device().is_cpu() || x.scalar_type() != at::kFloat || x.stride(2) != 1 || x.stride(1) != x.size(2))
+    return false;
   RowJob job{RowKind::rotate, in(cos), in(sin)};
   job.out = inout(x), job.width = x.size(2), job.heads = x.size(1), job.backwards = backwards;
+  job.out_stride = x.stride(0);
   run_rows(job, x.size(0), x.size(1) * x.size(2));
   return true;
 }

@@ -1,5 +1,5 @@
 // Row jobs on tensors: each function says whether it could do the work (float32, on the CPU, laid out row
-// after row); where it could not, the caller goes on with plain operations.
+// after row except where said); where it could not, the caller goes on with plain operations.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,11 +13,13 @@ bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Te
 // out: [rows, d], may be a view into a larger tensor if its rows are whole.
 bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
                          const Tensor& out);
-// silu(gate) * up
+// silu(gate) * up; gate and up may be columns of one wider tensor.
 bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out);
-// d: gradient of the product on entry, of gate on return.
-bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_up);
-// x: [rows, heads, d_head], in place; cos, sin: [rows, d_head].
+// d: gradient of the product. d_gate and d_up may be columns of one wider tensor, gate and up themselves, or
+// d_gate may be d.
+bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_gate,
+                          const Tensor& d_up);
+// x: [rows, heads, d_head], in place, also the first heads of a wider tensor; cos, sin: [rows, d_head].
 bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backwards);
 // scores: [.., n], rows of one query head after another, in place.
 bool fused_softmax(const Tensor& scores, int64_t n, int64_t window, double scale);

@@ -4,17 +4,13 @@
 #include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/gelu_backward.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/silu.h>
-#include <ATen/ops/silu_backward.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "model/fused.h"
+#include "model/gated.h"
 #include "model/product.h"
 
 namespace circuitdiff {
@@ -92,28 +88,6 @@ Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool invers
   const Tensor c = cos.slice(-1, 0, half).unsqueeze(1), s = sin.slice(-1, 0, half).unsqueeze(1);
   if (inverse) return at::cat({a * c + b * s, b * c - a * s}, /*dim=*/-1);
   return at::cat({a * c - b * s, b * c + a * s}, /*dim=*/-1);
-}
-
-Tensor activate(const std::string& name, const Tensor& gate) {
-  if (name == "silu") return at::silu(gate);
-  if (name == "gelu") return at::gelu(gate);
-  if (name == "gelu_pytorch_tanh") return at::gelu(gate, "tanh");
-  if (name == "relu") return at::relu(gate);
-  fail("activation \"{}\" is not known", name);
-}
-
-Tensor gated(const std::string& name, const Tensor& gate, const Tensor& up) {
-  Tensor out;
-  if (name == "silu" && fused_gated(gate, up, out)) return out;
-  return activate(name, gate).mul_(up);
-}
-
-Tensor activate_backward(const std::string& name, const Tensor& grad, const Tensor& gate) {
-  if (name == "silu") return at::silu_backward(grad, gate);
-  if (name == "gelu") return at::gelu_backward(grad, gate);
-  if (name == "gelu_pytorch_tanh") return at::gelu_backward(grad, gate, "tanh");
-  if (name == "relu") return grad * (gate > 0);
-  fail("activation \"{}\" is not known", name);
 }
 
 // Rows of a forward tensor as the prefixes of the packing see them.
@@ -317,11 +291,9 @@ Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, con
   // d_product becomes the gate's gradient in place.
   const Tensor d_up = at::empty_like(d_product);
   for (const PrefixSegment& p : packing.prefixes) {
-    const Tensor gate = prefix_rows(packing, p, saved.gate), up = prefix_rows(packing, p, saved.up);
-    const Tensor d = d_product.narrow(0, p.begin, p.length), own_up = d_up.narrow(0, p.begin, p.length);
-    if (config.activation == "silu" && fused_gated_backward(gate, up, d, own_up)) continue;
-    own_up.copy_(activate(config.activation, gate).mul_(d));
-    d.copy_(activate_backward(config.activation, d * up, gate));
+    const Tensor d = d_product.narrow(0, p.begin, p.length);
+    gated_backward(config.activation, prefix_rows(packing, p, saved.gate), prefix_rows(packing, p, saved.up),
+                   d, d, d_up.narrow(0, p.begin, p.length));
   }
   const Tensor dh = linear_rows_backward(d_product, w.gate_proj).add_(linear_rows_backward(d_up, w.up_proj));
   return rms_norm_backward(all_prefix_rows(packing, x), all_prefix_rows(packing, saved.inverse),

@@ -12,7 +12,7 @@ enum class RowKind {
   norm,              // out = a * r * b, out2[row] = r = 1 / sqrt(mean(a^2) + number)
   norm_backward,     // out = r (d b - a r^2 mean(a d b)), r = c[row], d = e
   gated,             // out = silu(a) b
-  gated_backward,    // out holds d on entry: out2 = d silu(a), out = d b silu'(a)
+  gated_backward,    // out2 = d silu(a), out = d b silu'(a), d = e
   rotate,            // out, `heads` heads of `width`, turned by cos a and sin b; `backwards` turns back
   softmax,           // out = softmax(number * out) over the keys that query row % n sees, 0 elsewhere
   softmax_backward,  // out holds d on entry: number * a (d - sum a d) over the keys seen, 0 elsewhere
@@ -23,6 +23,8 @@ struct RowJob {
   const float *a = nullptr, *b = nullptr, *c = nullptr, *e = nullptr;
   float *out = nullptr, *out2 = nullptr;
   int64_t width = 0;  // of a row (of a head, for rotate)
+  // Of the gated kinds, from one row of a and b, and of out and out2, to the next; of rotate, of out.
+  int64_t in_stride = 0, out_stride = 0;
   int64_t heads = 1, n = 1, window = 0;
   float number = 0;
   bool backwards = false;

@@ -64,23 +64,25 @@ inline void norm_backward_row(const RowJob& j, int64_t row) {
 }
 
 inline void gated_row(const RowJob& j, int64_t row) {
-  const float* gate = j.a + row * j.width;
-  const float* up = j.b + row * j.width;
-  float* out = j.out + row * j.width;
+  const float* gate = j.a + row * j.in_stride;
+  const float* up = j.b + row * j.in_stride;
+  float* out = j.out + row * j.out_stride;
 #pragma omp simd
   for (int64_t i = 0; i < j.width; ++i) out[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
 }
 
+// Outputs may lie where inputs do: an entry is read before it is written.
 inline void gated_backward_row(const RowJob& j, int64_t row) {
-  const float* gate = j.a + row * j.width;
-  const float* up = j.b + row * j.width;
-  float* d_gate = j.out + row * j.width;
-  float* d_up = j.out2 + row * j.width;
+  const float* gate = j.a + row * j.in_stride;
+  const float* up = j.b + row * j.in_stride;
+  const float* product = j.e + row * j.width;
+  float* d_gate = j.out + row * j.out_stride;
+  float* d_up = j.out2 + row * j.out_stride;
 #pragma omp simd
   for (int64_t i = 0; i < j.width; ++i) {
-    const float s = 1.0f / (1.0f + exponential(-gate[i])), d = d_gate[i];
-    d_up[i] = d * gate[i] * s;
-    d_gate[i] = d * up[i] * s * (1.0f + gate[i] * (1.0f - s));
+    const float g = gate[i], u = up[i], d = product[i], s = 1.0f / (1.0f + exponential(-g));
+    d_up[i] = d * g * s;
+    d_gate[i] = d * u * s * (1.0f + g * (1.0f - s));
   }
 }
 
@@ -90,7 +92,7 @@ inline void rotate_row(const RowJob& j, int64_t row) {
   const float* sin = j.b + row * j.width;
   const float sign = j.backwards ? -1.0f : 1.0f;
   for (int64_t h = 0; h < j.heads; ++h) {
-    float* first = j.out + (row * j.heads + h) * j.width;
+    float* first = j.out + row * j.out_stride + h * j.width;
     float* second = first + half;
 #pragma omp simd
     for (int64_t i = 0; i < half; ++i) {
