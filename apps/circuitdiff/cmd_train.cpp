@@ -32,7 +32,7 @@ void visit(V& v, TrainCommand& o) {
   v(o.temperature, "temperature", "of the answers drawn, instead of the file's");
   v(o.device, "device", "auto, cpu, cuda or cuda:INDEX, instead of the file's");
   v(o.threads, "threads", "CPU threads, instead of the file's");
-  v(o.resume, "resume", "go on from the last checkpoint; an error where there is none");
+  v(o.resume, "resume", "go on with a run that was begun, from its last checkpoint; an error where none was");
   v(o.overwrite, "overwrite", "begin anew where earlier work with other options or inputs lies");
   v(o.dry_run, "dry_run", "read and check everything, forecast memory and time, and stop");
 }

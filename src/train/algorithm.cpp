@@ -9,14 +9,15 @@ void check(const AlgorithmOptions& o, AlgorithmName name) {
   const auto at_least_one = [](const char* key, int64_t value) {
     if (value < 1) usage_error("[algorithm] {}: at least 1 expected, {} found", key, value);
   };
-  at_least_one("group", o.group);
+  const int64_t group = group_size(name, o);
+  at_least_one("group", group);
   at_least_one("minibatches", o.minibatches);
   at_least_one("epochs", o.epochs);
   at_least_one("value_hidden", o.value_hidden);
   const bool grouped = name != AlgorithmName::sft && name != AlgorithmName::dpo && name != AlgorithmName::ppo;
-  if (grouped && o.group < 2)
+  if (grouped && group < 2)
     usage_error("[algorithm] group: {} compares the answers to one question; at least 2 expected, {} found",
-                to_word(name), o.group);
+                to_word(name), group);
   const auto positive = [](const char* key, double value) {
     if (!(value > 0)) usage_error("[algorithm] {}: above 0 expected, {} found", key, value);
   };
@@ -33,8 +34,13 @@ void check(const AlgorithmOptions& o, AlgorithmName name) {
 
 }  // namespace
 
+int64_t group_size(AlgorithmName name, const AlgorithmOptions& options) {
+  return options.group.value_or(name == AlgorithmName::ppo ? 1 : 4);
+}
+
 std::unique_ptr<Algorithm> make_algorithm(AlgorithmName name, const AlgorithmOptions& o) {
   check(o, name);
+  const int64_t group = group_size(name, o);
   const double low = o.clip_low.value_or(0.2), high = o.clip_high.value_or(0.2);
   switch (name) {
     case AlgorithmName::sft:
@@ -42,19 +48,19 @@ std::unique_ptr<Algorithm> make_algorithm(AlgorithmName name, const AlgorithmOpt
     case AlgorithmName::dpo:
       return make_dpo(o.beta.value_or(0.1));
     case AlgorithmName::online_dpo:
-      return make_online_dpo(o.beta.value_or(0.1), o.group);
+      return make_online_dpo(o.beta.value_or(0.1), group);
     case AlgorithmName::ppo:
       return make_ppo(o, low, high, o.beta.value_or(0));
     case AlgorithmName::grpo:
-      return make_grpo(o.group, low, high, o.beta.value_or(0.04));
+      return make_grpo(group, low, high, o.beta.value_or(0.04));
     case AlgorithmName::dapo:
-      return make_dapo(o.group, low, o.clip_high.value_or(0.28), o.beta.value_or(0), o.redraw);
+      return make_dapo(group, low, o.clip_high.value_or(0.28), o.beta.value_or(0), o.redraw);
     case AlgorithmName::dr_grpo:
-      return make_dr_grpo(o.group, low, high);
+      return make_dr_grpo(group, low, high);
     case AlgorithmName::rloo:
       break;
   }
-  return make_rloo(o.group, low, high);
+  return make_rloo(group, low, high);
 }
 
 }  // namespace circuitdiff

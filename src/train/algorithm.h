@@ -31,8 +31,8 @@ struct EnumWords<AlgorithmName> {
 };
 
 struct AlgorithmOptions {
-  int64_t group = 4;           // G, answers a question
-  std::optional<double> beta;  // of dpo's logratio (0.1), grpo's KL (0.04), ppo's KL in the reward (0)
+  std::optional<int64_t> group;  // G, answers a question: group_size()
+  std::optional<double> beta;    // of dpo's logratio (0.1), grpo's KL (0.04), ppo's KL in the reward (0)
   std::optional<double> clip_low, clip_high;
   double gamma = 1, lambda = 0.95;
   bool whiten = true;
@@ -44,7 +44,7 @@ struct AlgorithmOptions {
 };
 template <class V>
 void visit(V& v, AlgorithmOptions& o) {
-  v(o.group, "group", "answers to each question of a step (G); ppo takes 1 where it is not set");
+  v(o.group, "group", "answers to each question of a step, G (4; ppo 1)");
   v(o.beta, "beta",
     "dpo: of the log ratio (0.1); grpo: of the KL term (0.04); ppo: of the KL in the reward (0)");
   v(o.clip_low, "clip_low", "how far a ratio may fall below 1 (0.2)");
@@ -109,6 +109,8 @@ class Algorithm {
                                             std::span<const std::vector<double>> logps) const = 0;
 };
 
+// G where it is said, else the algorithm's own.
+int64_t group_size(AlgorithmName name, const AlgorithmOptions& options);
 // UsageError where options are out of range.
 std::unique_ptr<Algorithm> make_algorithm(AlgorithmName name, const AlgorithmOptions& options);
 

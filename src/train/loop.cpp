@@ -1,9 +1,6 @@
 #include "train/loop.h"
 
-#include <ATen/core/grad_mode.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <map>
 
@@ -46,7 +43,7 @@ Trainer::Trainer(const TrainInputs& inputs, uint64_t seed, const std::filesystem
       out_(out),
       progress_(progress),
       algorithm_(make_algorithm(inputs.algorithm, o_.algorithm)),
-      group_(inputs.algorithm == AlgorithmName::ppo ? 1 : o_.algorithm.group),
+      group_(group_size(inputs.algorithm, o_.algorithm)),
       temperature_(algorithm_->on_policy() ? o_.rollout.temperature : 1.0),
       order_(inputs.data.size(), seed, o_.data.shuffle) {
   parameters_ = std::make_unique<Parameters>(in_.checkpoint, settings_of(in_, seed));
@@ -64,20 +61,6 @@ Trainer::Trainer(const TrainInputs& inputs, uint64_t seed, const std::filesystem
     value_head_ = std::make_unique<ValueHead>(
         parameters_->config().d_model, o_.algorithm.value_hidden, o_.algorithm.value_lr, seed,
         at::TensorOptions().dtype(in_.compute == at::kDouble ? at::kDouble : at::kFloat).device(in_.device));
-}
-
-std::string Trainer::last_good() const {
-  const auto last = last_checkpoint(out_);
-  return last ? "the last good checkpoint is " + last->string()
-              : "no checkpoint was written yet; the start is " + o_.model.string();
-}
-
-void Trainer::stop(const std::string& what, std::span<const TrainSample> samples) const {
-  std::string ids;
-  for (size_t i = 0; i < std::min<size_t>(samples.size(), 3); ++i)
-    ids += (i ? ", " : "") + in_quotes(samples[i].id);
-  if (samples.size() > 3) ids += fmt::format(", .. ({} answers)", samples.size());
-  fail("seed {}, step {}: {}; batch: {}; {}", seed_, position_.step + 1, what, ids, last_good());
 }
 
 PackedBatch Trainer::pack_samples(std::span<const TrainSample> samples) const {
@@ -131,14 +114,10 @@ Trainer::Samples Trainer::draw_answers(int64_t questions, int64_t round, StepFig
   }
   const uint64_t key = step_seed(seed_, position_.step);
   Samples samples;
-  try {
+  in_step(position_.step + 1, Suspect::latest, [&] {
     samples = roll_out(*parameters_, prompts, first, group_, {o_.rollout.temperature, 1, 0, key},
                        {in_.tokenizer.get(), in_.rules, o_.rollout.max_new_tokens, o_.threads});
-  } catch (const Interrupted&) {
-    throw;
-  } catch (const Error& error) {
-    fail("seed {}, step {}: {}; {}", seed_, position_.step + 1, error.what(), last_good());
-  }
+  });
   int64_t correct = 0, undecided = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
     TrainSample& s = samples[i];
@@ -244,80 +223,6 @@ void Trainer::train_on(Samples& samples, StepFigures& figures) {
   figures.loss /= static_cast<double>(figures.updates);
   figures.value_loss /= static_cast<double>(figures.updates);
   figures.grad_norm /= static_cast<double>(figures.updates);
-}
-
-double Trainer::evaluate() const {
-  std::vector<const TrainPrompt*> prompts;
-  for (const TrainPrompt& p : in_.eval) prompts.push_back(&p);
-  const Samples answers = roll_out(*parameters_, prompts, std::vector<int64_t>(prompts.size(), 0), 1, {},
-                                   {in_.tokenizer.get(), in_.rules, o_.rollout.max_new_tokens, o_.threads});
-  int64_t correct = 0;
-  for (size_t i = 0; i < answers.size(); ++i)
-    correct += reward_answer({}, answers[i].text, prompts[i]->gold, prompts[i]->dataset, 0).correct;
-  return static_cast<double>(correct) / static_cast<double>(answers.size());
-}
-
-// Held-out accuracy and circuit metrics, where this step is one of theirs.
-void Trainer::observe(nlohmann::ordered_json& line) {
-  const auto due = [&](int64_t every) {
-    return every > 0 && (position_.step % every == 0 || position_.step == o_.steps);
-  };
-  if (due(o_.eval.every)) line["eval/accuracy"] = evaluate();
-  if (due(o_.probe.every) && in_.probe) {
-    const auto figures = in_.probe(parameters_->weights());  // items() of a temporary would outlive it
-    for (const auto& [name, value] : figures.items()) line[name] = value;
-  }
-}
-
-void Trainer::save() {
-  write_train_checkpoint(checkpoint_path(out_, position_.step),
-                         {*parameters_, *optimizer_, value_head_.get()}, position_);
-  drop_old_checkpoints(out_, o_.checkpoint.keep);
-}
-
-nlohmann::ordered_json Trainer::run() {
-  const at::NoGradGuard no_grad;
-  const TrainState state{*parameters_, *optimizer_, value_head_.get()};
-  const auto last = last_checkpoint(out_);
-  if (last) position_ = read_train_checkpoint(*last, state);
-  std::filesystem::create_directories(out_);
-  MetricsLog::cut_back(out_, position_.metrics_bytes, position_.event_bytes);
-  MetricsLog log(out_);
-  nlohmann::ordered_json line;
-  if (!last) {
-    observe(line);
-    if (!line.empty()) log.write(0, line);
-  }
-  progress_.begin(fmt::format("{} seed {}", to_word(in_.algorithm), seed_), o_.steps, "steps",
-                  position_.step);
-  while (position_.step < o_.steps) {
-    check_interrupt();
-    const auto begun = std::chrono::steady_clock::now();
-    const auto seconds = [&] {
-      return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    };
-    StepFigures figures;
-    Samples samples = collect(figures);
-    const double collected = seconds();
-    if (!samples.empty()) train_on(samples, figures);
-    ++position_.step;
-    position_.tokens += figures.tokens();
-    line = figures.to_json();
-    line["num_tokens"] = position_.tokens;
-    line["seconds"] = seconds();
-    line["seconds/collect"] = collected;
-    observe(line);
-    log.write(position_.step, line);
-    position_.metrics_bytes = log.metrics_bytes();
-    position_.event_bytes = log.event_bytes();
-    const bool due = o_.checkpoint.every > 0 && position_.step % o_.checkpoint.every == 0;
-    if (due || position_.step == o_.steps) save();
-    progress_.advance(1, line.contains("reward") ? fmt::format("reward {:.3f}", line["reward"].get<double>())
-                                                 : fmt::format("loss {:.4f}", line["loss"].get<double>()));
-  }
-  progress_.end();
-  write_model_folder(out_ / "final", *parameters_);
-  return line;
 }
 
 }  // namespace circuitdiff

@@ -50,8 +50,12 @@ class Trainer {
   std::vector<std::span<TrainSample>> micro_batches(std::span<TrainSample> samples) const;
   PackedBatch pack_samples(std::span<const TrainSample> samples) const;
   void save();
+  // Whether a failure may come of the numbers that the latest checkpoint holds.
+  enum class Suspect { none, latest };
+  // What fails in there is told with the step and with what there is to go on from.
+  void in_step(int64_t step, Suspect suspect, const std::function<void()>& work) const;
   [[noreturn]] void stop(const std::string& what, std::span<const TrainSample> samples) const;
-  std::string last_good() const;
+  std::string last_good(Suspect suspect) const;
 
   const TrainInputs& in_;
   const TrainOptions& o_;

@@ -1,8 +1,10 @@
 #include "train/optimizer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/dot.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
@@ -11,10 +13,17 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "train/in_parts.h"
 
 namespace circuitdiff {
 
 using at::Tensor;
+
+namespace {
+
+constexpr int64_t kPart = int64_t{1} << 15;  // numbers
+
+}  // namespace
 
 void check_optimizer(const OptimizerOptions& o) {
   const auto positive = [](const char* key, double v) {
@@ -61,15 +70,29 @@ double schedule_factor(const OptimizerOptions& o, int64_t step, int64_t steps) {
   return o.lr_end + (1 - o.lr_end) * left;
 }
 
-void adamw_update(Tensor value, const Tensor& grad, Tensor first, Tensor second, double lr, double beta1,
-                  double beta2, double eps, double weight_decay, int64_t t) {
-  first.mul_(beta1).add_(grad, 1 - beta1);
-  second.mul_(beta2).addcmul_(grad, grad, 1 - beta2);
+void adamw_update(const Tensor& value, const Tensor& grad, const Tensor& first, const Tensor& second,
+                  double lr, double beta1, double beta2, double eps, double weight_decay, int64_t t) {
   const double c1 = 1 - std::pow(beta1, static_cast<double>(t)),
                c2 = 1 - std::pow(beta2, static_cast<double>(t));
-  const Tensor denominator = second.sqrt().mul_(1 / std::sqrt(c2)).add_(eps);
-  if (weight_decay != 0) value.mul_(1 - lr * weight_decay);
-  value.addcdiv_(first, denominator, -lr / c1);
+  in_parts(value.device(), value.numel(), kPart, [&](int64_t begin, int64_t n) {
+    const auto part = [&](const Tensor& of) { return of.narrow(0, begin, n); };
+    const Tensor g = part(grad), m = part(first), v = part(second);
+    m.mul_(beta1).add_(g, 1 - beta1);
+    v.mul_(beta2).addcmul_(g, g, 1 - beta2);
+    const Tensor denominator = v.sqrt().mul_(1 / std::sqrt(c2)).add_(eps);
+    if (weight_decay != 0) part(value).mul_(1 - lr * weight_decay);
+    part(value).addcdiv_(m, denominator, -lr / c1);
+  });
+}
+
+double length_of(const Tensor& flat) {
+  const int64_t parts = flat.device().is_cpu() ? (flat.numel() + kPart - 1) / kPart : 1;
+  const Tensor squares = at::zeros({parts}, flat.options().dtype(at::kDouble));
+  in_parts(flat.device(), flat.numel(), kPart, [&](int64_t begin, int64_t n) {
+    const Tensor part = flat.narrow(0, begin, n).to(at::kDouble);
+    squares[begin / kPart].copy_(part.dot(part));
+  });
+  return std::sqrt(squares.sum().item<double>());
 }
 
 Tensor newton_schulz(const Tensor& u) {
@@ -98,7 +121,7 @@ Optimizer::Optimizer(const Parameters& parameters, const OptimizerOptions& optio
 }
 
 double Optimizer::clip() {
-  const double norm = at::linalg_vector_norm(p_.grads(), 2, {}, false, at::kDouble).item<double>();
+  const double norm = length_of(p_.grads());
   if (o_.clip_norm > 0 && norm > o_.clip_norm) Tensor(p_.grads()).mul_(o_.clip_norm / (norm + 1e-6));
   return norm;
 }

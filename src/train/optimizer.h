@@ -99,8 +99,11 @@ class Optimizer {
 
 // U V^T of u = U S V^T, approximately: [n, rows, cols].
 at::Tensor newton_schulz(const at::Tensor& u);
-// One AdamW update in place; t counts from 1.
-void adamw_update(at::Tensor value, const at::Tensor& grad, at::Tensor first, at::Tensor second, double lr,
-                  double beta1, double beta2, double eps, double weight_decay, int64_t t);
+// One AdamW update of flat buffers in place; t counts from 1.
+void adamw_update(const at::Tensor& value, const at::Tensor& grad, const at::Tensor& first,
+                  const at::Tensor& second, double lr, double beta1, double beta2, double eps,
+                  double weight_decay, int64_t t);
+// The 2-norm of a flat buffer, summed in float64.
+double length_of(const at::Tensor& flat);
 
 }  // namespace circuitdiff

@@ -58,16 +58,15 @@ PackedBatch pack_sequences(const ModelConfig& config, std::span<const PackedSequ
   }
   out.tokens = to_tensor(tokens, device);
 
-  const int64_t half = config.d_head / 2;
   const bool by_length = config.rope.by_length();  // the angles depend on the sequence's own length
   std::vector<Tensor> cos, sin;
   RopeTable table = rope_table(config, 0, lengths.front(), lengths.front(), compute);
   for (const int64_t length : lengths) {
     if (by_length) table = rope_table(config, 0, length, length, compute);
-    cos.push_back(table.cos.narrow(0, 0, length).narrow(1, 0, half));
-    sin.push_back(table.sin.narrow(0, 0, length).narrow(1, 0, half));
+    cos.push_back(table.cos.narrow(0, 0, length));
+    sin.push_back(table.sin.narrow(0, 0, length));
   }
-  out.rope = {at::cat(cos).unsqueeze(1), at::cat(sin).unsqueeze(1)};
+  out.rope = {at::cat(cos), at::cat(sin)};
 
   for (size_t first = 0, row = 0; first < lengths.size();) {
     const int64_t longest = lengths[first];

@@ -32,7 +32,7 @@ struct AttentionBucket {
 struct PackedBatch {
   int64_t rows = 0;
   Tensor tokens;   // [rows]
-  RopeTable rope;  // [rows, 1, d_head / 2]
+  RopeTable rope;  // [rows, d_head]
   std::vector<AttentionBucket> buckets;
   // Answer tokens of all sequences, in the order the sequences were given.
   Tensor predicting;                  // [answers] the row whose logits predict it

@@ -8,23 +8,22 @@
 #include <vector>
 
 #include "train/packed_batch.h"
+#include "train/packed_head.h"
 #include "train/parameters.h"
 
 namespace circuitdiff {
 
-// Of every answer token of a batch, float64 on the CPU.
-struct TokenFigures {
-  std::vector<double> logps;      // log p(token) at the temperature, nats
-  std::vector<double> entropies;  // of that distribution, nats; empty where not asked for
-};
+// Of logits kept or computed at once: as much as layers may keep, or little beside them.
+int64_t logit_bytes(bool recompute);
 
 class PackedModel {
  public:
   // recompute: layers keep only their input and are computed again in backward: less memory, a third more
-  // work. with_gradient: without, nothing is kept and backward may not be called.
-  PackedModel(const Parameters& parameters, bool recompute) : p_(parameters), recompute_(recompute) {}
+  // work.
+  PackedModel(const Parameters& parameters, bool recompute);
 
-  // log p of the answers under logits / temperature.
+  // log p of the answers under logits / temperature. with_gradient: without, nothing is kept and backward may
+  // not be called.
   TokenFigures forward(const PackedBatch& batch, double temperature, bool with_gradient, bool with_entropy);
   // The stream ahead of the final norm at the rows that predict the answer tokens: [answers, d_model].
   const Tensor& answer_states() const { return states_; }
@@ -33,22 +32,21 @@ class PackedModel {
 
  private:
   struct Saved {
-    Tensor x, inverse, qkv, qk_raw, mixed;  // attention: input, 1/rms, after RoPE, ahead of q/k norm
+    Tensor x, qkv, qk_raw, mixed;  // attention: input, after RoPE, ahead of q/k norm, ahead of its output map
     Tensor q_inverse, k_inverse;
     std::vector<Tensor> weights;  // of attention, one a bucket
-    Tensor x_mlp, inverse_mlp, gate_up;
+    Tensor x_mlp, gate_up;
   };
-  void attention_forward(int64_t l, const PackedBatch& batch, Saved& s, Tensor* added);
-  void mlp_forward(int64_t l, Saved& s, Tensor* added);
-  Tensor attention_backward(int64_t l, const PackedBatch& batch, Saved& s, const Tensor& grad);
-  Tensor mlp_backward(int64_t l, Saved& s, const Tensor& grad);
+  Tensor attention_forward(int64_t l, const PackedBatch& batch, Saved& s) const;
+  Tensor gate_and_up(int64_t l, const Tensor& x) const;
+  Tensor attention_backward(int64_t l, const PackedBatch& batch, Saved& s, const Tensor& grad) const;
+  Tensor mlp_backward(int64_t l, Saved& s, const Tensor& grad) const;
 
   const Parameters& p_;
   bool recompute_;
-  double temperature_ = 1;
   std::vector<Saved> saved_;
-  Tensor states_, final_inverse_;
-  Tensor log_softmax_;  // [answers, d_vocab] where it is small enough to keep
+  PackedHead head_;
+  Tensor states_;
 };
 
 }  // namespace circuitdiff

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -11,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "model/product.h"
 
 namespace circuitdiff {
 namespace {
@@ -27,35 +25,6 @@ int64_t numel_of(const std::vector<int64_t>& shape) {
 std::string layer_prefix(int64_t l) { return "model.layers." + std::to_string(l) + "."; }
 
 }  // namespace
-
-Tensor TrainedLinear::forward(const Tensor& x) const { return linear_rows(x, weight, bias); }
-
-void TrainedLinear::accumulate(const Tensor& x, const Tensor& dy) const {
-  if (weight_grad.defined()) add_weight_gradient(weight_grad, dy, x);
-  if (bias_grad.defined()) {
-    Tensor into = bias_grad;
-    into.add_(dy.sum(/*dim=*/0, /*keepdim=*/false, into.scalar_type()));
-  }
-  for (const LoraFactor& f : lora) {
-    // y = s B A x: dB = s dY^T (X A^T), dA = s (dY B)^T X; the product B A itself never has a gradient.
-    const Tensor d = dy.narrow(1, f.row, f.b.size(0));
-    const at::ScalarType type = x.scalar_type();
-    Tensor a_grad = f.a_grad, b_grad = f.b_grad;
-    b_grad.add_(d.t().mm(x.mm(f.a.to(type).t())), f.scale);
-    a_grad.add_(d.mm(f.b.to(type)).t().mm(x), f.scale);
-  }
-}
-
-Tensor TrainedLinear::backward(const Tensor& x, const Tensor& dy) const {
-  accumulate(x, dy);
-  return linear_rows_backward(dy, weight);
-}
-
-void TrainedNorm::accumulate(const Tensor& grad_times_normed) const {
-  if (!weight_grad.defined()) return;
-  Tensor into = weight_grad;
-  into.add_(grad_times_normed.sum(/*dim=*/0, /*keepdim=*/false, into.scalar_type()));
-}
 
 Parameters::Parameters(std::shared_ptr<const Checkpoint> checkpoint, const ParameterSettings& settings)
     : checkpoint_(std::move(checkpoint)), settings_(settings) {

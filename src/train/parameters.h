@@ -44,7 +44,11 @@ struct TrainedLinear {
 
 struct TrainedNorm {
   Tensor weight, weight_grad;
-  void accumulate(const Tensor& grad_times_normed) const;  // [rows, d], summed over rows
+
+  // x / rms(x) * weight over the last axis, in the weight's dtype; inverse: 1 / rms, [rows, 1].
+  Tensor forward(const Tensor& x, double eps, Tensor& inverse) const;
+  // x, dy: [rows, d]. Adds the weight's gradient and returns the input's, in x's dtype.
+  Tensor backward(const Tensor& x, const Tensor& inverse, const Tensor& dy) const;
 };
 
 struct TrainedLayer {

@@ -8,10 +8,12 @@ namespace circuitdiff {
 void StepFigures::add_rollouts(std::span<const TrainSample> samples, int64_t group, int64_t correct,
                                int64_t undecided) {
   const auto g = static_cast<size_t>(group);
-  for (size_t i = 0; i + g <= samples.size(); i += g) {
+  if (g == 1) group_stds_.push_back(sample_std(rewards_of(samples)));  // one answer a question has no spread
+  for (size_t i = 0; g > 1 && i + g <= samples.size(); i += g) {
     const std::vector<double> rewards = rewards_of(samples.subspan(i, g));
     group_stds_.push_back(sample_std(rewards));
     flat_groups_ += group_stds_.back() == 0;
+    ++groups_;
   }
   for (const TrainSample& s : samples) {
     rewards_.push_back(s.reward);
@@ -67,8 +69,8 @@ nlohmann::ordered_json StepFigures::to_json() const {
     const double answers = static_cast<double>(rewards_.size());
     out["reward"] = mean_of(rewards_);
     out["reward_std"] = mean_of(group_stds_);
-    out["frac_reward_zero_std"] =
-        static_cast<double>(flat_groups_) / static_cast<double>(std::max<size_t>(1, group_stds_.size()));
+    if (groups_ > 0)
+      out["frac_reward_zero_std"] = static_cast<double>(flat_groups_) / static_cast<double>(groups_);
     out["train/accuracy"] = static_cast<double>(correct_) / answers;
     out["grader/undecided"] = undecided_;
     out["completions/mean_length"] = mean_of(lengths_);

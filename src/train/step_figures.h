@@ -11,7 +11,8 @@ namespace circuitdiff {
 
 class StepFigures {
  public:
-  // Answers as drawn, ahead of dropping; G of a question beside each other.
+  // Answers as drawn, ahead of dropping; G of a question beside each other. reward_std is the mean of the
+  // groups', with one answer a question that of all.
   void add_rollouts(std::span<const TrainSample> samples, int64_t group, int64_t correct, int64_t undecided);
   // One unit of an update: logps and entropies now, and its coefficients.
   void add_unit(std::span<const TrainSample> unit, std::span<const std::vector<double>> logps,
@@ -27,7 +28,7 @@ class StepFigures {
 
  private:
   std::vector<double> rewards_, group_stds_, lengths_;
-  int64_t flat_groups_ = 0, unfinished_ = 0, correct_ = 0, undecided_ = 0;
+  int64_t groups_ = 0, flat_groups_ = 0, unfinished_ = 0, correct_ = 0, undecided_ = 0;
   int64_t tokens_ = 0, clipped_ = 0, gc_zero_ = 0, ratio_tokens_ = 0, kl_tokens_ = 0;
   double entropy_ = 0, kl_ = 0, gc_sum_ = 0, gc_squares_ = 0, nll_ = 0;
   static constexpr size_t kQuarters = 4;

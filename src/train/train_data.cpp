@@ -22,6 +22,12 @@ void check_tokens(const std::vector<int64_t>& tokens, const PromptContext& conte
           where, id, context.config.d_vocab);
 }
 
+void check_length(const TrainSample& s, const PromptContext& context, const std::string& where) {
+  if (static_cast<int64_t>(s.tokens.size()) > context.config.max_positions)
+    fail("{}: prompt and answer have {} tokens, the model {} positions", where, s.tokens.size(),
+         context.config.max_positions);
+}
+
 std::vector<int64_t> prompt_tokens(const Question& q, const PromptContext& context,
                                    const std::string& where) {
   std::vector<int64_t> tokens = context.prompter.tokens(context.prompter.text(q.question), context.tokenizer);
@@ -47,10 +53,9 @@ TrainSample completed(const Question& q, const std::vector<int64_t>& prompt, con
   const auto ids = context.tokenizer.encode(completion, /*add_special_tokens=*/false).ids;
   s.tokens.insert(s.tokens.end(), ids.begin(), ids.end());
   if (context.end_token >= 0 && s.tokens.back() != context.end_token) s.tokens.push_back(context.end_token);
+  if (s.answer() == 0) fail("{}: its answer has no tokens", where);
   check_tokens(s.tokens, context, where);
-  if (static_cast<int64_t>(s.tokens.size()) > context.config.max_positions)
-    fail("{}: prompt and answer have {} tokens, the model {} positions", where, s.tokens.size(),
-         context.config.max_positions);
+  check_length(s, context, where);
   return s;
 }
 
@@ -63,7 +68,8 @@ bool holds_generations(const std::filesystem::path& file) {
   return out;
 }
 
-// Of each question the first right answer and the first wrong one, where there are both.
+// Of each question the first right answer and the first wrong one, where there are both. Answers that the
+// grader could not decide on are neither.
 std::vector<std::vector<TrainSample>> pairs_of_generations(const std::filesystem::path& file,
                                                            const PromptContext& context) {
   struct Seen {
@@ -77,11 +83,11 @@ std::vector<std::vector<TrainSample>> pairs_of_generations(const std::filesystem
     if (g.verdict.empty())
       fail("{}: question {} is not graded; run circuitdiff grade on the file first", file.string(),
            in_quotes(g.id));
+    if (!seen.contains(g.id)) order.push_back(g.id);
     Seen& s = seen[g.id];
-    if (!s.right && !s.wrong) order.push_back(g.id);
-    const bool right = g.correct.value_or(false);
-    if (right && !s.right) s.right = &g;
-    if (!right && !s.wrong) s.wrong = &g;
+    if (!g.correct) continue;
+    if (*g.correct && !s.right) s.right = &g;
+    if (!*g.correct && !s.wrong) s.wrong = &g;
   }
   std::vector<std::vector<TrainSample>> out;
   for (const std::string& id : order) {
@@ -98,6 +104,7 @@ std::vector<std::vector<TrainSample>> pairs_of_generations(const std::filesystem
       if (sample.prompt_len == 0 || sample.answer() == 0)
         fail("{}: prompt and answer tokens expected", where);
       check_tokens(sample.tokens, context, where);
+      check_length(sample, context, where);
       pair.push_back(std::move(sample));
     }
     out.push_back(std::move(pair));

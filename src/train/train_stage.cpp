@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -13,6 +14,7 @@ namespace circuitdiff {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr const char* kRecord = "train.json";  // what a run was begun with
 
 // A reference gives a probability for the very tokens that the model draws.
 void check_reference(const Checkpoint& model, const Checkpoint& reference) {
@@ -58,6 +60,7 @@ Manifest describe(const TrainInputs& in, uint64_t seed) {
   };
   add("data", options_json_of(o.data));
   add("algorithm", options_json_of(o.algorithm));
+  m.options["algorithm.group"] = group_size(in.algorithm, o.algorithm);
   add("optimizer", options_json_of(o.optimizer));
   add("rollout", options_json_of(o.rollout));
   add("reward", options_json_of(o.reward));
@@ -145,15 +148,18 @@ nlohmann::ordered_json train(const TrainRequest& request, Progress& progress) {
   if (request.options.threads > 0) at::set_num_threads(static_cast<int>(request.options.threads));
   const TrainInputs in = read_train_inputs(request);
   const TrainOptions& o = in.options;
+  const auto begun_before = [&](uint64_t seed) { return fs::exists(seed_folder(o, seed) / kRecord); };
+  if (request.resume && std::none_of(o.seeds.begin(), o.seeds.end(), begun_before))
+    usage_error("--resume: {} holds no run to go on with", o.out.string());
   nlohmann::ordered_json runs = nlohmann::ordered_json::array();
   for (const uint64_t seed : o.seeds) {
     const fs::path folder = seed_folder(o, seed);
-    fs::create_directories(folder);
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) fail("{}: cannot make the folder: {}", folder.string(), error.message());
     const FileLock lock(folder / ".lock");
-    if (request.resume && !last_checkpoint(folder))
-      usage_error("--resume: {} holds no checkpoint to go on from", folder.string());
     Manifest manifest = describe(in, seed);
-    begin_or_resume(folder / "train.json", manifest, request.overwrite, [&] { forget(folder); });
+    begin_or_resume(folder / kRecord, manifest, request.overwrite, [&] { forget(folder); });
     if (auto last = finished_before(folder, manifest)) {
       runs.push_back({{"seed", seed}, {"folder", folder.string()}, {"metrics", std::move(*last)}});
       continue;

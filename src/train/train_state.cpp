@@ -69,7 +69,11 @@ std::optional<int64_t> step_of(const fs::path& folder) {
   return std::stoll(digits);
 }
 
-std::vector<std::pair<int64_t, fs::path>> checkpoints(const fs::path& out) {
+}  // namespace
+
+fs::path checkpoint_path(const fs::path& out, int64_t step) { return out / (kPrefix + std::to_string(step)); }
+
+std::vector<std::pair<int64_t, fs::path>> train_checkpoints(const fs::path& out) {
   std::vector<std::pair<int64_t, fs::path>> found;
   if (!fs::exists(out)) return found;
   for (const auto& entry : fs::directory_iterator(out))
@@ -79,12 +83,8 @@ std::vector<std::pair<int64_t, fs::path>> checkpoints(const fs::path& out) {
   return found;
 }
 
-}  // namespace
-
-fs::path checkpoint_path(const fs::path& out, int64_t step) { return out / (kPrefix + std::to_string(step)); }
-
 std::optional<fs::path> last_checkpoint(const fs::path& out) {
-  const auto found = checkpoints(out);
+  const auto found = train_checkpoints(out);
   if (found.empty()) return {};
   return found.back().second;
 }
@@ -150,7 +150,7 @@ void write_model_folder(const fs::path& folder, const Parameters& parameters) {
 
 void drop_old_checkpoints(const fs::path& out, int64_t keep) {
   if (keep == 0) return;
-  const auto found = checkpoints(out);
+  const auto found = train_checkpoints(out);
   for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i) fs::remove_all(found[i].second);
 }
 

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "train/optimizer.h"
 #include "train/parameters.h"
@@ -26,7 +28,9 @@ struct TrainState {
 
 // checkpoint-STEP in `out`.
 std::filesystem::path checkpoint_path(const std::filesystem::path& out, int64_t step);
-// The latest whole one.
+// All whole ones, the latest last: their steps and folders.
+std::vector<std::pair<int64_t, std::filesystem::path>> train_checkpoints(const std::filesystem::path& out);
+// The latest of them.
 std::optional<std::filesystem::path> last_checkpoint(const std::filesystem::path& out);
 void write_train_checkpoint(const std::filesystem::path& folder, const TrainState& state,
                             const TrainPosition& position);

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -60,7 +59,7 @@ double ValueHead::backward(const Tensor& states, const std::vector<double>& retu
 }
 
 void ValueHead::step() {
-  const double norm = at::linalg_vector_norm(grads_, 2, {}, false, at::kDouble).item<double>();
+  const double norm = length_of(grads_);
   if (norm > 1) grads_.mul_(1 / (norm + 1e-6));
   adamw_update(values_, grads_, first_, second_, lr_, 0.9, 0.99, 1e-8, 0, ++steps);
   grads_.zero_();

@@ -1,19 +1,16 @@
 // Whatever is kept, computed again, streamed or spilled, in chunks of any size and on any number of threads:
 // the scores are those of the goldens, and the memory is what was forecast.
 #include <ATen/Parallel.h>
-#include <c10/core/Allocator.h>
-#include <c10/core/CPUAllocator.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 
 #include "attribute/eap.h"
 #include "attribute/estimate.h"
 #include "attribute/spill.h"
 #include "model/product.h"
+#include "support/counting_allocator.h"
 #include "support/golden.h"
 #include "support/tiny_checkpoint.h"
 #include "support/tolerance.h"
@@ -100,49 +97,6 @@ INSTANTIATE_TEST_SUITE_P(Some, GoldenMeans,
                          });
 
 INSTANTIATE_TEST_SUITE_P(Wide, GoldenMeans, testing::Values(std::tuple{"qwen3", at::kFloat, true}));
-
-// Counts the bytes of tensors that are alive.
-class CountingAllocator : public c10::Allocator {
- public:
-  CountingAllocator() : base_(c10::GetCPUAllocator()) {
-    counting_ = this;
-    c10::SetCPUAllocator(this, /*priority=*/255);
-  }
-  ~CountingAllocator() override {
-    c10::SetCPUAllocator(base_, /*priority=*/255);
-    const std::lock_guard lock(mutex_);
-    counting_ = nullptr;
-  }
-  c10::DataPtr allocate(size_t n) override {
-    c10::DataPtr data = base_->allocate(n);
-    void* const address = data.get();
-    if (address) {
-      const std::lock_guard lock(mutex_);  // the next layer is read by a thread of its own
-      held_[address] = {n, std::move(data)};
-      now_ += static_cast<int64_t>(n);
-      peak_ = std::max(peak_, now_);
-    }
-    return {address, address, &CountingAllocator::release, at::kCPU};
-  }
-  c10::DeleterFnPtr raw_deleter() const override { return &CountingAllocator::release; }
-  void copy_data(void* to, const void* from, std::size_t n) const override { default_copy_data(to, from, n); }
-  int64_t peak() const { return peak_; }
-
- private:
-  static void release(void* address) {
-    const std::lock_guard lock(mutex_);
-    const auto found = held_.find(address);
-    if (found == held_.end()) return;
-    if (counting_) counting_->now_ -= static_cast<int64_t>(found->second.first);
-    held_.erase(found);
-  }
-  c10::Allocator* base_;
-  int64_t now_ = 0, peak_ = 0;
-  // What is alive may outlive the counting.
-  static inline std::mutex mutex_;
-  static inline std::map<void*, std::pair<size_t, c10::DataPtr>> held_;
-  static inline CountingAllocator* counting_ = nullptr;
-};
 
 struct Shape {
   const char* name;

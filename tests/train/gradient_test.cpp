@@ -182,6 +182,32 @@ TEST(Gradient, Ppo) {
   c.check(*algorithm, prepared, loss / tokens, oracle);
 }
 
+// As it is by default: without discount, and advantages of the whole batch brought to mean 0 and variance 1.
+TEST(Gradient, PpoWhitened) {
+  Case c(0.7);
+  const auto algorithm = make_algorithm(AlgorithmName::ppo, {});
+  const auto prepared = algorithm->prepare(c.samples);
+  std::vector<double> all;
+  for (TrainSample& s : c.samples) {
+    const auto n = static_cast<size_t>(s.answer());
+    s.advantages.assign(n, 0);
+    for (size_t t = 0; t < n; ++t)
+      for (size_t k = t; k < n; ++k)
+        s.advantages[t] += std::pow(0.95, static_cast<double>(k - t)) *
+                           ((k + 1 == n ? s.reward : s.values[k + 1]) - s.values[k]);
+    all.insert(all.end(), s.advantages.begin(), s.advantages.end());
+  }
+  const Tensor of_all = to_tensor(all);
+  const double mean = of_all.mean().item<double>(), std = of_all.std().item<double>();
+  const AutogradModel oracle(*c.parameters);
+  Tensor loss = zero();
+  for (TrainSample& s : c.samples) {
+    for (double& a : s.advantages) a = (a - mean) / (std + 1e-8);
+    loss = loss - clipped_objective(oracle.logps(s, 0.7), s, 0.2, 0.2).sum();
+  }
+  c.check(*algorithm, prepared, loss / static_cast<double>(all.size()), oracle);
+}
+
 TEST(Gradient, Grpo) {
   Case c(0.7);
   const auto algorithm = make_algorithm(AlgorithmName::grpo, {});

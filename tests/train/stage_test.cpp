@@ -151,8 +151,10 @@ TEST(TrainStage, RefusesBadInputAheadOfTheFirstStep) {
               HasSubstr("the reference's vocabulary is 40, the model's"));
   EXPECT_THAT(message(AlgorithmName::sft, [&](Request r) { r.options.reference = folder / "other"; }),
               HasSubstr("makes no use of one"));
+  EXPECT_THAT(message(AlgorithmName::sft, [&](Request r) { r.options.out = folder / "rows.jsonl"; }),
+              HasSubstr("rows.jsonl: cannot make the folder"));
   EXPECT_THAT(message(AlgorithmName::sft, [](Request r) { r.resume = true; }),
-              HasSubstr("holds no checkpoint"));
+              HasSubstr("holds no run to go on with"));
 }
 
 TEST(TrainStage, ChangedSettingsAreRefusedByName) {
@@ -166,7 +168,8 @@ TEST(TrainStage, ChangedSettingsAreRefusedByName) {
   EXPECT_EQ(message_of([&] { train(r, silent); }), "");
 }
 
-TEST(TrainStage, DivergenceNamesStepBatchAndTheLastGoodCheckpoint) {
+// The weights of the latest checkpoint are what a step diverges on: they are not called good.
+TEST(TrainStage, DivergenceNamesStepBatchAndTheWeightsThatLedThere) {
   const TemporaryFolder folder;
   SilentProgress silent;
   TrainRequest r = request_in(folder, AlgorithmName::sft);
@@ -177,8 +180,8 @@ TEST(TrainStage, DivergenceNamesStepBatchAndTheLastGoodCheckpoint) {
   const std::string message = message_of([&] { train(r, silent); });
   EXPECT_THAT(message, HasSubstr("seed 0, step 2: the gradient's length is"));
   EXPECT_THAT(message, HasSubstr("batch: \"q"));
-  EXPECT_THAT(message, HasSubstr("the last good checkpoint is"));
-  EXPECT_THAT(message, HasSubstr("checkpoint-1"));
+  EXPECT_THAT(message, HasSubstr("there is no good checkpoint; the start is " + r.options.model.string()));
+  EXPECT_THAT(message, HasSubstr("checkpoint-1 holds the weights that led here"));
   EXPECT_FALSE(fs::exists(folder / "out/checkpoint-2"));
 }
 
@@ -190,6 +193,113 @@ TEST(TrainStage, AnExplodingGradientIsStoppedByItsLength) {
   EXPECT_THAT(
       message_of([&] { train(r, silent); }),
       testing::AllOf(HasSubstr("more than stop_norm = 1e-06"), HasSubstr("no checkpoint was written yet")));
+}
+
+TEST(TrainStage, DivergenceNamesTheLastCheckpointThatAWholeStepFollowed) {
+  const TemporaryFolder folder;
+  SilentProgress silent;
+  TrainRequest r = request_in(folder, AlgorithmName::sft);
+  r.options.steps = 8;
+  r.options.checkpoint = {.every = 1, .keep = 1};
+  r.options.algorithm.minibatches = 1;
+  r.options.optimizer.lr = 0.3;  // gradients grow
+  train(r, silent);
+  // Again, with the longest gradient a little too long: all ahead of that step are shorter.
+  std::vector<double> norms;
+  read_jsonl(folder / "out/metrics.jsonl",
+             [&](Row&& row) { norms.push_back(row.value().at("grad_norm").get<double>()); });
+  const auto longest = std::max_element(norms.begin(), norms.end()) - norms.begin();
+  ASSERT_GE(longest, 2);
+  r.options.optimizer.stop_norm = 0.999 * norms[static_cast<size_t>(longest)];
+  r.overwrite = true;
+  const std::string message = message_of([&] { train(r, silent); }), out = (folder / "out").string();
+  EXPECT_THAT(message, HasSubstr(fmt::format("seed 0, step {}: the gradient's length is", longest + 1)));
+  EXPECT_THAT(message,
+              HasSubstr(fmt::format("the last good checkpoint is {}/checkpoint-{}; {}/checkpoint-{} holds",
+                                    out, longest - 1, out, longest)));
+  EXPECT_TRUE(fs::exists(folder / fmt::format("out/checkpoint-{}/model.safetensors", longest - 1)));
+  EXPECT_FALSE(fs::exists(folder / fmt::format("out/checkpoint-{}", longest - 2)));
+}
+
+// A step's tokens computed together or apart: the same update, in every algorithm.
+TEST_P(EveryAlgorithm, TheTokenBudgetChangesNothing) {
+  std::vector<std::vector<double>> trained;
+  for (const int64_t tokens : {8192, 1}) {
+    const TemporaryFolder folder;
+    SilentProgress silent;
+    TrainRequest r = request_in(folder, GetParam());
+    r.options.steps = 2;
+    r.options.dtype = DtypeChoice::float64;
+    r.options.optimizer.tokens_per_batch = tokens;
+    r.options.recompute = tokens == 1;
+    train(r, silent);
+    const SafetensorsFile state(folder / "out/checkpoint-2/trainer_state.safetensors");
+    trained.push_back(state.doubles("values"));
+  }
+  ASSERT_EQ(trained[0].size(), trained[1].size());
+  double off = 0;
+  for (size_t i = 0; i < trained[0].size(); ++i) off = std::max(off, std::abs(trained[0][i] - trained[1][i]));
+  EXPECT_LT(off,
+            1e-7);  // Adam's first steps are lr in length whatever the gradient: a sign may hang on 1e-15
+}
+
+TEST(TrainStage, ResumesSeveralSeedsWhereverTheyStopped) {
+  const TemporaryFolder folder;
+  SilentProgress silent;
+  TrainRequest r = request_in(folder, AlgorithmName::sft);
+  r.options.seeds = {1, 2, 3};
+  train(r, silent);
+  const std::string wanted = bytes_of_file(folder / "out/seed-3/final/model.safetensors");
+  // Killed in the second seed, ahead of its first checkpoint: the third was not begun.
+  fs::remove_all(folder / "out/seed-3");
+  for (const char* name : {"final", "manifest.json", "checkpoint-2", "checkpoint-4"})
+    fs::remove_all(folder / "out/seed-2" / name);
+  r.resume = true;
+  EXPECT_EQ(message_of([&] { train(r, silent); }), "");
+  EXPECT_EQ(bytes_of_file(folder / "out/seed-3/final/model.safetensors"), wanted);
+}
+
+TEST(TrainStage, PpoDrawsAsManyAnswersAsItIsTold) {
+  const TemporaryFolder folder;
+  SilentProgress silent;
+  const auto figures = [&](std::optional<int64_t> group) {
+    TrainRequest r = request_in(folder, AlgorithmName::ppo);
+    r.options.steps = 1;
+    r.options.algorithm.group = group;
+    r.overwrite = true;
+    return train(r, silent)["runs"][0]["metrics"];
+  };
+  const auto one = figures({}), three = figures(3);
+  EXPECT_FALSE(one.contains("frac_reward_zero_std"));  // one answer has no spread; reward_std is of all
+  EXPECT_TRUE(three.contains("frac_reward_zero_std"));
+  EXPECT_GT(three["tokens"].get<int64_t>(), 2 * one["tokens"].get<int64_t>());
+}
+
+TEST(TrainStage, PairsAreMadeOfDecidedAnswersThatFit) {
+  const TemporaryFolder folder;
+  SilentProgress silent;
+  TrainRequest r = request_in(folder, AlgorithmName::dpo);
+  r.options.data.file = folder / "generations.jsonl";
+  const auto row = [](const std::string& id, int sample, const std::string& verdict,
+                      const std::string& correct, int answer) {
+    std::string tokens = "5";
+    for (int i = 1; i < answer; ++i) tokens += ",6";
+    return fmt::format(
+               R"({{"id":"{}","sample":{},"prompt":"p","prompt_tokens":[3,4],"answer":"a","answer_tokens":[{}],)"
+               R"("finish_reason":"stop","gold":"1","dataset":"generic","seed":0,"extracted":"1","verdict":"{}","correct":{}}})",
+               id, sample, tokens, verdict, correct) +
+           "\n";
+  };
+  write(folder / "generations.jsonl", row("a", 0, "equal", "true", 3) + row("a", 1, "undecided", "null", 3));
+  EXPECT_THAT(message_of([&] { train(r, silent); }),
+              HasSubstr("no question has both a right and a wrong answer"));
+  write(folder / "generations.jsonl",
+        row("a", 0, "equal", "true", 3) + row("a", 1, "different", "false", 300));
+  EXPECT_THAT(message_of([&] { train(r, silent); }), HasSubstr("302 tokens, the model 256 positions"));
+  write(folder / "generations.jsonl", row("a", 0, "equal", "true", 3) +
+                                          row("a", 1, "undecided", "null", 300) +
+                                          row("a", 2, "different", "false", 4));
+  EXPECT_EQ(message_of([&] { train(r, silent); }), "");
 }
 
 TEST(TrainStage, EachSeedHasAFolderAndAnswersOfItsOwn) {
