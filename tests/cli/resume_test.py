@@ -1,5 +1,5 @@
 """Each long stage, killed with SIGKILL at 50 random moments and started again, ends with the bytes of an undisturbed run and
-keeps what it had finished.   resume_test.py generate|sampled|attribute|run|train
+keeps what it had finished.   resume_test.py generate|sampled|attribute|run|train|train-resume
 """
 import random
 import shutil
@@ -9,9 +9,9 @@ import time
 import harness
 import stages
 
-COUNT = {"generate": 150, "sampled": 50, "attribute": 200, "run": 60, "train": 20}
+COUNT = {"generate": 150, "sampled": 50, "attribute": 200, "run": 60, "train": 20, "train-resume": 40}
 STAGE = sys.argv.pop(1) if len(sys.argv) > 1 and sys.argv[1] in COUNT else "generate"
-KILLS = 25 if STAGE in ("sampled", "train") else 50
+KILLS = 25 if STAGE in ("sampled", "train", "train-resume") else 50
 
 
 class ResumeTest(harness.Case):

@@ -145,4 +145,45 @@ every = 2
         return b""
 
 
-STAGES = {"generate": Generate, "sampled": Sampled, "attribute": Attribute, "run": Run, "train": Train}
+class TrainResume:
+    """`train` itself, two seeds: after the first kill it goes on with --resume, wherever that was."""
+
+    name = "train-resume"
+
+    def __init__(self, folder, count):
+        self.out = folder / "out"
+        self.recipe = folder / "recipe.toml"
+        questions = harness.first_lines(harness.QUESTIONS, count, folder / "questions.jsonl")
+        self.recipe.write_text(f"""model = {json.dumps(str(harness.MODELS / "arith-sft"))}
+seeds = [1, 2]
+steps = 6
+threads = 1
+[data]
+file = {json.dumps(str(questions))}
+batch = 8
+[algorithm]
+minibatches = 2
+[rollout]
+max_new_tokens = 46
+[checkpoint]
+every = 2
+keep = 1
+""", encoding="utf-8")
+
+    def arguments(self, *more):
+        begun = any(self.out.glob("seed-*/train.json"))
+        return ["train", "grpo", self.recipe, "--out", self.out, *(["--resume"] if begun else []), *more]
+
+    def outputs(self):
+        found = {str(p.relative_to(self.out)): p.read_bytes() for p in self.out.rglob("*.safetensors")}
+        for path in self.out.rglob("metrics.jsonl"):  # without how long each step took
+            rows = [{k: v for k, v in row.items() if not k.startswith("seconds")} for row in harness.read_rows(path)]
+            found[str(path.relative_to(self.out))] = json.dumps(rows).encode()
+        return found
+
+    def finished(self):
+        return b""
+
+
+STAGES = {"generate": Generate, "sampled": Sampled, "attribute": Attribute, "run": Run, "train": Train,
+          "train-resume": TrainResume}
