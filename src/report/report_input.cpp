@@ -238,6 +238,10 @@ void read_experiment_file(const fs::path& path, ReportInput& input) {
     const Row data(entry, where + ": data[" + std::to_string(input.data.size()) + "]");
     input.data.push_back({data.string("name"), data.string_or("file", ""), data.string_or("dataset", "")});
   }
+  for (const auto& pair : input.pairs)
+    for (const std::string& set : pair.data)
+      if (std::none_of(input.data.begin(), input.data.end(), [&](const auto& d) { return d.name == set; }))
+        row.bad("pairs", "names of data sets that \"data\" has");
   if (row.has("alphas"))
     for (const json& alpha : row.at("alphas")) {
       if (!alpha.is_number()) row.bad("alphas", "numbers");
@@ -339,9 +343,7 @@ const PairOnData* ReportInput::result(size_t pair, size_t data_set) const {
 
 std::string ReportInput::title(const PairOnData& result) const {
   const std::string& pair = pairs[result.pair].name;
-  const bool alone = std::count_if(results.begin(), results.end(),
-                                   [&](const PairOnData& r) { return r.pair == result.pair; }) == 1;
-  return alone ? pair : pair + ", " + data[result.data].name;
+  return results.size() == pairs.size() ? pair : pair + ", " + data[result.data].name;
 }
 
 const Comparison* ReportInput::find(size_t pair, size_t data_set, size_t cut) const {

@@ -118,7 +118,7 @@ struct ReportInput {
 
   // Null where the pair was not asked this data set.
   const PairOnData* result(size_t pair, size_t data_set) const;
-  // "grpo, gsm8k"; without the data set where the pair was asked one only.
+  // "grpo, gsm8k"; without the data set where every pair was asked one only.
   std::string title(const PairOnData& result) const;
   const Comparison* find(size_t pair, size_t data_set, size_t cut) const;
 };

@@ -115,9 +115,9 @@ ReportResult report_directory(const fs::path& dir, const ReportOptions& options,
   const page::Choice first = page::first_choice(input);
   if (!input.cuts.empty())
     for (size_t p = 0; p < input.pairs.size(); ++p) {
-      // On the data set that the page opens with; a pair that was not asked it, on its first.
+      // On the data set that the page opens with; a pair that was not compared there, on the first it was.
       size_t d = first.data;
-      for (size_t other = 0; !input.result(p, d) && other < input.data.size(); ++other) d = other;
+      for (size_t other = 0; !input.find(p, d, first.cut) && other < input.data.size(); ++other) d = other;
       result.sentences.push_back(pair_sentence(input, p, d, first.cut));
     }
   return result;

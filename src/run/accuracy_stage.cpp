@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 #include "base/error.h"
 #include "grade/grade_stage.h"
@@ -78,6 +79,12 @@ std::vector<fs::path> sorted_entries(const fs::path& folder) {
   return out;
 }
 
+// Two models to test against each other, and the data sets they were asked as a pair; empty: all.
+struct AskedPair {
+  std::string before, after;
+  std::vector<std::string> data;
+};
+
 class Reader {
  public:
   explicit Reader(Progress& progress) : progress_(progress) {}
@@ -98,7 +105,7 @@ class Reader {
 
   std::map<Key, GradedFile> files;
   std::vector<std::string> models, data;
-  std::vector<std::pair<std::string, std::string>> pairs;
+  std::vector<AskedPair> pairs;
 
  private:
   void answers_of(const std::string& model, const fs::path& folder) {
@@ -117,7 +124,8 @@ class Reader {
     }
   }
 
-  // The run names its models' folders; where it does not, they are the last parts of the models' paths.
+  // The run names its models' folders; where it does not, they are the last parts of the models' paths. A
+  // pair is tested on the data sets it was asked.
   void pairs_of(const fs::path& experiment) {
     const json root = read_json_file(experiment);
     const auto name_of = [&](const json& pair, const char* side) {
@@ -135,9 +143,15 @@ class Reader {
         return std::find(models.begin(), models.end(), m) != models.end();
       };
       if (found.first == found.second) continue;  // the null pair: nothing to test
-      if (known(found.first) && known(found.second) &&
-          std::find(pairs.begin(), pairs.end(), found) == pairs.end())
-        pairs.push_back(found);
+      if (!known(found.first) || !known(found.second)) continue;
+      AskedPair asked{found.first, found.second, {}};
+      if (const auto sets = pair.find("data"); sets != pair.end() && !sets->is_null()) {
+        if (!sets->is_array() ||
+            !std::all_of(sets->begin(), sets->end(), [](const json& set) { return set.is_string(); }))
+          fail("{}: field \"pairs\": \"data\": names of data sets expected", experiment.string());
+        asked.data = sets->get<std::vector<std::string>>();
+      }
+      pairs.push_back(std::move(asked));
     }
   }
 
@@ -200,10 +214,16 @@ AccuracyTable read_accuracy(const AccuracyOptions& options, Progress& progress) 
     }
   auto pairs = reader.pairs;
   if (!options.pairs.empty()) pairs.clear();
-  for (const std::string& text : options.pairs) pairs.push_back(parse_pair(text, out.models));
-  for (const auto& [before, after] : pairs)
-    for (const std::string& data : out.data)
-      if (auto tested = test_pair(reader.files, before, after, data)) out.pairs.push_back(*tested);
+  for (const std::string& text : options.pairs) {
+    const auto [before, after] = parse_pair(text, out.models);
+    pairs.push_back({before, after, {}});
+  }
+  std::set<std::tuple<std::string, std::string, std::string>> seen;
+  for (const AskedPair& pair : pairs)
+    for (const std::string& data : pair.data.empty() ? out.data : pair.data)
+      if (seen.emplace(pair.before, pair.after, data).second)
+        if (auto tested = test_pair(reader.files, pair.before, pair.after, data))
+          out.pairs.push_back(*tested);
   adjust(out.pairs);
   return out;
 }

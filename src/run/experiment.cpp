@@ -119,7 +119,10 @@ void check_asked(const Experiment& e, const std::string& file_name) {
   std::vector<std::string> names;
   for (const DataSpec& set : e.data) names.push_back(set.name);
   for (const PairSpec& pair : e.pairs)
-    check_words(pair.data, names, fmt::format("{}: [[pair]] \"{}\": data", file_name, pair.name));
+    for (const std::string& name : pair.data)
+      if (std::find(names.begin(), names.end(), name) == names.end())
+        usage_error("{}: [[pair]] \"{}\": data: no [[data]] is named \"{}\"; {} expected", file_name,
+                    pair.name, name, fmt::join(names, ", "));
   for (const DataSpec& set : e.data)
     if (std::none_of(e.pairs.begin(), e.pairs.end(), [&](const PairSpec& p) { return p.answers(set); }))
       usage_error("{}: [[data]] \"{}\" is asked of no pair", file_name, set.name);

@@ -78,6 +78,20 @@ class AccuracyTable(harness.Case):
         harness.write_rows(self.dir / "grpo" / "gsm8k.jsonl", [row(f"q{i}", i < 14) for i in range(44)])
         self.assertNotIn("**", self.ok(*folders, "--format", "markdown").out)
 
+    def test_a_pair_of_a_run_is_tested_on_the_data_sets_it_was_asked(self):
+        run = self.dir / "run"
+        for model, sets in {"m": "xy", "n": "xy", "o": "y"}.items():
+            (run / "grade" / model).mkdir(parents=True)
+            for data in sets:
+                harness.write_rows(run / "grade" / model / f"{data}.jsonl", [row("q", model == "n"), row("r", True)])
+        pairs = [{"name": "one", "before": "a/m", "after": "b/n", "data": ["x"]}, {"name": "two", "before": "a/m", "after": "c/m", "after_name": "o"}]
+        (run / "experiment.json").write_text(json.dumps({"pairs": pairs}), encoding="utf-8")
+        tested = [(p["before"], p["after"], p["data"]) for p in json.loads(self.ok("accuracy", run, "--json").out)["pairs"]]
+        self.assertEqual(tested, [("m", "n", "x"), ("m", "o", "y")])
+        pairs[0]["data"] = [7]
+        (run / "experiment.json").write_text(json.dumps({"pairs": pairs}), encoding="utf-8")
+        self.refused(1, ["experiment.json", "data", "names"], "accuracy", run)
+
     def test_csv_reads_back_and_out_writes_a_file(self):
         self.ok("accuracy", self.dir / "sft", "--format", "csv", "--out", self.dir / "t.csv")
         rows = list(csv.DictReader(io.StringIO((self.dir / "t.csv").read_text(encoding="utf-8").split("\n\n")[0])))

@@ -196,7 +196,7 @@ EXPERIMENTS = [
     ("unknown texts", [('name = "x"', 'name = "x"\ntexts = ["both"]')], 2, ["texts", "both"]),
     ("alpha out of range", [("[0.1]", "[-0.1]")], 2, ["alpha"]),
     ("unknown data set", [('"generic"', '"gsm9k"')], 2, ["gsm9k", "gsm8k"]),
-    ("a pair with a data set that the file has not", [('after = "{model}"\n', 'after = "{model}"\ndata = ["e"]\n')], 2, ["pair", '"e"', "d"]),
+    ("a pair with a data set that the file has not", [('after = "{model}"\n', 'after = "{model}"\ndata = ["e"]\n')], 2, ['[[pair]] "p"', 'no [[data]] is named "e"', "d expected"]),
     ("a pair without a data set", [('after = "{model}"\n', 'after = "{model}"\ndata = []\n')], 2, ["data", "at least one"]),
     ("a data set that no pair is asked", [("[attribute]", '[[data]]\nname = "e"\nfile = "{questions}"\n[attribute]'),
                                           ('after = "{model}"\n', 'after = "{model}"\ndata = ["d"]\n')], 2, ['"e"', "no pair"]),

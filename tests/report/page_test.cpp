@@ -183,6 +183,24 @@ TEST(Page, APairIsShownOnTheDataSetsItWasAsked) {
   const auto said = report_directory(run.path, {}, silent).sentences;
   ASSERT_EQ(said.size(), 2u);
   EXPECT_THAT(said[1], HasSubstr("After other, activation intensity fell by 75 %"));
+  run.experiment["pairs"][1]["data"] = {"letters"};
+  run.write_experiment();
+  EXPECT_THROW(read_report_input(run.path, silent), Error);
+}
+
+TEST(Page, APairIsSpokenOfOnADataSetWhereItWasCompared) {
+  RunFolder run;
+  run.experiment["data"].push_back({{"name", "digits"}, {"file", "e.jsonl"}, {"dataset", "generic"}});
+  run.experiment["pairs"].push_back({{"name", "other"}, {"before", "n/sft"}, {"after", "n/grpo"}});
+  run.write_experiment();
+  std::filesystem::create_directories(run.path / "pairs/other");
+  std::filesystem::copy(run.path / "pairs/grpo/math", run.path / "pairs/other/digits",
+                        std::filesystem::copy_options::recursive);
+  const auto said = report_directory(run.path, {}, silent).sentences;
+  ASSERT_EQ(said.size(), 2u);
+  EXPECT_THAT(said[1], HasSubstr("After other, activation intensity fell by 75 %"));
+  // Asked both sets: every row of the table says which.
+  EXPECT_THAT(table_html(read_report_input(run.path, silent), 0, 3), HasSubstr(">grpo, math<"));
 }
 
 TEST(Page, AccuraciesOfAPairStandBesideTheirTest) {
