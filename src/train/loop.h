@@ -34,8 +34,8 @@ struct TrainInputs {
 class Trainer {
  public:
   Trainer(const TrainInputs& inputs, uint64_t seed, const std::filesystem::path& out, Progress& progress);
-  // From the last checkpoint in `out`, or the start, to the end. Returns the last line of metrics.
-  nlohmann::ordered_json run();
+  // From the last checkpoint in `out`, or the start, to the end.
+  void run();
 
  private:
   using Samples = std::vector<TrainSample>;

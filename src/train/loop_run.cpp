@@ -72,7 +72,7 @@ void Trainer::save() {
                          {*parameters_, *optimizer_, value_head_.get()}, position_);
 }
 
-nlohmann::ordered_json Trainer::run() {
+void Trainer::run() {
   const at::NoGradGuard no_grad;
   const TrainState state{*parameters_, *optimizer_, value_head_.get()};
   const auto last = last_checkpoint(out_);
@@ -118,7 +118,6 @@ nlohmann::ordered_json Trainer::run() {
   progress_.end();
   drop_old_checkpoints(out_, o_.checkpoint.keep);
   in_step(position_.step, Suspect::none, [&] { write_model_folder(out_ / "final", *parameters_); });
-  return line;
 }
 
 }  // namespace circuitdiff

@@ -89,7 +89,14 @@ void forget(const fs::path& folder) {
   for (const fs::path& path : old) fs::remove_all(path);
 }
 
-// The last line of metrics.jsonl where the run of this manifest is whole: nothing is trained or written then.
+// The figures of a run's last step.
+nlohmann::ordered_json last_metrics(const fs::path& folder) {
+  nlohmann::ordered_json last = nlohmann::ordered_json::object();
+  read_jsonl(folder / "metrics.jsonl", [&](Row&& row) { last = row.value(); });
+  return last;
+}
+
+// Those of the run of this manifest where it is whole: nothing is trained or written then.
 std::optional<nlohmann::ordered_json> finished_before(const fs::path& folder, const Manifest& now) {
   if (!fs::exists(folder / "manifest.json") || !fs::exists(folder / "final")) return std::nullopt;
   const Manifest old = read_manifest(folder / "manifest.json");
@@ -97,9 +104,7 @@ std::optional<nlohmann::ordered_json> finished_before(const fs::path& folder, co
   for (const FileRecord& record : old.outputs)
     if (record.path != "final" || record_folder("model", folder / "final").sha256 != record.sha256)
       return std::nullopt;
-  nlohmann::ordered_json last = nlohmann::ordered_json::object();
-  read_jsonl(folder / "metrics.jsonl", [&](Row&& row) { last = row.value(); });
-  return last;
+  return last_metrics(folder);
 }
 
 }  // namespace
@@ -166,14 +171,14 @@ nlohmann::ordered_json train(const TrainRequest& request, Progress& progress) {
     }
     Trainer trainer(in, seed, folder, progress);
     const auto begun = std::chrono::steady_clock::now();
-    nlohmann::ordered_json last = trainer.run();
+    trainer.run();
     manifest.details["seconds"] =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     FileRecord record = record_folder("model", folder / "final");
     record.path = "final";
     manifest.outputs.push_back(record);
     write_manifest(folder / "manifest.json", manifest);
-    runs.push_back({{"seed", seed}, {"folder", folder.string()}, {"metrics", std::move(last)}});
+    runs.push_back({{"seed", seed}, {"folder", folder.string()}, {"metrics", last_metrics(folder)}});
   }
   return {{"algorithm", to_word(in.algorithm)}, {"runs", std::move(runs)}};
 }

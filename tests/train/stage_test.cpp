@@ -259,6 +259,17 @@ TEST(TrainStage, ResumesSeveralSeedsWhereverTheyStopped) {
   EXPECT_EQ(bytes_of_file(folder / "out/seed-3/final/model.safetensors"), wanted);
 }
 
+TEST(TrainStage, GoingOnBehindTheLastStepTellsItsFigures) {
+  const TemporaryFolder a;
+  SilentProgress silent;
+  TrainRequest r = request_in(a, AlgorithmName::sft);
+  const auto whole = train(r, silent)["runs"][0]["metrics"];
+  EXPECT_EQ(whole["step"], 4);
+  fs::remove_all(a / "out/final");  // killed while it was written
+  fs::remove(a / "out/manifest.json");
+  EXPECT_EQ(train(r, silent)["runs"][0]["metrics"], whole);
+}
+
 TEST(TrainStage, PpoDrawsAsManyAnswersAsItIsTold) {
   const TemporaryFolder folder;
   SilentProgress silent;
