@@ -12,12 +12,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 
 #include "attribute/eap.h"
 #include "base/heap.h"
 #include "base/random.h"
 #include "model/product.h"
+#include "process_memory.h"
 
 namespace circuitdiff {
 namespace {
@@ -46,14 +46,6 @@ Cost cost_of(const std::function<void()>& work) {
   work();
   return {std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
           processor_seconds() - before};
-}
-
-double mib(const char* key) {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line))
-    if (line.rfind(key, 0) == 0) return std::atof(line.c_str() + std::string(key).size() + 1) / 1024;
-  return 0;
 }
 
 // `plain`: by at::matmul, as any program on this libtorch makes them; else by the products that attribution

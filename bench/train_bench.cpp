@@ -12,12 +12,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 
 #include "base/heap.h"
 #include "base/random.h"
 #include "model/product.h"
+#include "process_memory.h"
 #include "train/optimizer.h"
 #include "train/packed_model.h"
 
@@ -30,14 +30,6 @@ double seconds_of(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double mib(const char* key) {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line))
-    if (line.rfind(key, 0) == 0) return std::atof(line.c_str() + std::string(key).size() + 1) / 1024;
-  return 0;
 }
 
 // `plain`: by at::matmul and its kin, as any program on this libtorch makes them; else by the products that

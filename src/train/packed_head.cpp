@@ -15,10 +15,6 @@ namespace {
 
 constexpr int64_t kPieceBytes = int64_t{1} << 20;  // of logits worked on at once
 
-at::ScalarType stream_type(at::ScalarType compute) {
-  return compute == at::kDouble ? at::kDouble : at::kFloat;
-}
-
 int64_t row_bytes(const Tensor& logits) {
   return logits.size(1) * static_cast<int64_t>(c10::elementSize(logits.scalar_type()));
 }
@@ -31,6 +27,10 @@ std::vector<double> on_cpu(const Tensor& values) {
 }
 
 }  // namespace
+
+at::ScalarType stream_type(at::ScalarType compute) {
+  return compute == at::kDouble ? at::kDouble : at::kFloat;
+}
 
 int64_t PackedHead::rows_at_once() const {
   const auto bytes = p_.config().d_vocab *

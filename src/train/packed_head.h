@@ -12,6 +12,9 @@
 
 namespace circuitdiff {
 
+// What the stream, softmax and norms are in where products are in `compute`: float32 at least.
+at::ScalarType stream_type(at::ScalarType compute);
+
 // Of every answer token of a batch, float64 on the CPU.
 struct TokenFigures {
   std::vector<double> logps;      // log p(token) at the temperature, nats

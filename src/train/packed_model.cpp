@@ -17,10 +17,6 @@
 namespace circuitdiff {
 namespace {
 
-at::ScalarType stream_type(at::ScalarType compute) {
-  return compute == at::kDouble ? at::kDouble : at::kFloat;
-}
-
 // [rows, heads, d_head] rotated in place by the rows' angles; with `inverse`, rotated back.
 void rotate_rows(Tensor x, const RopeTable& rope, bool inverse) {
   if (fused_rotate(x, rope.cos, rope.sin, inverse)) return;
