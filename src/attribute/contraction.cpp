@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "model/fused.h"
+
 namespace circuitdiff {
 namespace {
 
@@ -30,13 +32,16 @@ void Contraction::add(int64_t first, const Tensor& g) {
   const Tensor of = sources_.narrow(0, from, n_sources);
   for (size_t p = 0; p < layout_.cuts.size(); ++p) {
     const PrefixSegment& prefix = layout_.packing.prefixes[p];
-    const Tensor o = flat_rows(of, layout_.packing.sequences[prefix.sequence].begin, prefix.length)
-                         .to(totals_.scalar_type());
+    const Tensor o = flat_rows(of, layout_.packing.sequences[prefix.sequence].begin, prefix.length);
     const Tensor gradient = flat_rows(g, prefix.begin, prefix.length).to(totals_.scalar_type());
+    // bfloat16 sources are widened as they are read: a wide copy of them for every destination would cost
+    // more than all else here.
+    Tensor products;
+    if (!fused_dots(o, gradient, products)) products = o.to(totals_.scalar_type()).matmul(gradient.t());
     totals_.select(0, static_cast<int64_t>(p))
         .narrow(0, from, n_sources)
         .narrow(1, first, g.size(0))
-        .sub_(o.matmul(gradient.t()), weight_);
+        .sub_(products, weight_);
   }
 }
 

@@ -74,7 +74,7 @@ int64_t edges_run(const Graph& graph, const ScoringOptions& o) {
 
 // What one chunk holds at its peak, part by part; the phases are those of eap.cpp, packed.cpp and
 // objective.cpp.
-void add_memory(const ModelConfig& c, at::ScalarType dtype, const ScoringOptions& options,
+void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, const ScoringOptions& options,
                 const Layout& layout, int64_t answers, const MemoryMeans& means, int64_t head_piece_bytes,
                 Forecast& out) {
   const auto b = static_cast<int64_t>(c10::elementSize(dtype));
@@ -110,11 +110,15 @@ void add_memory(const ModelConfig& c, at::ScalarType dtype, const ScoringOptions
   const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) + further +
                        std::max(piece, head_piece_bytes) + g;
   const int64_t contraction =
-      narrow ? graph.n_forward() * longest * d * w : 0;  // bfloat16 sources are widened
+      narrow && !device.is_cpu() ? graph.n_forward() * longest * d * w : 0;  // sources are widened
+  // The gradient of the product beside what was saved, and where `up` cannot become its own gradient, that;
+  // the gate is gone when they become the gradient at the norm.
+  const int64_t product = gradients * c.d_mlp * b;
   const int64_t backward_mlp =
       g + x +
-      std::max(2 * gradients * c.d_mlp * b + (narrow ? g / 2 : 0) + gradients * d * b + g + x_gathered,
-               g + contraction);
+      std::max({(gathered ? 2 : 1) * product + (narrow ? g / 2 : 0),
+                (gathered ? 2 : 1) * product - rows * c.d_mlp * b + 2 * gradients * d * b + g + x_gathered,
+                g + contraction});
   const int64_t backward_attention =
       g + x + 2 * gradients * (d_q + d_kv) * b +
       std::max(2 * scores + copies + longest * d_q * b, 3 * g + gradients * d * b + x_gathered +
@@ -198,9 +202,11 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
                    static_cast<double>(samples.size()) * (0.5 * forward + 0.5 * head);
       add_exact_memory(c, dtype, layout, out);
     } else {
-      add_memory(c, dtype, options, layout, answers, means, head_piece, out);
+      add_memory(c, device, dtype, options, layout, answers, means, head_piece, out);
     }
   }
+  if (device.is_cpu() && dtype == at::kBFloat16 && !multiplies_bfloat())  // products widen their operands
+    out.working_bytes += 4 * c.d_model * std::max(c.d_mlp, vocabulary_piece(c));
   out.peak_bytes = out.weight_bytes + out.source_bytes + out.graph_bytes + out.working_bytes;
   out.seconds = out.flops / rate;
   return out;

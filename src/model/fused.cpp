@@ -12,17 +12,20 @@
 namespace circuitdiff {
 namespace {
 
-bool plain(std::initializer_list<Tensor> tensors) {
-  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor& t) {
-    return t.defined() && t.device().is_cpu() && t.scalar_type() == at::kFloat && t.is_contiguous();
+bool all_of_type(std::initializer_list<Tensor> tensors, at::ScalarType type) {
+  return std::all_of(tensors.begin(), tensors.end(), [type](const Tensor& t) {
+    return t.defined() && t.device().is_cpu() && t.scalar_type() == type && t.is_contiguous();
   });
 }
 
+bool plain(std::initializer_list<Tensor> tensors) { return all_of_type(tensors, at::kFloat); }
+
+bool narrow(std::initializer_list<Tensor> tensors) { return all_of_type(tensors, at::kBFloat16); }
+
 // Rows of a wider tensor will do.
-bool plain_rows(std::initializer_list<Tensor> tensors) {
-  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor& t) {
-    return t.defined() && t.device().is_cpu() && t.scalar_type() == at::kFloat && t.dim() == 2 &&
-           t.stride(1) == 1;
+bool rows_of_type(std::initializer_list<Tensor> tensors, at::ScalarType type) {
+  return std::all_of(tensors.begin(), tensors.end(), [type](const Tensor& t) {
+    return t.defined() && t.device().is_cpu() && t.scalar_type() == type && t.dim() == 2 && t.stride(1) == 1;
   });
 }
 
@@ -31,37 +34,43 @@ void run_rows(const RowJob& job, int64_t rows, int64_t work_a_row) {
   at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { run_row_job(job, begin, end); });
 }
 
-const float* in(const Tensor& t) { return t.const_data_ptr<float>(); }
-float* inout(const Tensor& t) { return t.mutable_data_ptr<float>(); }
+const void* in(const Tensor& t) { return t.const_data_ptr(); }
+void* inout(const Tensor& t) { return t.mutable_data_ptr(); }
 
 }  // namespace
 
 bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Tensor& inverse) {
-  if (!plain({x, weight})) return false;
+  const bool is_narrow = narrow({weight});
+  if (!plain({x}) || !(is_narrow || plain({weight}))) return false;
   const int64_t width = x.size(-1), rows = x.numel() / width;
-  h = at::empty_like(x);
+  h = at::empty(x.sizes(), weight.options());
   inverse = at::empty({rows, 1}, x.options());
   RowJob job{RowKind::norm, in(x), in(weight)};
   job.out = inout(h), job.out2 = inout(inverse);
-  job.width = width, job.number = static_cast<float>(eps);
+  job.width = width, job.number = static_cast<float>(eps), job.narrow = is_narrow;
   run_rows(job, rows, width);
   return true;
 }
 
 bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
                          const Tensor& out) {
-  if (!plain({x, inverse, weight, grad, out}) || grad.sizes() != x.sizes() || weight.dim() != 1) return false;
+  const bool is_narrow = narrow({weight, grad});
+  if (!plain({x, inverse, out}) || !(is_narrow || plain({weight, grad})) || grad.sizes() != x.sizes() ||
+      weight.dim() != 1)
+    return false;
   RowJob job{RowKind::norm_backward, in(x), in(weight), in(inverse), in(grad)};
-  job.out = inout(out), job.width = x.size(-1);
+  job.out = inout(out), job.width = x.size(-1), job.narrow = is_narrow;
   run_rows(job, x.numel() / job.width, job.width);
   return true;
 }
 
 bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
-  if (!plain_rows({gate, up}) || gate.stride(0) != up.stride(0)) return false;
+  const bool is_narrow = rows_of_type({gate, up}, at::kBFloat16);
+  if (!is_narrow && !rows_of_type({gate, up}, at::kFloat)) return false;
+  if (gate.stride(0) != up.stride(0)) return false;
   out = at::empty(gate.sizes(), gate.options());
   RowJob job{RowKind::gated, in(gate), in(up)};
-  job.out = inout(out), job.width = gate.size(1);
+  job.out = inout(out), job.width = gate.size(1), job.narrow = is_narrow;
   job.in_stride = gate.stride(0), job.out_stride = job.width;
   run_rows(job, gate.size(0), job.width * 4);
   return true;
@@ -69,22 +78,25 @@ bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
 
 bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_gate,
                           const Tensor& d_up) {
-  if (!plain_rows({gate, up, d_gate, d_up}) || !plain({d})) return false;
+  const bool is_narrow = rows_of_type({gate, up, d_gate, d_up}, at::kBFloat16) && narrow({d});
+  if (!is_narrow && !(rows_of_type({gate, up, d_gate, d_up}, at::kFloat) && plain({d}))) return false;
   if (gate.stride(0) != up.stride(0) || d_gate.stride(0) != d_up.stride(0)) return false;
   RowJob job{RowKind::gated_backward, in(gate), in(up), nullptr, in(d)};
-  job.out = inout(d_gate), job.out2 = inout(d_up), job.width = gate.size(1);
+  job.out = inout(d_gate), job.out2 = inout(d_up), job.width = gate.size(1), job.narrow = is_narrow;
   job.in_stride = gate.stride(0), job.out_stride = d_gate.stride(0);
   run_rows(job, gate.size(0), job.width * 4);
   return true;
 }
 
 bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backwards) {
-  if (!plain({cos, sin}) || cos.size(-1) != x.size(2)) return false;
-  if (!x.device().is_cpu() || x.scalar_type() != at::kFloat || x.stride(2) != 1 || x.stride(1) != x.size(2))
+  const bool is_narrow = narrow({cos, sin});
+  if ((!is_narrow && !plain({cos, sin})) || cos.size(-1) != x.size(2)) return false;
+  if (!x.device().is_cpu() || x.scalar_type() != cos.scalar_type() || x.stride(2) != 1 ||
+      x.stride(1) != x.size(2))
     return false;
   RowJob job{RowKind::rotate, in(cos), in(sin)};
   job.out = inout(x), job.width = x.size(2), job.heads = x.size(1), job.backwards = backwards;
-  job.out_stride = x.stride(0);
+  job.out_stride = x.stride(0), job.narrow = is_narrow;
   run_rows(job, x.size(0), x.size(1) * x.size(2));
   return true;
 }
@@ -104,6 +116,20 @@ bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, i
   job.out = inout(d), job.width = d.size(-1), job.n = n, job.window = window;
   job.number = static_cast<float>(scale);
   run_rows(job, d.numel() / job.width, job.width);
+  return true;
+}
+
+bool fused_dots(const Tensor& a, const Tensor& b, Tensor& out) {
+  const auto lies_in_rows = [](const Tensor& t) { return t.device().is_cpu() && t.stride(1) == 1; };
+  const bool is_narrow = a.scalar_type() == at::kBFloat16;
+  if (!lies_in_rows(a) || !lies_in_rows(b) || b.scalar_type() != at::kFloat ||
+      !(is_narrow || a.scalar_type() == at::kFloat))
+    return false;
+  out = at::empty({a.size(0), b.size(0)}, b.options());
+  RowJob job{RowKind::dots, in(a), in(b)};
+  job.out = inout(out), job.narrow = is_narrow, job.width = a.size(1), job.stride = a.stride(0);
+  job.heads = b.size(0), job.n = b.stride(0);
+  run_rows(job, a.size(0), a.size(1) * b.size(0));
   return true;
 }
 

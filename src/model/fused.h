@@ -1,5 +1,6 @@
-// Row jobs on tensors: each function says whether it could do the work (float32, on the CPU, laid out row
-// after row except where said); where it could not, the caller goes on with plain operations.
+// Row jobs on tensors: each function says whether it could do the work (on the CPU, laid out row after row
+// except where said, float32 or, where the job allows it, bfloat16); where it could not, the caller goes on
+// with plain operations.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,9 +9,10 @@ namespace circuitdiff {
 
 using at::Tensor;
 
-// h = x / rms(x) * weight [rows, d] and inverse = 1 / rms(x) [rows, 1].
+// h = x / rms(x) * weight [rows, d], in weight's type, and inverse = 1 / rms(x) [rows, 1]. x: float32.
 bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Tensor& inverse);
-// out: [rows, d], may be a view into a larger tensor if its rows are whole.
+// out: [rows, d], may be a view into a larger tensor if its rows are whole. weight and grad of one type, the
+// others float32.
 bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
                          const Tensor& out);
 // silu(gate) * up; gate and up may be columns of one wider tensor.
@@ -25,5 +27,8 @@ bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool ba
 bool fused_softmax(const Tensor& scores, int64_t n, int64_t window, double scale);
 // d: gradient of the weights on entry, of the unscaled scores on return.
 bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, int64_t window, double scale);
+// out [n, m] = the inner products of the rows of a [n, width], which may lie apart, with those of b [m,
+// width], float32. Neither the other rows nor the number of threads change a product.
+bool fused_dots(const Tensor& a, const Tensor& b, Tensor& out);
 
 }  // namespace circuitdiff

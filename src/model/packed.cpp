@@ -59,7 +59,7 @@ Tensor ungroup_heads(const Tensor& t, int64_t n) {
 Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tensor& k, int64_t window,
                          Tensor* slope = nullptr) {
   const int64_t kv_heads = q.size(0), n = k.size(1), group = q.size(1) / n;
-  Tensor scores = q.bmm(k.transpose(1, 2));
+  Tensor scores = batched_product(q, k.transpose(1, 2));
   scores = scores.to(wide(scores.scalar_type()));
   const double cap = config.attention_softcap;
   if (cap <= 0 && fused_softmax(scores, n, window, config.attention_scale)) return scores;
@@ -95,12 +95,16 @@ Tensor prefix_rows(const Packing& packing, const PrefixSegment& p, const Tensor&
   return t.narrow(0, packing.sequences[p.sequence].begin, p.length);
 }
 
+// One cut each, and each the whole sequence.
+bool prefixes_are_sequences(const Packing& packing) {
+  return packing.rows() == packing.gradient_rows() &&
+         std::all_of(packing.prefixes.begin(), packing.prefixes.end(),
+                     [&](const PrefixSegment& p) { return p.begin == packing.sequences[p.sequence].begin; });
+}
+
 // The same for all prefixes, one below another.
 Tensor all_prefix_rows(const Packing& packing, const Tensor& t) {
-  bool same = packing.rows() == packing.gradient_rows();  // one cut each, and each the whole sequence
-  for (const PrefixSegment& p : packing.prefixes)
-    same = same && p.begin == packing.sequences[p.sequence].begin;
-  if (same) return t;
+  if (prefixes_are_sequences(packing)) return t;
   std::vector<Tensor> parts;
   for (const PrefixSegment& p : packing.prefixes) parts.push_back(prefix_rows(packing, p, t));
   return at::cat(parts);
@@ -192,7 +196,7 @@ Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_
       const Tensor p = attention_weights(config, q, k, window).to(v.scalar_type());
       rows(mixed, segment)
           .narrow(1, kv * group, count * group)
-          .copy_(ungroup_heads(p.bmm(v), segment.length));
+          .copy_(ungroup_heads(batched_product(p, v), segment.length));
     }
   }
   Tensor output = linear(mixed.view({n_rows, config.n_heads * config.d_head}), w.o_proj, w.o_bias);
@@ -227,16 +231,16 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
       Tensor slope;
       const Tensor weights = attention_weights(config, qs, ks, window, &slope);  // [kv, group * n, n]
       const Tensor d_out = group_heads(query_heads(own(d_mixed)), count);        // [kv, group * n, d_head]
-      const Tensor d_weights = d_out.bmm(vs.transpose(1, 2)).to(weights.scalar_type());
+      const Tensor d_weights = batched_product(d_out, vs.transpose(1, 2)).to(weights.scalar_type());
       Tensor d_scores = d_weights;  // in place
       if (!fused_softmax_backward(weights, d_scores, n, window, config.attention_scale))
         d_scores = at::_softmax_backward_data(d_weights, weights, /*dim=*/-1, weights.scalar_type())
                        .mul_(config.attention_scale);
       if (slope.defined()) d_scores.mul_(slope);
       d_scores = d_scores.to(type);
-      key_heads(own(dv)).copy_(weights.to(type).transpose(1, 2).bmm(d_out));
-      query_heads(own(dq)).copy_(ungroup_heads(d_scores.bmm(ks), n));
-      key_heads(own(dk)).copy_(d_scores.transpose(1, 2).bmm(qs));
+      key_heads(own(dv)).copy_(batched_product(weights.to(type).transpose(1, 2), d_out));
+      query_heads(own(dq)).copy_(ungroup_heads(batched_product(d_scores, ks), n));
+      key_heads(own(dk)).copy_(batched_product(d_scores.transpose(1, 2), qs));
     }
   }
   // Each prefix has its sequence's first rows.
@@ -284,17 +288,18 @@ Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor
 }
 
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
-                           const Tensor& x, const MlpSaved& saved, const Tensor& grad) {
+                           const Tensor& x, MlpSaved& saved, const Tensor& grad) {
   const Tensor d_output = through_output_norm(config, packing, saved.output, w.mlp_output_norm, grad);
   const Tensor d_product =
       linear_rows_backward(d_output.to(w.down_proj.scalar_type()), w.down_proj);  // [gradient_rows, d_mlp]
-  // d_product becomes the gate's gradient in place.
-  const Tensor d_up = at::empty_like(d_product);
+  // d_product becomes the gate's gradient in place, and `up` its own where no two prefixes share its rows.
+  const Tensor d_up = prefixes_are_sequences(packing) ? saved.up : at::empty_like(d_product);
   for (const PrefixSegment& p : packing.prefixes) {
     const Tensor d = d_product.narrow(0, p.begin, p.length);
     gated_backward(config.activation, prefix_rows(packing, p, saved.gate), prefix_rows(packing, p, saved.up),
                    d, d, d_up.narrow(0, p.begin, p.length));
   }
+  saved.gate = Tensor();
   const Tensor dh = linear_rows_backward(d_product, w.gate_proj).add_(linear_rows_backward(d_up, w.up_proj));
   return rms_norm_backward(all_prefix_rows(packing, x), all_prefix_rows(packing, saved.inverse),
                            w.post_attention_layernorm, dh);

@@ -62,9 +62,9 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
 
 Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved);
 void packed_mlp_saved(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved& saved);
-// [gradient_rows, d_model] -> [gradient_rows, d_model]
+// [gradient_rows, d_model] -> [gradient_rows, d_model]. Consumes what was saved: gradients take its place.
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
-                           const Tensor& x, const MlpSaved& saved, const Tensor& grad);
+                           const Tensor& x, MlpSaved& saved, const Tensor& grad);
 
 // Input gradient of rms_norm: x [rows, d], inverse [rows, 1], grad [rows, d] (of the output) -> [rows, d] in
 // x's dtype. Without a norm (weight undefined), grad in x's dtype.

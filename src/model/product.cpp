@@ -1,7 +1,9 @@
 #include "model/product.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/List.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/bmm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 
@@ -22,7 +24,8 @@ const std::optional<c10::TypedOperatorHandle<WideLinear>>& wide_linear() {
     const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
     if (!schema) return std::nullopt;
     // Packed samples rarely have the same number of rows twice, and each number has code of its own, half a
-    // MiB of it: enough are kept for the products of a layer and of the next chunk. Read when oneDNN is first used.
+    // MiB of it: enough are kept for the products of a layer and of the next chunk. Read when oneDNN is first
+    // used.
     setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "24", /*overwrite=*/0);
     return schema->typed<WideLinear>();
   }();
@@ -43,7 +46,24 @@ Tensor wide(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                              c10::List<std::optional<at::Scalar>>(), "");
 }
 
+// Products of a few rows, as in decoding, read each weight once whatever is done: they are not widened.
+bool must_widen(const Tensor& x, int64_t rows) {
+  constexpr int64_t kFewRows = 16;
+  return x.scalar_type() == at::kBFloat16 && x.device().is_cpu() && rows >= kFewRows && !multiplies_bfloat();
+}
+
+Tensor widened(const Tensor& t) { return t.defined() ? t.to(at::kFloat) : t; }
+
 }  // namespace
+
+bool& multiplies_bfloat() {
+#if defined(__x86_64__)
+  static bool native = __builtin_cpu_supports("avx512bf16");  // every processor with AMX has it too
+#else
+  static bool native = true;
+#endif
+  return native;
+}
 
 bool has_wider_products() {
 #if defined(__x86_64__)
@@ -61,13 +81,21 @@ int64_t& least_wide_product() {
 
 Tensor linear_rows(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (x.dim() == 3) return linear_rows(x.flatten(0, 1), weight, bias).view({x.size(0), x.size(1), -1});
+  if (must_widen(x, x.size(0)))
+    return linear_rows(widened(x), widened(weight), widened(bias)).to(at::kBFloat16);
   if (goes_wide(x, weight, x.size(0), x.size(1), weight.size(0))) return wide(x, weight, bias);
   return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
 }
 
 Tensor linear_rows_backward(const Tensor& dy, const Tensor& weight) {
+  if (must_widen(dy, dy.size(0))) return linear_rows_backward(widened(dy), widened(weight)).to(at::kBFloat16);
   if (goes_wide(dy, weight, dy.size(0), dy.size(1), weight.size(1))) return wide(dy, weight.t(), {});
   return dy.mm(weight);
+}
+
+Tensor batched_product(const Tensor& a, const Tensor& b) {
+  if (must_widen(a, a.size(1))) return widened(a).bmm(widened(b)).to(at::kBFloat16);
+  return a.bmm(b);
 }
 
 void add_weight_gradient(const Tensor& into, const Tensor& dy, const Tensor& x) {

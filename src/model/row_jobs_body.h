@@ -35,70 +35,110 @@ inline float exponential(float x) {
   return x == x ? out : x;
 }
 
+// How a narrow tensor lies in memory: the upper half of a float32.
+struct Bfloat {
+  uint16_t bits;
+};
+
+inline float get(float x) { return x; }
+inline float get(Bfloat x) {
+  const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
+  float out;
+  std::memcpy(&out, &bits, sizeof out);
+  return out;
+}
+
+inline void put(float& to, float x) { to = x; }
+inline void put(Bfloat& to, float x) {  // to nearest, ties to even
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits += 0x7fff + ((bits >> 16) & 1);
+  to.bits = static_cast<uint16_t>(x == x ? bits >> 16 : 0x7fc0);
+}
+
+// Entry `at` of one of the job's tensors.
+template <class E>
+inline const E* from(const void* tensor, int64_t at) {
+  return static_cast<const E*>(tensor) + at;
+}
+template <class E>
+inline E* to(void* tensor, int64_t at) {
+  return static_cast<E*>(tensor) + at;
+}
+
+template <class E>
 inline void norm_row(const RowJob& j, int64_t row) {
-  const float* x = j.a + row * j.width;
-  float* out = j.out + row * j.width;
+  const float* x = from<float>(j.a, row * j.width);
+  const E* weight = from<E>(j.b, 0);
+  E* out = to<E>(j.out, row * j.width);
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < j.width; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
   const auto r =
       static_cast<float>(1.0 / std::sqrt(sum / static_cast<double>(j.width) + static_cast<double>(j.number)));
-  j.out2[row] = r;
+  *to<float>(j.out2, row) = r;
 #pragma omp simd
-  for (int64_t i = 0; i < j.width; ++i) out[i] = x[i] * r * j.b[i];
+  for (int64_t i = 0; i < j.width; ++i) put(out[i], x[i] * r * get(weight[i]));
 }
 
+template <class E>
 inline void norm_backward_row(const RowJob& j, int64_t row) {
-  const float* x = j.a + row * j.width;
-  const float* d = j.e + row * j.width;
-  const float* weight = j.b;
-  float* out = j.out + row * j.width;
-  const float r = j.c[row];
+  const float* x = from<float>(j.a, row * j.width);
+  const E* d = from<E>(j.e, row * j.width);
+  const E* weight = from<E>(j.b, 0);
+  float* out = to<float>(j.out, row * j.width);
+  const float r = *from<float>(j.c, row);
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < j.width; ++i)
-    sum += static_cast<double>(d[i]) * static_cast<double>(weight[i]) * static_cast<double>(x[i]);
+    sum += static_cast<double>(get(d[i])) * static_cast<double>(get(weight[i])) * static_cast<double>(x[i]);
   const auto along = static_cast<float>(sum / static_cast<double>(j.width)) * r * r;
 #pragma omp simd
-  for (int64_t i = 0; i < j.width; ++i) out[i] = (d[i] * weight[i] - x[i] * along) * r;
+  for (int64_t i = 0; i < j.width; ++i) out[i] = (get(d[i]) * get(weight[i]) - x[i] * along) * r;
 }
 
+template <class E>
 inline void gated_row(const RowJob& j, int64_t row) {
-  const float* gate = j.a + row * j.in_stride;
-  const float* up = j.b + row * j.in_stride;
-  float* out = j.out + row * j.out_stride;
-#pragma omp simd
-  for (int64_t i = 0; i < j.width; ++i) out[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
-}
-
-// Outputs may lie where inputs do: an entry is read before it is written.
-inline void gated_backward_row(const RowJob& j, int64_t row) {
-  const float* gate = j.a + row * j.in_stride;
-  const float* up = j.b + row * j.in_stride;
-  const float* product = j.e + row * j.width;
-  float* d_gate = j.out + row * j.out_stride;
-  float* d_up = j.out2 + row * j.out_stride;
+  const E* gate = from<E>(j.a, row * j.in_stride);
+  const E* up = from<E>(j.b, row * j.in_stride);
+  E* out = to<E>(j.out, row * j.out_stride);
 #pragma omp simd
   for (int64_t i = 0; i < j.width; ++i) {
-    const float g = gate[i], u = up[i], d = product[i], s = 1.0f / (1.0f + exponential(-g));
-    d_up[i] = d * g * s;
-    d_gate[i] = d * u * s * (1.0f + g * (1.0f - s));
+    const float g = get(gate[i]);
+    put(out[i], g / (1.0f + exponential(-g)) * get(up[i]));
   }
 }
 
+// Outputs may lie where inputs do: an entry is read before it is written.
+template <class E>
+inline void gated_backward_row(const RowJob& j, int64_t row) {
+  const E* gate = from<E>(j.a, row * j.in_stride);
+  const E* up = from<E>(j.b, row * j.in_stride);
+  const E* product = from<E>(j.e, row * j.width);
+  E* d_gate = to<E>(j.out, row * j.out_stride);
+  E* d_up = to<E>(j.out2, row * j.out_stride);
+#pragma omp simd
+  for (int64_t i = 0; i < j.width; ++i) {
+    const float g = get(gate[i]), u = get(up[i]), d = get(product[i]), s = 1.0f / (1.0f + exponential(-g));
+    put(d_up[i], d * g * s);
+    put(d_gate[i], d * u * s * (1.0f + g * (1.0f - s)));
+  }
+}
+
+template <class E>
 inline void rotate_row(const RowJob& j, int64_t row) {
   const int64_t half = j.width / 2;
-  const float* cos = j.a + row * j.width;
-  const float* sin = j.b + row * j.width;
+  const E* cos = from<E>(j.a, row * j.width);
+  const E* sin = from<E>(j.b, row * j.width);
   const float sign = j.backwards ? -1.0f : 1.0f;
   for (int64_t h = 0; h < j.heads; ++h) {
-    float* first = j.out + row * j.out_stride + h * j.width;
-    float* second = first + half;
+    E* first = to<E>(j.out, row * j.out_stride + h * j.width);
+    E* second = first + half;
 #pragma omp simd
     for (int64_t i = 0; i < half; ++i) {
-      const float a = first[i], b = second[i], s = sign * sin[i];
-      first[i] = a * cos[i] - b * s;
-      second[i] = b * cos[i] + a * s;
+      const float a = get(first[i]), b = get(second[i]), c = get(cos[i]), s = sign * get(sin[i]);
+      put(first[i], a * c - b * s);
+      put(second[i], b * c + a * s);
     }
   }
 }
@@ -118,7 +158,7 @@ inline void clear_unseen(const RowJob& j, float* out, Seen seen) {
 }
 
 inline void softmax_row(const RowJob& j, int64_t row) {
-  float* out = j.out + row * j.width;
+  float* out = to<float>(j.out, row * j.width);
   const Seen seen = seen_by(j, row);
   float largest = out[seen.from];
 #pragma omp simd reduction(max : largest)
@@ -136,8 +176,8 @@ inline void softmax_row(const RowJob& j, int64_t row) {
 }
 
 inline void softmax_backward_row(const RowJob& j, int64_t row) {
-  const float* p = j.a + row * j.width;
-  float* out = j.out + row * j.width;
+  const float* p = from<float>(j.a, row * j.width);
+  float* out = to<float>(j.out, row * j.width);
   const Seen seen = seen_by(j, row);
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -149,23 +189,70 @@ inline void softmax_backward_row(const RowJob& j, int64_t row) {
   clear_unseen(j, out, seen);
 }
 
-inline void run(const RowJob& job, int64_t begin, int64_t end) {
+// Adds <a, b[k]> over `n` entries to sums[k], K of them at once.
+template <class E, int K>
+inline void add_dots(const E* a, const float* b, int64_t b_stride, int64_t n, double* sums) {
+  static_assert(K == 1 || K == 3);
+  const float *b0 = b, *b1 = b + (K - 1) / 2 * b_stride, *b2 = b + (K - 1) * b_stride;
+  float s0 = 0, s1 = 0, s2 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2)
+  for (int64_t i = 0; i < n; ++i) {
+    const float x = get(a[i]);
+    s0 += x * b0[i];
+    if (K == 3) s1 += x * b1[i], s2 += x * b2[i];
+  }
+  sums[0] += static_cast<double>(s0);
+  if (K == 3) sums[1] += static_cast<double>(s1), sums[2] += static_cast<double>(s2);
+}
+
+// Rows share a block of b while it is in the cache; float32 sums within a block, float64 over blocks. A row's
+// result depends on nothing but the row and b.
+template <class E>
+inline void dots(const RowJob& j, int64_t begin, int64_t end) {
+  constexpr int64_t kBlock = 2048, kRows = 64;
+  for (int64_t first = begin; first < end; first += kRows) {
+    const int64_t count = first + kRows < end ? kRows : end - first;
+    for (int64_t h = 0; h < j.heads;) {
+      const int64_t together = j.heads - h >= 3 ? 3 : 1;
+      double sums[kRows][3] = {};
+      for (int64_t i = 0; i < j.width; i += kBlock) {
+        const int64_t n = i + kBlock < j.width ? kBlock : j.width - i;
+        const float* b = from<float>(j.b, h * j.n + i);
+        for (int64_t r = 0; r < count; ++r) {
+          const E* a = from<E>(j.a, (first + r) * j.stride + i);
+          if (together == 3)
+            add_dots<E, 3>(a, b, j.n, n, sums[r]);
+          else
+            add_dots<E, 1>(a, b, j.n, n, sums[r]);
+        }
+      }
+      for (int64_t r = 0; r < count; ++r)
+        for (int64_t k = 0; k < together; ++k)
+          *to<float>(j.out, (first + r) * j.heads + h + k) = static_cast<float>(sums[r][k]);
+      h += together;
+    }
+  }
+}
+
+template <class E>
+inline void run_of(const RowJob& job, int64_t begin, int64_t end) {
+  if (job.kind == RowKind::dots) return dots<E>(job, begin, end);
   for (int64_t row = begin; row < end; ++row) {
     switch (job.kind) {
       case RowKind::norm:
-        norm_row(job, row);
+        norm_row<E>(job, row);
         break;
       case RowKind::norm_backward:
-        norm_backward_row(job, row);
+        norm_backward_row<E>(job, row);
         break;
       case RowKind::gated:
-        gated_row(job, row);
+        gated_row<E>(job, row);
         break;
       case RowKind::gated_backward:
-        gated_backward_row(job, row);
+        gated_backward_row<E>(job, row);
         break;
       case RowKind::rotate:
-        rotate_row(job, row);
+        rotate_row<E>(job, row);
         break;
       case RowKind::softmax:
         softmax_row(job, row);
@@ -173,8 +260,17 @@ inline void run(const RowJob& job, int64_t begin, int64_t end) {
       case RowKind::softmax_backward:
         softmax_backward_row(job, row);
         break;
+      case RowKind::dots:  // above
+        break;
     }
   }
+}
+
+inline void run(const RowJob& job, int64_t begin, int64_t end) {
+  if (job.narrow)
+    run_of<Bfloat>(job, begin, end);
+  else
+    run_of<float>(job, begin, end);
 }
 
 }  // namespace

@@ -33,54 +33,110 @@ struct WideProducts {
   int64_t before;
 };
 
-class GoldenMeans : public testing::TestWithParam<std::tuple<const char*, at::ScalarType, bool>> {};
+// A matrix of the goldens and how it is asked for.
+struct Case {
+  const char* tensor;
+  ScoringOptions options;
+};
+
+std::vector<Case> cases() {
+  ScoringOptions eap, residual, integrated, exact;
+  residual.graph = GraphKind::block;
+  residual.gradient = GradientKind::residual;
+  integrated.method = Method::eap_ig;
+  integrated.ig_activation = IgActivation::difference;
+  exact.method = Method::exact;
+  return {{"eap", eap}, {"eap_resid", residual}, {"ig_mid_diff", integrated}, {"acdc", exact}};
+}
+
+// Seven samples, the sequences of the goldens again and again, with every cut that the goldens have.
+struct Expected {
+  std::vector<AttributionSample> samples;
+  std::vector<std::vector<std::vector<double>>> scores;  // [sample][cut]
+};
+
+Expected expected_of(const std::string& model, const std::string& tensor) {
+  const SafetensorsFile golden(golden_folder(model) / "golden.safetensors");
+  const json about = read_json_file(golden_folder(model) / "golden.json");
+  Expected out;
+  for (size_t i = 0; i < 7; ++i) {
+    const size_t of = i % about["sequences"].size();
+    const std::string prefix = "seq" + std::to_string(of);
+    AttributionSample s{std::to_string(i), golden.integers(prefix + ".tokens"), 0, {}};
+    s.prompt_len = about["sequences"][of]["prompt_len"].get<int64_t>();
+    out.scores.emplace_back();
+    for (const json& cut : about["sequences"][of]["tcuts"]) {
+      const std::string name = prefix + "." + cut["tag"].get<std::string>() + "." + tensor;
+      if (!golden.find(name)) continue;
+      s.t_cut.push_back(cut["T_cut"].get<int64_t>());
+      out.scores.back().push_back(golden.doubles(name));
+    }
+    out.samples.push_back(s);
+  }
+  return out;
+}
+
+// One way of computing: memory, where the weights are, chunk and threads.
+struct Way {
+  bool keep, spill, stream;
+  size_t chunk;
+  int threads;
+};
+
+std::vector<Way> ways(Method method) {
+  std::vector<Way> out;
+  for (const int threads : {1, 2})
+    for (const size_t chunk : {size_t{1}, size_t{3}, size_t{7}}) {
+      out.push_back({true, false, false, chunk, threads});  // the first of its chunk size and threads
+      if (method == Method::exact) {                        // which has no graph and spills nothing
+        out.push_back({true, false, true, chunk, threads});
+        continue;
+      }
+      out.push_back({false, false, false, chunk, threads});
+      out.push_back({false, true, false, chunk, threads});
+      out.push_back({false, false, true, chunk, threads});
+      out.push_back({true, true, true, chunk, threads});
+    }
+  return out;
+}
+
+class GoldenMeans : public testing::TestWithParam<std::tuple<std::string, at::ScalarType, bool>> {};
 
 TEST_P(GoldenMeans, EveryConfigurationGivesTheReferencesNumbers) {
   const auto [name, dtype, wide] = GetParam();
   const WideProducts products(wide);
-  const SafetensorsFile golden(golden_folder(name) / "golden.safetensors");
-  const json about = read_json_file(golden_folder(name) / "golden.json");
-  std::vector<AttributionSample> samples;
-  std::vector<std::vector<double>> expected;
-  for (int i = 0; i < 7; ++i) {  // the sequences again and again
-    const int of = i % static_cast<int>(about["sequences"].size());
-    const std::string prefix = "seq" + std::to_string(of);
-    AttributionSample s;
-    s.id = std::to_string(i);
-    s.tokens = golden.integers(prefix + ".tokens");
-    s.prompt_len = about["sequences"][static_cast<size_t>(of)]["prompt_len"].get<int64_t>();
-    for (const json& cut : about["sequences"][static_cast<size_t>(of)]["tcuts"])
-      if (cut["tag"] == "tfull") s.t_cut = {cut["T_cut"].get<int64_t>()};
-    samples.push_back(s);
-    expected.push_back(golden.doubles(prefix + ".tfull.eap"));
-  }
   const TemporaryFolder folder;
   const auto checkpoint = Checkpoint::open(golden_folder(name) / "model");
   const Decoder resident(checkpoint, at::kCPU, dtype, true), streamed(checkpoint, at::kCPU, dtype, false);
-  for (const int threads : {1, 2}) {
-    const Threads set(threads);
-    for (const size_t chunk : {size_t{1}, size_t{3}, size_t{7}}) {
-      std::vector<std::vector<double>> first;  // of kept and resident: the others must be the same bytes
-      for (const auto& [means, decoder] :
-           {std::pair{ChunkMeans{true, {}}, &resident}, std::pair{ChunkMeans{false, {}}, &resident},
-            std::pair{ChunkMeans{false, folder.path()}, &resident},
-            std::pair{ChunkMeans{false, {}, true}, &streamed},
-            std::pair{ChunkMeans{true, folder.path(), true}, &streamed}}) {
-        for (size_t begin = 0; begin < samples.size(); begin += chunk) {
-          const std::vector<AttributionSample> part(
-              samples.begin() + static_cast<std::ptrdiff_t>(begin),
-              samples.begin() + static_cast<std::ptrdiff_t>(std::min(samples.size(), begin + chunk)));
-          const auto scores = attribute_chunk(*decoder, {}, part, means);
-          for (size_t i = 0; i < part.size(); ++i) {
-            const auto& found = scores[i][0].scores;
-            EXPECT_LE(largest_difference(found, expected[begin + i]).relative, score_tolerance(dtype));
-            if (means.keep && decoder == &resident)
-              first.push_back(found);
-            else if (dtype == at::kFloat)
-              EXPECT_EQ(found, first[begin + i]) << "keep " << means.keep << " spill " << means.spill;
-            else  // the stream is a sum in float64: taking a source off again is exact for float32 sources
-                  // only
-              EXPECT_LE(largest_difference(found, first[begin + i]).relative, 1e-12);
+  for (const Case& c : cases()) {
+    const Expected expected = expected_of(name, c.tensor);
+    std::vector<std::vector<std::vector<double>>> first;  // the others must be the same bytes
+    for (const Way& way : ways(c.options.method)) {
+      const Threads set(way.threads);
+      const ChunkMeans means{way.keep, way.spill ? folder.path() : std::filesystem::path(), way.stream};
+      const bool is_first = way.keep && !way.stream;
+      if (is_first) first.clear();
+      for (size_t begin = 0; begin < expected.samples.size(); begin += way.chunk) {
+        const size_t end = std::min(expected.samples.size(), begin + way.chunk);
+        const std::vector<AttributionSample> part(
+            expected.samples.begin() + static_cast<std::ptrdiff_t>(begin),
+            expected.samples.begin() + static_cast<std::ptrdiff_t>(end));
+        const auto scores = attribute_chunk(way.stream ? streamed : resident, c.options, part, means);
+        for (size_t i = 0; i < part.size(); ++i) {
+          if (is_first) first.emplace_back();
+          for (size_t t = 0; t < part[i].t_cut.size(); ++t) {
+            const std::string where =
+                fmt::format("{} sample {} cut {}: keep {}, spill {}, stream {}, chunk {}, threads {}",
+                            c.tensor, begin + i, t, way.keep, way.spill, way.stream, way.chunk, way.threads);
+            const auto& found = scores[i][t].scores;
+            const Difference d = largest_difference(found, expected.scores[begin + i][t]);
+            EXPECT_LE(d.relative, score_tolerance(dtype)) << where;
+            if (is_first)
+              first.back().push_back(found);
+            else if (dtype != at::kDouble)
+              EXPECT_EQ(found, first[begin + i][t]) << where;
+            else  // the stream is a sum in float64: taking a source off again is exact for narrower ones only
+              EXPECT_LE(largest_difference(found, first[begin + i][t]).relative, 1e-12) << where;
           }
         }
       }
@@ -88,15 +144,20 @@ TEST_P(GoldenMeans, EveryConfigurationGivesTheReferencesNumbers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Some, GoldenMeans,
-                         testing::Combine(testing::Values("qwen3", "mistral_gqa_swa"),
-                                          testing::Values(at::kFloat, at::kDouble), testing::Values(false)),
-                         [](const auto& param_info) {
-                           return std::string(std::get<0>(param_info.param)) + "_" +
-                                  dtype_name(std::get<1>(param_info.param));
-                         });
+std::string name_of(const testing::TestParamInfo<GoldenMeans::ParamType>& test) {
+  return std::get<0>(test.param) + "_" + dtype_name(std::get<1>(test.param)) +
+         (std::get<2>(test.param) ? "_wide" : "");
+}
 
-INSTANTIATE_TEST_SUITE_P(Wide, GoldenMeans, testing::Values(std::tuple{"qwen3", at::kFloat, true}));
+INSTANTIATE_TEST_SUITE_P(All, GoldenMeans,
+                         testing::Combine(testing::ValuesIn(golden_models()),
+                                          testing::Values(at::kFloat, at::kDouble, at::kBFloat16),
+                                          testing::Values(false)),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Wide, GoldenMeans,
+                         testing::Values(std::tuple{"qwen3", at::kFloat, true},
+                                         std::tuple{"gemma2", at::kFloat, true}),
+                         name_of);
 
 struct Shape {
   const char* name;
@@ -121,7 +182,7 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
         s.tokens.push_back((7 * t + i) % shape.d_vocab);
       samples.push_back(s);
     }
-    for (const at::ScalarType dtype : {at::kFloat, at::kDouble})
+    for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16})
       for (const MemoryMeans& means : {MemoryMeans{true, true, false}, MemoryMeans{false, true, false},
                                        MemoryMeans{false, false, false}, MemoryMeans{false, true, true}}) {
         const Forecast f = forecast(*checkpoint, at::kCPU, dtype, {}, {samples}, means, 1.0);

@@ -100,6 +100,30 @@ TEST_P(Product, OtherDtypesAreLeftToPlainProducts) {
   EXPECT_GT(into.abs().max().item<float>(), 0);
 }
 
+// Products of bfloat16 by float32, as a processor without instructions for it makes them, differ from its own
+// by rounding.
+TEST_P(Product, BfloatIsWidenedWhereTheProcessorCannotMultiplyIt) {
+  const Tensor x = random(40, 300).to(at::kBFloat16), w = random(70, 300).to(at::kBFloat16),
+               bias = random(1, 70).squeeze(0).to(at::kBFloat16), dy = random(40, 70).to(at::kBFloat16),
+               a = random(80, 30).to(at::kBFloat16).view({2, 40, 30}),
+               b = random(60, 20).to(at::kBFloat16).view({2, 30, 20});
+  const bool before = multiplies_bfloat();
+  multiplies_bfloat() = false;
+  const Tensor y = linear_rows(x, w, bias), dx = linear_rows_backward(dy, w), c = batched_product(a, b);
+  multiplies_bfloat() = before;
+  const auto expect_rounded = [](const Tensor& found, const Tensor& expected) {
+    EXPECT_EQ(found.scalar_type(), at::kBFloat16);
+    const double largest = expected.abs().max().item<double>();
+    EXPECT_LT((found.to(at::kDouble) - expected).abs().max().item<double>(), largest / 256);
+    EXPECT_GT((found.to(at::kDouble) - expected).abs().max().item<double>(), 0);
+  };
+  const auto exactly = [](const Tensor& t) { return t.to(at::kDouble); };
+  expect_rounded(y, exactly(x).matmul(exactly(w).t()) + exactly(bias));
+  expect_rounded(dx, exactly(dy).matmul(exactly(w)));
+  expect_rounded(c, exactly(a).bmm(exactly(b)));
+  expect_rounded(linear_rows(x, w, bias), exactly(x).matmul(exactly(w).t()) + exactly(bias));
+}
+
 INSTANTIATE_TEST_SUITE_P(Library, Product, testing::Bool(),
                          [](const auto& test) { return test.param ? "Wide" : "Plain"; });
 

@@ -8,6 +8,9 @@
 namespace circuitdiff {
 
 inline double logit_tolerance(at::ScalarType dtype) { return dtype == at::kDouble ? 1e-10 : 1e-5; }
-inline double score_tolerance(at::ScalarType dtype) { return dtype == at::kDouble ? 1e-9 : 1e-4; }
+inline double score_tolerance(at::ScalarType dtype) {
+  if (dtype == at::kBFloat16) return 1e-3;
+  return dtype == at::kDouble ? 1e-9 : 1e-4;
+}
 
 }  // namespace circuitdiff
