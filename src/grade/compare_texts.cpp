@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "grade/letters.h"
+
 namespace circuitdiff {
 namespace {
-
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // LaTeX commands that shape the page and say nothing.
 bool is_dress(std::string_view command) {

@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "grade/letters.h"
+
 namespace circuitdiff {
 namespace {
 
@@ -14,9 +16,6 @@ std::string_view trim(std::string_view text, std::string_view what = kSpace) {
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(what) - begin + 1);
 }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // The last occurrence of `what` (lower case) whatever the case of the text.
 size_t rfind_any_case(std::string_view text, std::string_view what) {

@@ -8,14 +8,13 @@
 #include <vector>
 
 #include "grade/harness_units.h"
+#include "grade/letters.h"
 
 namespace circuitdiff {
 namespace {
 
 constexpr size_t kMostCharacters = 10'000;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 std::string trim(std::string_view text) {
   size_t begin = 0, end = text.size();

@@ -3,11 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "grade/letters.h"
+
 namespace circuitdiff {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // Words that the harness takes for units, in its order; '.' stands for any character.
 const std::vector<std::string>& unit_patterns() {

@@ -7,6 +7,7 @@
 #include "grade/compare.h"
 #include "grade/compare_texts.h"
 #include "grade/extract.h"
+#include "grade/letters.h"
 #include "grade/reader.h"
 #include "grade/tokens.h"
 
@@ -21,26 +22,23 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // Without spaces and dollar signs; one space stays between digits, where it parts two numbers ("5 3/4") and
 // not thousands ("12 345").
 std::string without_spaces(std::string_view text) {
-  const auto is_digit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
+  const auto digit_at = [&](size_t at) { return at < text.size() && is_digit(text[at]); };
   std::string out;
   size_t group = 0;  // digits at the end of `out`
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '$') continue;
     if (std::string_view(" \n\t\r").find(text[i]) == std::string_view::npos) {
-      group = is_digit(i) ? group + 1 : 0;
+      group = digit_at(i) ? group + 1 : 0;
       out += text[i];
       continue;
     }
-    const bool thousands = group <= 3 && is_digit(i + 1) && is_digit(i + 2) && is_digit(i + 3) &&
-                           !is_digit(i + 4) && (i + 4 >= text.size() || text[i + 4] != '/');
-    if (group > 0 && is_digit(i + 1) && !thousands) out += ' ';
-    if (group > 0 && is_digit(i + 1)) group = 0;
+    const bool thousands = group <= 3 && digit_at(i + 1) && digit_at(i + 2) && digit_at(i + 3) &&
+                           !digit_at(i + 4) && (i + 4 >= text.size() || text[i + 4] != '/');
+    if (group > 0 && digit_at(i + 1) && !thousands) out += ' ';
+    if (group > 0 && digit_at(i + 1)) group = 0;
   }
   return out;
 }
@@ -97,8 +95,7 @@ std::string without_remarks(std::string_view text) {
     const size_t close = text[i] == '(' ? text.find(')', i) : std::string_view::npos;
     if (close != std::string_view::npos && i + 1 < close) {
       const char first = text[i + 1];
-      const bool word = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
-      if (word && text.substr(i, close - i).find_first_of("+*/=^\\") == std::string_view::npos) {
+      if (is_letter(first) && text.substr(i, close - i).find_first_of("+*/=^\\") == std::string_view::npos) {
         i = close + 1;
         continue;
       }

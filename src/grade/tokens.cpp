@@ -6,16 +6,15 @@
 #include <unordered_set>
 #include <utility>
 
+#include "grade/letters.h"
+
 namespace circuitdiff {
 namespace {
 
 constexpr size_t kMostTokens = 12'000, kMostDigits = 10'000, kMostDepth = 200;
 constexpr slong kMostExponent = 5000;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-std::string lower(std::string_view text) {
+std::string lower_text(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = lower(c);
   return out;
@@ -282,7 +281,7 @@ class Cutter {
       return end + (text[end + 1] == ' ' ? 4 : 3);
     }
     const std::string_view run = text.substr(i, end - i);
-    const std::string low = lower(run);
+    const std::string low = lower_text(run);
     const bool behind = !out_.empty() && !space_ &&
                         (out_.back().kind == TokenKind::number || out_.back().kind == TokenKind::letter);
     if (functions().contains(low) && !in_text && (run == low || run.size() > 2)) {
