@@ -256,12 +256,11 @@ const char* extraction_rule_name(ExtractionRule rule) {
 
 bool is_multiple_choice(std::string_view dataset) { return dataset == "aqua" || dataset == "sat_math"; }
 
-Extraction extract_answer(std::string_view answer, std::string_view dataset) {
-  constexpr std::string_view kThought = "</think>";
-  if (const size_t end = answer.rfind(kThought); end != std::string_view::npos)
-    if (Extraction said = extract_answer(answer.substr(end + kThought.size()), dataset);
-        said.rule != ExtractionRule::none)
-      return said;
+namespace {
+
+constexpr std::string_view kThink = "<think>", kThought = "</think>";
+
+Extraction by_rules(std::string_view answer, std::string_view dataset) {
   if (auto text = boxed(answer)) return {std::move(text), ExtractionRule::boxed};
   if (const size_t open = answer.rfind("<answer>"); open != std::string_view::npos) {
     const std::string_view rest = answer.substr(open + 8);
@@ -276,6 +275,63 @@ Extraction extract_answer(std::string_view answer, std::string_view dataset) {
     if (auto text = last_choice(answer)) return {std::move(text), ExtractionRule::choice};
   if (auto text = last_number(answer)) return {std::move(text), ExtractionRule::last_number};
   return {};
+}
+
+// Every <think> and </think> as a line's end.
+std::string without_tags(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const std::string_view rest = text.substr(i);
+    const size_t tag = rest.starts_with(kThink)     ? kThink.size()
+                       : rest.starts_with(kThought) ? kThought.size()
+                                                    : 0;
+    out += tag ? '\n' : text[i];
+    i += std::max<size_t>(tag, 1);
+  }
+  return out;
+}
+
+// What was said, not thought: a </think> ends what the first <think> since the one before it begins; the
+// first
+// </think> the text from its beginning where none does. Tags without a partner go.
+std::string without_thoughts(std::string_view text) {
+  std::string out;
+  size_t at = 0;
+  for (size_t close = text.find(kThought); close != std::string_view::npos; close = text.find(kThought, at)) {
+    const std::string_view before = text.substr(at, close - at);
+    const size_t open = before.find(kThink);
+    if (open != std::string_view::npos || at > 0) out += before.substr(0, open);
+    out += '\n';
+    at = close + kThought.size();
+  }
+  out += text.substr(at);
+  return without_tags(out);
+}
+
+// The text marks its answer, beyond a number or a letter that happens to be its last.
+bool is_marked(const Extraction& e) {
+  return e.rule != ExtractionRule::none && e.rule != ExtractionRule::choice &&
+         e.rule != ExtractionRule::last_number;
+}
+
+}  // namespace
+
+Extraction extract_answer(std::string_view answer, std::string_view dataset) {
+  const size_t end = answer.rfind(kThought);
+  if (end == std::string_view::npos)
+    return answer.find(kThink) == std::string_view::npos ? by_rules(answer, dataset)
+                                                         : by_rules(without_tags(answer), dataset);
+  const Extraction last = by_rules(without_tags(answer.substr(end + kThought.size())), dataset);
+  if (is_marked(last)) return last;
+  const std::string spoken = without_thoughts(answer);
+  const Extraction said = by_rules(spoken, dataset);
+  // "12" alone is an answer, "I checked 3 times" a sentence with a number in it.
+  const bool alone = std::none_of(spoken.begin(), spoken.end(), is_letter);
+  if (is_marked(said) || said.rule == ExtractionRule::choice ||
+      (said.rule == ExtractionRule::last_number && alone))
+    return said;
+  Extraction all = by_rules(without_tags(answer), dataset);
+  return all.rule == ExtractionRule::boxed || said.rule == ExtractionRule::none ? all : said;
 }
 
 }  // namespace circuitdiff

@@ -9,8 +9,11 @@
 //   choice       the last capital letter A to E that stands alone (multiple-choice data sets)
 //   last_number  the last number, with its sign, its decimals and a slash fraction
 //
-// Where the text closes its thoughts (</think>), what follows is searched first, the whole only if that gives
-// nothing. The text comes as it stands; reading it as mathematics is the judge's business.
+// Where the text closes its thoughts (</think>), what follows the last of them is searched first, then all
+// that was said outside of them, then the whole. A mark (boxed to answer_is) in what was said goes before a
+// number that is only the last one; so does a box among the thoughts, unless nothing but that number was
+// said. The tags are no part of an answer. The text comes as it stands; reading it as mathematics is the
+// judge's business.
 #pragma once
 
 #include <optional>

@@ -111,6 +111,27 @@ TEST(Extract, WhatFollowsTheThoughtsComesFirst) {
               {R"(<think>so \boxed{3} or 4)", "3", ExtractionRule::boxed}});
 }
 
+TEST(Extract, AMarkGoesBeforeANumberThatOnlyFollowsTheThoughts) {
+  expect_all(
+      {{R"(\boxed{5} <think>check 7*3</think> Yes, I checked 3 times.)", "5", ExtractionRule::boxed},
+       {R"(<think>x</think>\boxed{5}</think> 7)", "5", ExtractionRule::boxed},
+       {R"(<think>\boxed{5}</think> I checked it 3 times.)", "5", ExtractionRule::boxed},
+       {"The answer is 5. <think>7*3</think> I looked at 3 cases.", "5", ExtractionRule::answer_is},
+       {"so 21</think> That makes 12 of them", "12", ExtractionRule::last_number},
+       {"<think>7</think> The total is 12.", "12", ExtractionRule::last_number},
+       {"<think>The answer is 9? No.</think> That makes 12 of them", "12", ExtractionRule::last_number},
+       {"<think>it is 9</think> **12**", "12", ExtractionRule::last_number}});
+}
+
+TEST(Extract, TagsOfThoughtsAreNoPartOfTheAnswer) {
+  expect_all({{"the answer is 5</think>", "5", ExtractionRule::answer_is},
+              {"<think>the answer is 5</think>", "5", ExtractionRule::answer_is},
+              {"The answer is <think>2+3</think> 5", "5", ExtractionRule::answer_is},
+              {"#### 5</think>", "5", ExtractionRule::hashes},
+              {"The answer is 5<think>", "5", ExtractionRule::answer_is},
+              {"x</think> The answer is 5 <think>", "5", ExtractionRule::answer_is}});
+}
+
 TEST(Extract, AnswersInWords) {
   expect_all(
       {{"The answer is twelve.", "twelve", ExtractionRule::answer_is},
