@@ -9,6 +9,7 @@
 #include "grade/compare.h"
 #include "grade/evaluate.h"
 #include "grade/harness_text.h"
+#include "grade/letters.h"
 #include "grade/reader.h"
 
 namespace circuitdiff {
@@ -23,8 +24,7 @@ std::string trim(std::string_view text) {
   return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
 }
 std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  for (char& c : text) c = circuitdiff::lower(c);
   return text;
 }
 std::vector<std::string> split(const std::string& text, std::string_view separator) {
@@ -109,7 +109,6 @@ std::optional<std::string> parsed_prefix(const std::string& text) {
       "\\mathrm", "\\mbox",  "Bmatrix",  "\\gcd", "\\max",  "\\overline",     "\\mathbb"};
   for (const auto& command : kUnknown)
     if (text.find(command) != std::string::npos) return std::nullopt;
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   std::string out;
   int depth = 0;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -134,7 +133,7 @@ std::optional<std::string> parsed_prefix(const std::string& text) {
     }
     if (c == '{' || c == '(' || c == '[') ++depth;
     if ((c == '}' || c == ')' || c == ']') && --depth < 0) break;
-    const auto digit_at = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
+    const auto digit_at = [&](size_t at) { return at < text.size() && is_digit(text[at]); };
     const bool thousands = c == ',' && i > 0 && digit_at(i - 1) && digit_at(i + 1) && digit_at(i + 2) &&
                            digit_at(i + 3) && !digit_at(i + 4);
     if (c == ',' && depth == 0 && !thousands) break;

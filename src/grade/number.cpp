@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "grade/letters.h"
+
 namespace circuitdiff {
 
 std::optional<slong> Rational::small_integer() const {
@@ -30,7 +32,7 @@ std::optional<Rational> parse_decimal(std::string_view text) {
   for (const char c : text) {
     if (c == '.' && !point) {
       point = true;
-    } else if (c >= '0' && c <= '9') {
+    } else if (is_digit(c)) {
       digits += c;
       decimals += point;
     } else {
