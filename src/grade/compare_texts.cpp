@@ -44,6 +44,73 @@ void drop_idle_brackets(std::vector<std::string>& words) {
   words = std::move(out);
 }
 
+using Words = std::vector<std::string>;
+
+// What "and", "&" and commas part, where an "and" stands among them; nothing where a word says that the order
+// matters.
+std::vector<Words> parts_of(std::string_view text) {
+  static const std::unordered_set<std::string_view> kOrdered = {
+      "then",   "first",        "second", "third", "last",    "finally", "not",   "no",       "neither",
+      "nor",    "before",       "after",  "later", "next",    "but",     "never", "except",   "from",
+      "to",     "into",         "than",   "while", "whereas", "if",      "until", "followed", "without",
+      "unless", "respectively", "order",  "left",  "right",   "former",  "latter"};
+  std::vector<Words> out(1);
+  bool joined = false;
+  for (size_t begin = 0; begin <= text.size();) {
+    // Commas within numbers part nothing.
+    size_t end = begin;
+    while (end < text.size() &&
+           !((text[end] == ',' || text[end] == ';') && (end + 1 == text.size() || !is_digit(text[end + 1]))))
+      ++end;
+    Words words = words_of(text.substr(begin, end - begin));
+    drop_idle_brackets(words);
+    for (std::string& word : words) {
+      if (kOrdered.contains(word)) return {};
+      if (word == "and" || word == "&") {
+        joined = true;
+        out.emplace_back();
+      } else {
+        out.back().push_back(std::move(word));
+      }
+    }
+    out.emplace_back();
+    begin = end + 1;
+  }
+  std::erase_if(out, [](const Words& part) { return part.empty(); });
+  return joined && out.size() > 1 ? out : std::vector<Words>();
+}
+
+// "the numbers are | 5 and 6", "red and blue | balls": words ahead of the first part or behind the last that
+// speak of all.
+bool drop_shared(std::vector<Words>& a, std::vector<Words>& b) {
+  static const std::unordered_set<std::string_view> kAhead = {"are", "were", "between", "both"};
+  Words &x = a.front(), &y = b.front();
+  for (size_t k = 0; k + 1 < std::min(x.size(), y.size()) && x[k] == y[k]; ++k)
+    if (kAhead.contains(x[k])) {
+      x.erase(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(k) + 1);
+      y.erase(y.begin(), y.begin() + static_cast<std::ptrdiff_t>(k) + 1);
+      return true;
+    }
+  Words &v = a.back(), &w = b.back();
+  if (v.size() == 2 && w.size() == 2 && x.size() == 1 && y.size() == 1 && v.back() == w.back() &&
+      v.back().size() > 3 && v.back().ends_with('s')) {
+    v.pop_back();
+    w.pop_back();
+    return true;
+  }
+  return false;
+}
+
+bool same_parts(std::vector<Words> a, std::vector<Words> b) {
+  if (a.empty() || a.size() != b.size()) return false;
+  const auto as_sets = [](std::vector<Words> p, std::vector<Words> q) {
+    std::sort(p.begin(), p.end());
+    std::sort(q.begin(), q.end());
+    return p == q;
+  };
+  return as_sets(a, b) || (drop_shared(a, b) && as_sets(a, b));
+}
+
 }  // namespace
 
 std::vector<std::string> words_of(std::string_view text) {
@@ -67,7 +134,7 @@ std::vector<std::string> words_of(std::string_view text) {
       if (!command.empty()) i = end - 1;
     } else if (is_letter(c)) {
       if (!word.empty() && !is_letter(word[0]) && static_cast<unsigned char>(word[0]) < 0x80) flush();
-      word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      word += lower(c);
     } else if (digit || static_cast<unsigned char>(c) >= 0x80) {
       word += c;
     } else if (c == '\'' && !word.empty() && is_letter(word[0])) {
@@ -96,14 +163,8 @@ Judgement compare_texts(std::string_view prediction, std::string_view gold) {
     return out;
   };
   if (!b.empty() && said(a) == said(b)) return {Verdict::equal, "the same words"};
-  const auto joined_by_and = [](const std::vector<std::string>& words) {
-    return std::find(words.begin(), words.end(), "and") != words.end();
-  };
-  if (joined_by_and(a) && joined_by_and(b)) {
-    std::sort(a.begin(), a.end());
-    std::sort(b.begin(), b.end());
-    if (a == b) return {Verdict::equal, "the same words in another order"};
-  }
+  if (same_parts(parts_of(prediction), parts_of(gold)))
+    return {Verdict::equal, "the same parts in another order"};
   const auto contains_all = [](const std::vector<std::string>& all, const std::vector<std::string>& part) {
     return !part.empty() && std::search(all.begin(), all.end(), part.begin(), part.end()) != all.end();
   };
