@@ -62,11 +62,12 @@ class AnswerReader {
     AnswerReader& reader;
   };
 
+  void refuse_other_notations() const;
   void unbalanced_choice();
   ExprPtr whole_based();
   static ExprPtr based(const std::string& digits, slong base);
-  bool take_separator(bool* said_or = nullptr);
-  std::vector<ExprPtr> items(bool* said_or = nullptr);
+  bool take_separator(std::string* joined = nullptr);
+  std::vector<ExprPtr> items(std::string* joined = nullptr);
   bool closes() const {
     return is_mark(")") || is_mark("]") || is_mark("}") || is_mark("\\}") ||
            (peek().kind == TokenKind::command && peek().text.rfind("end:", 0) == 0);
@@ -98,6 +99,7 @@ class AnswerReader {
   ExprPtr base();
   ExprPtr literal(const Token& t);
   ExprPtr letter(const Token& t);
+  ExprPtr angle();
   std::optional<slong> number_in_words();
   ExprPtr word();
   ExprPtr bracketed();

@@ -38,6 +38,13 @@ Judgement compare_any_order(const std::vector<ExprPtr>& a, const std::vector<Exp
   return doubtful ? undecided(what + ": an entry that cannot be decided") : equal("the same " + what);
 }
 
+// Bounds of one symbol, said to hold together, that do not make one interval.
+bool is_idle_and(const Expr& list) {
+  return is_list(list) && list.name == "and" && !both_half_lines(list) &&
+         std::all_of(list.args.begin(), list.args.end(),
+                     [](const auto& e) { return e->kind == ExprKind::relation && interval_of(*e); });
+}
+
 std::vector<ExprPtr> without_doubles(const std::vector<ExprPtr>& entries) {
   std::vector<ExprPtr> out;
   for (const auto& e : entries)
@@ -64,6 +71,12 @@ Judgement compare_lists(const ExprPtr& a, const ExprPtr& b) {
   std::vector<ExprPtr> x, y;
   for (const auto& e : a->args) spread(e, x);
   for (const auto& e : b->args) spread(e, y);
+  const auto bounds = [](const Expr& e) {
+    return std::all_of(e.args.begin(), e.args.end(),
+                       [](const auto& r) { return r->kind == ExprKind::relation && !is_equation(*r); });
+  };
+  if (!a->name.empty() && !b->name.empty() && a->name != b->name && (bounds(*a) || bounds(*b)))
+    return undecided("relations joined by and, by or");
   if ((set_a || bare_a) && (set_b || bare_b)) {
     if (set_a && set_b && x.size() <= 60 && y.size() <= 60)
       return compare_any_order(without_doubles(x), without_doubles(y), "sets");
@@ -121,6 +134,19 @@ bool proportional(const std::vector<ExprPtr>& a, const std::vector<ExprPtr>& b) 
   return true;
 }
 
+// HTH is not HHT, nor are other letters in another order that one writes without being names of a figure.
+std::optional<Judgement> compare_spellings(const Expr& a, const Expr& b) {
+  if (a.spelling.empty() || b.spelling.empty() || a.spelling == b.spelling) return std::nullopt;
+  std::string x = a.spelling, y = b.spelling;
+  std::sort(x.begin(), x.end());
+  std::sort(y.begin(), y.end());
+  if (x != y) return std::nullopt;
+  if (x.size() > 2)
+    return std::unique(x.begin(), x.end()) != x.end() ? different("the same letters in another order")
+                                                      : undecided("the same letters in another order");
+  return x == "HT" ? std::optional(undecided("heads and tails in another order")) : std::nullopt;
+}
+
 // One value against another: percent and degrees may be left out on one side.
 Judgement compare_quantities(const ExprPtr& a, const ExprPtr& b) {
   if (a->kind == ExprKind::based && b->kind == ExprKind::based) {
@@ -148,6 +174,7 @@ Judgement compare_quantities(const ExprPtr& a, const ExprPtr& b) {
     if (is_time(*a) || is_time(*b)) return parts;
     return compare_values(*a, *b);
   }
+  if (auto spelled = compare_spellings(*a, *b)) return *std::move(spelled);
   const auto has_matrix = [](const Expr& e) {
     return contains(e, ExprKind::matrix) && !(e.kind == ExprKind::call && e.name == "det");
   };
@@ -203,6 +230,28 @@ ExprPtr without_names(const ExprPtr& list) {
   return out;
 }
 
+// "A = (1, 2), B = (3, 4)": the sides behind their names, where every entry has one of its own; else nothing.
+std::map<std::string, ExprPtr> by_name(const Expr& list) {
+  std::map<std::string, ExprPtr> out;
+  for (const auto& e : list.args)
+    if (is_equation(*e) && e->args.size() == 2 && is_name(*e->args[0]))
+      out[canonical_text(*e->args[0])] = e->args[1];
+  if (out.size() != list.args.size()) out.clear();
+  return out;
+}
+
+// Both lists name the same; what they say of each name is compared. nullopt: they do not.
+std::optional<Judgement> compare_by_name(const Expr& a, const Expr& b) {
+  const auto x = by_name(a), y = by_name(b);
+  const auto same_key = [](const auto& p, const auto& q) { return p.first == q.first; };
+  if (x.empty() || x.size() != y.size() || !std::equal(x.begin(), x.end(), y.begin(), same_key))
+    return std::nullopt;
+  std::vector<ExprPtr> said_x, said_y;
+  for (const auto& [name, said] : x) said_x.push_back(said);
+  for (const auto& [name, said] : y) said_y.push_back(said);
+  return compare_in_order(said_x, said_y, "values by name");
+}
+
 size_t equations_in(const Expr& list) {
   return static_cast<size_t>(std::count_if(list.args.begin(), list.args.end(),
                                            [](const auto& e) { return e->kind == ExprKind::relation; }));
@@ -249,6 +298,9 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
   if (a->kind == ExprKind::relation && b->kind == ExprKind::relation && interval_of(*a) && interval_of(*b) &&
       bounded_symbol(*a) != bounded_symbol(*b) && !bounded_symbol(*a).empty() && !bounded_symbol(*b).empty())
     return different("bounds of different symbols");
+  // "x < 1 and x > 3" holds nowhere, but for those who mean the union.
+  if (is_set(*a) && is_set(*b) && is_idle_and(*a) != is_idle_and(*b))
+    return undecided("bounds joined by and that never hold together");
   if (is_set(*a) || is_set(*b)) {
     std::vector<ExprPtr> x, y;
     if (intervals_of(a, x) && intervals_of(b, y)) {
@@ -272,6 +324,8 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
     bool contradicts = false;
     const ExprPtr said = said_by(*x, contradicts);
     if (contradicts) return different("an equation that is not true");
+    if (!said && x->args[0]->kind == ExprKind::call && x->args[0]->name == "abs")
+      return undecided("the size of something");
     if (!said)
       return is_value(*y) && !has_symbols(*y) ? different("an equation and a number")
                                               : undecided("an equation and none");
@@ -326,6 +380,8 @@ Judgement compare_answers(const ExprPtr& prediction, const ExprPtr& gold) {
     };
     const bool same_equations =
         listed(a) && listed(b) && equations_in(*a) == equations_in(*b) && equations_in(*a) == a->args.size();
+    if (same_equations)
+      if (auto named = compare_by_name(*a, *b)) return *std::move(named);
     if (!same_equations) {
       a = without_names(bare(a));
       b = without_names(bare(b));

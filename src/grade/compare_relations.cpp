@@ -1,21 +1,35 @@
 // Equations and inequalities as answers: what they say, and when two of them say the same.
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "grade/compare.h"
 #include "grade/compare_parts.h"
+#include "grade/letters.h"
 #include "grade/number_sets.h"
 
 namespace circuitdiff {
 
 bool is_equation(const Expr& e) { return e.kind == ExprKind::relation && e.name == "="; }
 
+namespace {
+
+// What one speaks of the length or size of: "AB", "A", "\\vec a", "z". |x| = 3 says two values of x.
+bool has_length(const Expr& e) {
+  if (e.kind != ExprKind::symbol) return e.kind != ExprKind::call && is_name(e);
+  return is_capital(e.name[0]) || e.name[0] == 'z' || e.name[0] == 'w' ||
+         (e.name[0] == '\\' && e.name.find(' ') != std::string::npos);
+}
+
+}  // namespace
+
 // A side that only names what the other side says: "x", "f(x)", "AB", "(x, y)".
 bool is_name(const Expr& e) {
   if (e.kind == ExprKind::symbol) return true;
   if (e.kind == ExprKind::e || e.kind == ExprKind::i) return true;  // used as names here
   if (e.kind == ExprKind::call)
-    return e.name == "max" || e.name == "min" || e.name == "arg" || (e.name == "abs" && is_name(*e.args[0]));
+    return e.name == "max" || e.name == "min" || e.name == "arg" ||
+           (e.name == "abs" && has_length(*e.args[0]));
   const auto is_letter = [](const Expr& a) {
     return a.kind == ExprKind::symbol || a.kind == ExprKind::e || a.kind == ExprKind::i;
   };
@@ -88,11 +102,27 @@ Judgement compare_zero_sets(const Expr& a, const Expr& b) {
   return same;
 }
 
-// "f('x)" -> "x": the argument, if it is one symbol.
-std::string only_argument(const std::string& call) {
-  const size_t open = call.find("('");
-  if (open == std::string::npos || call.find_first_of(",+*^(", open + 2) != std::string::npos) return {};
-  return call.substr(open + 2, call.size() - open - 3);
+// "f('x,'y)": a function and its arguments. nullopt: no call.
+struct Call {
+  std::string function;
+  std::vector<std::string> symbols;  // the arguments, where each is a symbol of its own; else none
+};
+std::optional<Call> call_of(const Expr& e) {
+  const size_t open = e.name.find('(');
+  if (e.kind != ExprKind::symbol || open == std::string::npos || open == 0 || e.name.back() != ')')
+    return std::nullopt;
+  Call out{e.name.substr(0, open), {}};
+  for (size_t at = open + 1; at < e.name.size();) {
+    const size_t end = std::min(e.name.find(',', at), e.name.size() - 1);
+    const std::string argument = e.name.substr(at, end - at);
+    if (argument.size() < 2 || argument[0] != '\'' ||
+        argument.find_first_of("+*^(", 1) != std::string::npos ||
+        std::find(out.symbols.begin(), out.symbols.end(), argument.substr(1)) != out.symbols.end())
+      return Call{out.function, {}};
+    out.symbols.push_back(argument.substr(1));
+    at = end + 1;
+  }
+  return out;
 }
 
 ExprPtr with_symbol(const ExprPtr& e, const std::string& from, const std::string& to) {
@@ -101,6 +131,23 @@ ExprPtr with_symbol(const ExprPtr& e, const std::string& from, const std::string
   auto out = std::make_shared<Expr>(*e);
   for (auto& a : out->args) a = with_symbol(a, from, to);
   return out;
+}
+
+// `e` with a call's arguments by their places.
+ExprPtr by_place(ExprPtr e, const Call& call) {
+  for (size_t k = 0; k < call.symbols.size(); ++k)
+    e = with_symbol(e, call.symbols[k], "argument " + std::to_string(k));
+  return e;
+}
+
+// Names of the same kind that are not the same: f(1) and f(2), A and B, (x, y) and (y, x), AB and CD.
+bool names_differ(const Expr& a, const Expr& b) {
+  if (!is_name(a) || !is_name(b) || canonical_text(a) == canonical_text(b)) return false;
+  const auto f = call_of(a), g = call_of(b);
+  if (f && g)
+    return f->function != g->function || f->symbols.empty() || f->symbols.size() != g->symbols.size();
+  if (f || g) return (f ? f : g)->symbols.empty();
+  return a.kind == b.kind;
 }
 
 std::string turned(const std::string& sign) {
@@ -123,38 +170,59 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
     }
     if (plain && std::all_of(a->args.begin(), a->args.end(), [](const auto& e) { return is_value(*e); }) &&
         std::all_of(b->args.begin(), b->args.end(), [](const auto& e) { return is_value(*e); })) {
-      const auto is_call = [](const Expr& e) {
-        return e.kind == ExprKind::symbol && e.name.find('(') != std::string::npos;
-      };
-      // f(x) = x + 1 and f(n) = n + 1 define the same.
-      if (is_call(*a->args[0]) && is_call(*b->args[0])) {
-        const std::string x = only_argument(a->args[0]->name), y = only_argument(b->args[0]->name);
-        if (!x.empty() && !y.empty() && x != y)
-          return compare_items(a->args[1], with_symbol(b->args[1], y, x));
+      const auto f = call_of(*a->args[0]), g = call_of(*b->args[0]);
+      if (f && g) {
+        // f(x) = x + 1 and f(n) = n + 1 define the same; f(1) = 2 and f(2) = 2, g(1) = 2 do not.
+        if (names_differ(*a->args[0], *b->args[0]))
+          return different("values of another function or argument");
+        return compare_items(by_place(a->args[1], *f), by_place(b->args[1], *g));
       }
       // f(x) = x + 1 and y = x + 1 define the same.
-      if ((is_call(*a->args[0]) && is_name(*b->args[0])) || (is_call(*b->args[0]) && is_name(*a->args[0])))
+      if ((f && !f->symbols.empty() && is_name(*b->args[0])) ||
+          (g && !g->symbols.empty() && is_name(*a->args[0])))
         return compare_items(a->args[1], b->args[1]);
+      if (a->args[0]->kind == ExprKind::call && b->args[0]->kind == ExprKind::call &&
+          a->args[0]->name != b->args[0]->name && is_name(*a->args[0]) && is_name(*b->args[0]))
+        return different("values of another function");
       return compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));
     }
     bool wrong_a = false, wrong_b = false;
     const ExprPtr x = said_by(*a, wrong_a), y = said_by(*b, wrong_b);
-    if (x && y && !wrong_a && !wrong_b) return compare_items(x, y);
+    if (x && y && !wrong_a && !wrong_b) {
+      const Judgement said = compare_items(x, y);
+      return said.verdict == Verdict::equal && names_differ(*a->args[0], *b->args[0])
+                 ? undecided("the same of other names")
+                 : said;
+    }
     if (a->args.size() == b->args.size()) {
       const Judgement all = compare_in_order(a->args, b->args, "sides");
       if (all.verdict == Verdict::equal) return all;
     }
     return undecided("equations that cannot be compared");
   }
-  if ((a->name == "in") != (b->name == "in"))
+  if ((a->name == "in") != (b->name == "in")) {
+    const std::string in_a = bounded_symbol(*a), in_b = bounded_symbol(*b);
+    if (!in_a.empty() && !in_b.empty() && in_a != in_b) return different("relations of different symbols");
     return a->name == "in" ? compare_items(a->args[1], b) : compare_items(a, b->args[1]);
+  }
   const ExprPtr x = interval_of(*a), y = interval_of(*b);
   if (x && y) return compare_items(x, y);
   if (a->name == "chain" || b->name == "chain") {
     if (a->name != b->name) return different("relations of different form");
     return compare_in_order(a->args, b->args, "inequalities");
   }
-  if (a->name == "in" && b->name == "in") return compare_items(a->args[1], b->args[1]);
+  if (a->name == "in" && b->name == "in") {
+    const Judgement sets = compare_items(a->args[1], b->args[1]);
+    const Expr &x_in = *a->args[0], &y_in = *b->args[0];
+    if (x_in.name == y_in.name ? canonical_text(x_in) == canonical_text(y_in)
+                               : x_in.kind == ExprKind::symbol && x_in.name.empty())
+      return sets;
+    if (x_in.kind == ExprKind::symbol && y_in.kind == ExprKind::symbol && !y_in.name.empty())
+      return different("memberships of different symbols");
+    return sets.verdict == Verdict::equal && !(y_in.kind == ExprKind::symbol && y_in.name.empty())
+               ? undecided("memberships of other names")
+               : sets;
+  }
   if (a->args.size() != 2 || b->args.size() != 2) return undecided("relations that cannot be compared");
   if (a->name == b->name && compare_in_order(a->args, b->args, "sides").verdict == Verdict::equal)
     return equal("the same relation");

@@ -29,10 +29,11 @@ enum class ExprKind {
   ratio,       // args: a : b : c
   based,       // name: digits; value: what they are worth; args: base
   relation,    // name: = < > <= >= != in ~; two args
-  list,        // args; open and close: '(' ')', '[' ')', '{' '}', or 0 for a list without brackets
-  join,        // args: a union of sets
-  matrix,      // args row by row
-  reals        // the real line
+  list,    // args; open and close: '(' ')', '[' ')', '{' '}', or 0 for a list without brackets; name: "and",
+           // "or" if said
+  join,    // args: a union of sets
+  matrix,  // args row by row
+  reals    // the real line
 };
 
 struct Expr;
@@ -48,6 +49,7 @@ struct Expr {
   bool decimal = false;    // a number written with a point or an exponent
   int decimals = 0;        // digits behind its point
   size_t exact_sides = 0;  // of a chain of equations: sides before the first "about equal"
+  std::string spelling;    // of a product written as capital letters in one: "HTH", "AB"
   std::string unit;        // words after the expression, lower case, one space between them
 };
 

@@ -7,6 +7,7 @@
 #include "grade/compare.h"
 #include "grade/compare_texts.h"
 #include "grade/extract.h"
+#include "grade/labelled_parts.h"
 #include "grade/letters.h"
 #include "grade/reader.h"
 #include "grade/tokens.h"
@@ -56,7 +57,7 @@ char choice_of(std::string_view text) {
     }
   for (const char c : text)
     if (std::string_view(" \t\n{}()[]$*").find(c) == std::string_view::npos) plain += c;
-  if (plain.empty() || plain[0] < 'A' || plain[0] > 'Z') return 0;
+  if (plain.empty() || !is_capital(plain[0])) return 0;
   if (plain.size() == 1) return plain[0];
   const size_t begin = text.find(plain[0]);
   const char next = begin + 1 < text.size() ? text[begin + 1] : ' ';
@@ -155,6 +156,43 @@ Judgement judge_mathematics(std::string_view prediction, std::string_view gold, 
   return text;
 }
 
+// By every reading of the two texts.
+Judgement judge_readings(std::string_view prediction, std::string_view gold) {
+  Judgement out = judge_mathematics(prediction, gold, {});
+  if (out.verdict == Verdict::equal) return out;
+  // Other readings of the same text: 1,200 as two numbers; letters behind the prediction's number as its
+  // unit.
+  const auto again = [&](const ReadOptions& for_prediction, const ReadOptions& for_gold, const char* how) {
+    if (out.verdict == Verdict::equal) return;
+    const ReadAnswer a = read_answer(prediction, for_prediction), b = read_answer(gold, for_gold);
+    if (!a.expr || !b.expr) return;
+    const Judgement other = compare_answers(a.expr, b.expr);
+    if (other.verdict == Verdict::equal) out = {Verdict::equal, other.reason + how};
+  };
+  const bool commas =
+      prediction.find(',') != std::string_view::npos && gold.find(',') != std::string_view::npos;
+  if (commas) again({.thousands = false}, {.thousands = false}, " (commas read as separators)");
+  if (prediction.find(' ') != std::string_view::npos)
+    again({.letter_units = true}, {}, " (letters read as units)");
+  return out;
+}
+
+// "(a) 1 (b) 2": part by part.
+Judgement judge_parts(const std::vector<LabelledPart>& a, const std::vector<LabelledPart>& b) {
+  const auto same_label = [](const auto& x, const auto& y) { return x.label == y.label; };
+  if (!std::equal(a.begin(), a.end(), b.begin(), b.end(), same_label))
+    return {Verdict::different, "other parts"};
+  Judgement out{Verdict::equal, "the same parts"};
+  for (size_t k = 0; k < a.size(); ++k) {
+    const Judgement part = judge_readings(a[k].text, b[k].text);
+    if (part.verdict == Verdict::different)
+      return {Verdict::different, "(" + a[k].label + "): " + part.reason};
+    if (part.verdict == Verdict::undecided)
+      out = {Verdict::undecided, "(" + a[k].label + "): " + part.reason};
+  }
+  return out;
+}
+
 }  // namespace
 
 const char* verdict_name(Verdict verdict) {
@@ -170,7 +208,7 @@ Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std:
   if (prediction.empty()) return {Verdict::different, "an empty answer"};
   if (dataset == "asdiv") {
     const auto says_something = [](const std::string& text) {
-      return std::any_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+      return std::any_of(text.begin(), text.end(), is_digit);
     };
     if (const std::string plain = without_remarks(gold); says_something(plain)) gold = trim(plain);
     if (const std::string plain = without_remarks(prediction); says_something(plain))
@@ -199,21 +237,11 @@ Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std:
       return {Verdict::different, chosen ? "another choice" : "no choice"};
     }
   }
-  Judgement out = judge_mathematics(prediction, gold, {});
-  if (out.verdict == Verdict::equal) return out;
-  // Other readings of the same text: 1,200 as two numbers; letters behind the prediction's number as its
-  // unit.
-  const auto again = [&](const ReadOptions& for_prediction, const ReadOptions& for_gold, const char* how) {
-    if (out.verdict == Verdict::equal) return;
-    const ReadAnswer a = read_answer(prediction, for_prediction), b = read_answer(gold, for_gold);
-    if (!a.expr || !b.expr) return;
-    const Judgement other = compare_answers(a.expr, b.expr);
-    if (other.verdict == Verdict::equal) out = {Verdict::equal, other.reason + how};
-  };
-  const bool commas = prediction.find(',') != std::string::npos && gold.find(',') != std::string::npos;
-  if (commas) again({.thousands = false}, {.thousands = false}, " (commas read as separators)");
-  if (prediction.find(' ') != std::string::npos)
-    again({.letter_units = true}, {}, " (letters read as units)");
+  const auto parts = labelled_parts(prediction), gold_parts = labelled_parts(gold);
+  if (!parts.empty() && !gold_parts.empty()) return judge_parts(parts, gold_parts);
+  Judgement out = judge_readings(prediction, gold);
+  if (out.verdict == Verdict::equal && (!parts.empty() || !gold_parts.empty()))
+    return {Verdict::undecided, "parts with labels on one side only"};
   return out;
 }
 

@@ -116,6 +116,7 @@ ExprPtr interval_of(const Expr& relation) {
 
 std::string bounded_symbol(const Expr& relation) {
   if (relation.kind != ExprKind::relation) return {};
+  if (relation.name == "in") return relation.args[0]->kind == ExprKind::symbol ? relation.args[0]->name : "";
   const Expr& first = relation.name == "chain" ? *relation.args[0] : relation;
   for (const auto& side : {first.args[1], first.args[0]})
     if (side->kind == ExprKind::symbol) return side->name;

@@ -15,6 +15,10 @@ std::string bounded_symbol(const Expr& relation);
 // x >= 3, 1 < x < 2 as intervals; null where the relation is of another form.
 ExprPtr interval_of(const Expr& relation);
 
+// Two half-lines that cover everything, not joined by "or", as the interval where both hold; null where the
+// list is of another form.
+ExprPtr both_half_lines(const Expr& list);
+
 // The intervals and finite sets of which a set of numbers is made; false where `e` is no such set.
 bool intervals_of(const ExprPtr& e, std::vector<ExprPtr>& out);
 

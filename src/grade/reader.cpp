@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "grade/answer_reader.h"
+#include "grade/letters.h"
 
 namespace circuitdiff {
 namespace {
@@ -39,6 +40,28 @@ ExprPtr scaled_matrix(const std::vector<ExprPtr>& factors) {
   return out;
 }
 
+// A symbol with the dress of a vector, or a cross product.
+bool is_vector(const Expr& e) {
+  if (e.kind == ExprKind::call) return e.name == "cross";
+  if (e.kind != ExprKind::symbol) return false;
+  for (const char* dress :
+       {"\\vec ", "\\overrightarrow ", "\\mathbf ", "\\boldsymbol ", "\\bm ", "\\pmb ", "\\hat "})
+    if (e.name.rfind(dress, 0) == 0) return true;
+  return false;
+}
+
+// "HTH": capital letters one behind the other; empty where other tokens or spaces stand among them.
+std::string capitals_between(const std::vector<Token>& tokens, size_t begin, size_t end) {
+  std::string out;
+  for (size_t i = begin; i < end; ++i) {
+    const Token& t = tokens[i];
+    if (t.kind != TokenKind::letter || t.text.size() != 1 || !is_capital(t.text[0]) || (i > begin && t.space))
+      return {};
+    out += t.text;
+  }
+  return out;
+}
+
 }  // namespace
 
 ExprPtr AnswerReader::run() {
@@ -50,10 +73,36 @@ ExprPtr AnswerReader::run() {
           (last().text == ":" && last().kind == TokenKind::mark)))
     tokens_.erase(tokens_.end() - 2);
   if (auto based = whole_based()) return based;
+  refuse_other_notations();
   unbalanced_choice();
   ExprPtr out = group_content();
   if (!at_end()) unreadable("unexpected " + peek().text);
   return out;
+}
+
+// What is written with numbers and letters and is no formula: dates (2024-01-02), a remainder (7 R 3),
+// letters with counts behind them (H2O). "n2^n" is a product.
+void AnswerReader::refuse_other_notations() const {
+  const auto digits = [&](size_t i) {
+    return i < tokens_.size() && tokens_[i].kind == TokenKind::number && !tokens_[i].decimal
+               ? tokens_[i].text.size()
+               : 0;
+  };
+  const auto dash = [&](size_t i) {
+    return tokens_[i].text == "-" && !tokens_[i].space && i + 1 < tokens_.size() && !tokens_[i + 1].space;
+  };
+  for (size_t i = 0; i + 2 < tokens_.size(); ++i) {
+    if (i + 4 < tokens_.size() && dash(i + 1) && dash(i + 3) && digits(i) && digits(i + 2) == 2 &&
+        ((digits(i) == 4 && digits(i + 4) == 2) || (digits(i) <= 2 && digits(i + 4) == 4)))
+      unreadable("a date");
+    const Token &t = tokens_[i + 1], &next = tokens_[i + 2];
+    if (t.kind != TokenKind::letter || t.text.size() != 1 || digits(i + 2) == 0) continue;
+    if (digits(i) && (t.text == "R" || t.text == "r")) unreadable("a remainder");
+    const bool behind_sign = tokens_[i].text == "_" || tokens_[i].text == "^";
+    const bool power = i + 3 < tokens_.size() && (tokens_[i + 3].text == "^" || tokens_[i + 3].text == "!");
+    if (!next.space && !power && !behind_sign && t.text != "x" && t.text != "X")
+      unreadable("a number behind a letter");
+  }
 }
 
 // "C)" is a choice.
@@ -63,10 +112,11 @@ void AnswerReader::unbalanced_choice() {
 }
 
 // --- lists and relations ---
-bool AnswerReader::take_separator(bool* said_or) {
+bool AnswerReader::take_separator(std::string* joined) {
   bool any = false;
   while (is_mark(",") || is_mark(";") || is_word("and") || is_word("or") || is_command("text:and")) {
-    if (said_or && is_word("or")) *said_or = true;
+    if (joined && is_word("or")) *joined = "or";
+    if (joined && joined->empty() && (is_word("and") || is_command("text:and"))) *joined = "and";
     ++at_;
     any = true;
   }
@@ -74,24 +124,24 @@ bool AnswerReader::take_separator(bool* said_or) {
 }
 
 // Items with separators; the caller checks what follows.
-std::vector<ExprPtr> AnswerReader::items(bool* said_or) {
+std::vector<ExprPtr> AnswerReader::items(std::string* joined) {
   std::vector<ExprPtr> out;
   take_separator();
   do {
     if (at_end() || closes()) break;
     out.push_back(item());
     if (out.size() > kMostAnswerItems) unreadable("a list too long");
-  } while (take_separator(said_or));
+  } while (take_separator(joined));
   return out;
 }
 
 ExprPtr AnswerReader::answer() {
   const Depth depth(*this);
-  bool said_or = false;
-  auto all = items(&said_or);
+  std::string joined;  // "and", "or"
+  auto all = items(&joined);
   if (all.empty()) unreadable("nothing to read");
   if (all.size() == 1) return all.front();
-  return make_node(ExprKind::list, std::move(all), said_or ? "or" : "");
+  return make_node(ExprKind::list, std::move(all), joined);
 }
 
 std::string AnswerReader::relation_sign() {
@@ -219,7 +269,8 @@ bool AnswerReader::starts_factor() const {
 ExprPtr AnswerReader::term() {
   const Depth depth(*this);
   std::vector<ExprPtr> factors;
-  bool divide = false;
+  const size_t first = at_;
+  bool divide = false, cross = false;
   while (true) {
     if (!factors.empty() && is_mark(".") && peek(1).kind == TokenKind::word) ++at_;
     if (!factors.empty() && !divide && peek().kind == TokenKind::word) {
@@ -242,8 +293,12 @@ ExprPtr AnswerReader::term() {
     if (factors.empty() || divide) f = mixed(std::move(f), begin);
     if (sign < 0) f = make_negative(std::move(f));
     if (divide) f = inverse(std::move(f));
-    factors.push_back(std::move(f));
+    if (cross && (is_vector(*f) || is_vector(*factors.back())))
+      factors.back() = make_node(ExprKind::call, {factors.back(), std::move(f)}, "cross");
+    else
+      factors.push_back(std::move(f));
     divide = false;
+    cross = peek().cross;
     if (is_mark("*") || is_times_letter()) {
       ++at_;
       continue;
@@ -259,6 +314,11 @@ ExprPtr AnswerReader::term() {
     if (is_mark("(") && words_in_brackets()) break;
   }
   if (factors.size() == 1) return factors.front();
+  if (std::string letters = capitals_between(tokens_, first, at_); letters.size() == factors.size()) {
+    auto out = std::make_shared<Expr>(*make_node(ExprKind::product, std::move(factors)));
+    out->spelling = std::move(letters);
+    return out;
+  }
   if (ExprPtr scaled = scaled_matrix(factors)) return scaled;
   return make_node(ExprKind::product, std::move(factors));
 }

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "grade/answer_reader.h"
+#include "grade/letters.h"
 
 namespace circuitdiff {
 namespace {
@@ -39,7 +40,7 @@ ExprPtr AnswerReader::whole_based() {
     const Token& t = tokens_[i];
     if (t.kind == TokenKind::number)
       digits += t.text;
-    else if (t.kind == TokenKind::letter && t.text.size() == 1 && t.text[0] >= 'A' && t.text[0] <= 'Z')
+    else if (t.kind == TokenKind::letter && t.text.size() == 1 && is_capital(t.text[0]))
       digits += t.text;
     else
       break;
@@ -171,15 +172,30 @@ ExprPtr AnswerReader::literal(const Token& t) {
   return out;
 }
 
+// "ABC" behind the sign of an angle: its vertex in the middle, its legs in either order. Null where other
+// than three capital letters stand there.
+ExprPtr AnswerReader::angle() {
+  const size_t in_braces = is_mark("{") ? 1 : 0;
+  std::string points;
+  for (size_t i = in_braces; peek(i).kind == TokenKind::letter && is_capital(peek(i).text[0]); ++i)
+    points += peek(i).text;
+  if (points.size() != 3 || (in_braces && !is_mark("}", 4))) return nullptr;
+  at_ += 3 + 2 * in_braces;
+  if (points[0] > points[2]) std::swap(points[0], points[2]);
+  return make_symbol("\\angle " + points);
+}
+
 ExprPtr AnswerReader::letter(const Token& t) {
   if (t.text == "e") return make_node(ExprKind::e, {});
   if (t.text == "i" && !i_is_symbol_) return make_node(ExprKind::i, {});
+  if (t.text == "\\angle")
+    if (ExprPtr named = angle()) return named;
   if (t.text == "\\mathbb R") return make_node(ExprKind::reals, {});
   // f(x): a function's value, not a product.
   if (is_mark("(") && !peek().space && t.text.size() == 1) {
     const bool named = std::string_view("fghFGH").find(t.text[0]) != std::string_view::npos;
     const bool at_number = peek(1).kind == TokenKind::number && is_mark(")", 2);
-    if (named || (at_number && t.text[0] >= 'A' && t.text[0] <= 'Z')) {
+    if (named || (at_number && is_capital(t.text[0]))) {
       ++at_;
       const auto args = items();
       expect(")");

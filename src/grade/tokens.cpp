@@ -378,6 +378,7 @@ class Cutter {
       push(TokenKind::mark, "!=");
     } else if (name == "times" || name == "cdot" || name == "ast") {
       push(TokenKind::mark, "*");
+      if (!failed_) out_.back().cross = name == "times";
     } else if (name == "div") {
       push(TokenKind::mark, "/");
     } else if (name == "mid" || name == "vert" || name == "lvert" || name == "rvert") {

@@ -28,6 +28,7 @@ struct Token {
   int decimals = 0;      // digits behind the point
   bool space = false;    // white space stands before it
   bool dollars = false;  // a number behind a dollar sign that opens no formula
+  bool cross = false;    // a \times: between vectors it is no product of numbers
   bool sticky = false;   // a word written as plain letters right behind a number or letter ("5cm")
 };
 
