@@ -100,6 +100,7 @@ class AnswerReader {
   ExprPtr literal(const Token& t);
   ExprPtr letter(const Token& t);
   ExprPtr angle();
+  std::pair<size_t, size_t> primes_ahead() const;
   std::optional<slong> number_in_words();
   ExprPtr word();
   ExprPtr bracketed();

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "grade/compare_parts.h"
+#include "grade/letters.h"
 #include "grade/number_sets.h"
 
 namespace circuitdiff {
@@ -71,12 +72,14 @@ Judgement compare_lists(const ExprPtr& a, const ExprPtr& b) {
   std::vector<ExprPtr> x, y;
   for (const auto& e : a->args) spread(e, x);
   for (const auto& e : b->args) spread(e, y);
-  const auto bounds = [](const Expr& e) {
-    return std::all_of(e.args.begin(), e.args.end(),
-                       [](const auto& r) { return r->kind == ExprKind::relation && !is_equation(*r); });
+  // "2 and 3" and "2 or 3" are the same roots; "A and B" is not "A or B".
+  const auto statements = [](const Expr& e) {
+    return std::all_of(e.args.begin(), e.args.end(), [](const auto& r) {
+      return (r->kind == ExprKind::relation && !is_equation(*r)) || r->kind == ExprKind::symbol;
+    });
   };
-  if (!a->name.empty() && !b->name.empty() && a->name != b->name && (bounds(*a) || bounds(*b)))
-    return undecided("relations joined by and, by or");
+  if (!a->name.empty() && !b->name.empty() && a->name != b->name && (statements(*a) || statements(*b)))
+    return undecided("one joined by and, one by or");
   if ((set_a || bare_a) && (set_b || bare_b)) {
     if (set_a && set_b && x.size() <= 60 && y.size() <= 60)
       return compare_any_order(without_doubles(x), without_doubles(y), "sets");
@@ -134,17 +137,23 @@ bool proportional(const std::vector<ExprPtr>& a, const std::vector<ExprPtr>& b) 
   return true;
 }
 
-// HTH is not HHT, nor are other letters in another order that one writes without being names of a figure.
+// HTH is not HHT, cat is not act: letters in another order that are no product, or may not be one. Names of a
+// figure (AB and BA) and products (abc and cba) are left alone.
 std::optional<Judgement> compare_spellings(const Expr& a, const Expr& b) {
   if (a.spelling.empty() || b.spelling.empty() || a.spelling == b.spelling) return std::nullopt;
   std::string x = a.spelling, y = b.spelling;
   std::sort(x.begin(), x.end());
   std::sort(y.begin(), y.end());
   if (x != y) return std::nullopt;
-  if (x.size() > 2)
-    return std::unique(x.begin(), x.end()) != x.end() ? different("the same letters in another order")
-                                                      : undecided("the same letters in another order");
-  return x == "HT" ? std::optional(undecided("heads and tails in another order")) : std::nullopt;
+  const auto is_word = [](const std::string& s) {  // a vowel within
+    return s.size() > 2 && s.substr(1, s.size() - 2).find_first_of("aeiou") != std::string::npos;
+  };
+  const bool capitals = std::all_of(x.begin(), x.end(), is_capital);
+  if (capitals && x.size() > 2 && std::adjacent_find(x.begin(), x.end()) != x.end())
+    return different("the same letters in another order");
+  if (capitals ? x.size() > 2 || x == "HT" : is_word(a.spelling) || is_word(b.spelling))
+    return undecided("the same letters in another order");
+  return std::nullopt;
 }
 
 // One value against another: percent and degrees may be left out on one side.

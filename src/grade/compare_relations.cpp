@@ -163,6 +163,12 @@ std::string turned(const std::string& sign) {
 Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
   if (is_equation(*a) && is_equation(*b)) {
     const bool plain = a->args.size() == 2 && b->args.size() == 2;
+    const auto function = [](const Expr& e) {
+      return e.kind == ExprKind::call && is_name(e) ? e.name : std::string();
+    };
+    const std::string named_a = function(*a->args[0]), named_b = function(*b->args[0]);
+    if (!named_a.empty() && !named_b.empty() && named_a != named_b)
+      return different("values of another function");  // the max and the min of f
     if (plain && compare_items(a->args[0], b->args[0]).verdict == Verdict::equal) {
       const Judgement right = compare_items(a->args[1], b->args[1]);
       if (right.verdict != Verdict::different || !is_value(*a->args[1]) || !is_value(*b->args[1]))
@@ -177,13 +183,13 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
           return different("values of another function or argument");
         return compare_items(by_place(a->args[1], *f), by_place(b->args[1], *g));
       }
-      // f(x) = x + 1 and y = x + 1 define the same.
-      if ((f && !f->symbols.empty() && is_name(*b->args[0])) ||
-          (g && !g->symbols.empty() && is_name(*a->args[0])))
-        return compare_items(a->args[1], b->args[1]);
-      if (a->args[0]->kind == ExprKind::call && b->args[0]->kind == ExprKind::call &&
-          a->args[0]->name != b->args[0]->name && is_name(*a->args[0]) && is_name(*b->args[0]))
-        return different("values of another function");
+      // f(x) = x + 1 and y = x + 1 define the same, f'(x) = 2x and y' = 2x too.
+      const auto defines = [](const std::optional<Call>& call, const Expr& other) {
+        const auto primes = [](const std::string& s) { return std::count(s.begin(), s.end(), '\''); };
+        return call && !call->symbols.empty() && is_name(other) &&
+               primes(call->function) == primes(other.name);
+      };
+      if (defines(f, *b->args[0]) || defines(g, *a->args[0])) return compare_items(a->args[1], b->args[1]);
       return compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));
     }
     bool wrong_a = false, wrong_b = false;

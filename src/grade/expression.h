@@ -49,7 +49,7 @@ struct Expr {
   bool decimal = false;    // a number written with a point or an exponent
   int decimals = 0;        // digits behind its point
   size_t exact_sides = 0;  // of a chain of equations: sides before the first "about equal"
-  std::string spelling;    // of a product written as capital letters in one: "HTH", "AB"
+  std::string spelling;    // of a product written as letters in one: "HTH", "AB", "cat"
   std::string unit;        // words after the expression, lower case, one space between them
 };
 

@@ -5,7 +5,6 @@
 #include <unordered_set>
 
 #include "grade/answer_reader.h"
-#include "grade/letters.h"
 
 namespace circuitdiff {
 namespace {
@@ -40,26 +39,38 @@ ExprPtr scaled_matrix(const std::vector<ExprPtr>& factors) {
   return out;
 }
 
-// A symbol with the dress of a vector, or a cross product.
-bool is_vector(const Expr& e) {
-  if (e.kind == ExprKind::call) return e.name == "cross";
-  if (e.kind != ExprKind::symbol) return false;
-  for (const char* dress :
-       {"\\vec ", "\\overrightarrow ", "\\mathbf ", "\\boldsymbol ", "\\bm ", "\\pmb ", "\\hat "})
-    if (e.name.rfind(dress, 0) == 0) return true;
-  return false;
+// Symbols with the dress of vectors stand in it.
+bool has_vector(const Expr& e) {
+  if (e.kind == ExprKind::symbol)
+    for (const char* dress : {"\\vec ", "\\overrightarrow ", "\\mathbf ", "\\boldsymbol ", "\\bm ", "\\pmb ",
+                              "\\hat ", "\\times "})
+      if (e.name.rfind(dress, 0) == 0) return true;
+  return std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_vector(*a); });
 }
 
-// "HTH": capital letters one behind the other; empty where other tokens or spaces stand among them.
-std::string capitals_between(const std::vector<Token>& tokens, size_t begin, size_t end) {
+// u x v as one symbol, which is -(v x u).
+ExprPtr cross_product(const Expr& u, const Expr& v) {
+  const std::string x = canonical_text(u), y = canonical_text(v);
+  return x <= y ? make_symbol("\\times " + x + " " + y)
+                : make_negative(make_symbol("\\times " + y + " " + x));
+}
+
+// "HTH", "cat": letters one behind the other; empty where other tokens or spaces stand among them.
+std::string letters_between(const std::vector<Token>& tokens, size_t begin, size_t end) {
   std::string out;
   for (size_t i = begin; i < end; ++i) {
     const Token& t = tokens[i];
-    if (t.kind != TokenKind::letter || t.text.size() != 1 || !is_capital(t.text[0]) || (i > begin && t.space))
-      return {};
+    if (t.kind != TokenKind::letter || t.text.size() != 1 || (i > begin && t.space)) return {};
     out += t.text;
   }
   return out;
+}
+
+// Factors whose order matters: more than one matrix that is not only the content of a determinant.
+bool has_matrix_product(const std::vector<ExprPtr>& factors) {
+  return std::count_if(factors.begin(), factors.end(), [](const ExprPtr& e) {
+           return contains(*e, ExprKind::matrix) && !(e->kind == ExprKind::call && e->name == "det");
+         }) > 1;
 }
 
 }  // namespace
@@ -293,12 +304,16 @@ ExprPtr AnswerReader::term() {
     if (factors.empty() || divide) f = mixed(std::move(f), begin);
     if (sign < 0) f = make_negative(std::move(f));
     if (divide) f = inverse(std::move(f));
-    if (cross && (is_vector(*f) || is_vector(*factors.back())))
-      factors.back() = make_node(ExprKind::call, {factors.back(), std::move(f)}, "cross");
+    const bool behind_vector = cross && has_vector(*factors.back());
+    if (behind_vector && has_vector(*f))
+      factors.back() = cross_product(*factors.back(), *f);
     else
       factors.push_back(std::move(f));
+    // "u x 3v": a number between them goes ahead.
+    const bool waits = behind_vector && !has_vector(*factors.back()) && !divide;
+    if (waits) std::swap(factors.back(), factors[factors.size() - 2]);
     divide = false;
-    cross = peek().cross;
+    cross = peek().cross || (waits && !is_mark("/"));
     if (is_mark("*") || is_times_letter()) {
       ++at_;
       continue;
@@ -314,12 +329,13 @@ ExprPtr AnswerReader::term() {
     if (is_mark("(") && words_in_brackets()) break;
   }
   if (factors.size() == 1) return factors.front();
-  if (std::string letters = capitals_between(tokens_, first, at_); letters.size() == factors.size()) {
+  if (std::string letters = letters_between(tokens_, first, at_); letters.size() == factors.size()) {
     auto out = std::make_shared<Expr>(*make_node(ExprKind::product, std::move(factors)));
     out->spelling = std::move(letters);
     return out;
   }
   if (ExprPtr scaled = scaled_matrix(factors)) return scaled;
+  if (has_matrix_product(factors)) unreadable("a product of matrices");
   return make_node(ExprKind::product, std::move(factors));
 }
 

@@ -185,22 +185,36 @@ ExprPtr AnswerReader::angle() {
   return make_symbol("\\angle " + points);
 }
 
+// Primes that stand next ("'", "^{'}"), and their tokens.
+std::pair<size_t, size_t> AnswerReader::primes_ahead() const {
+  size_t at = is_mark("^") ? 1 : 0;
+  const bool braces = at && is_mark("{", at);
+  if (braces) ++at;
+  const size_t first = at;
+  while (is_mark("'", at)) ++at;
+  const size_t primes = at - first;
+  if (primes == 0 || (braces && !is_mark("}", at))) return {0, 0};
+  return {primes, at + (braces ? 1 : 0)};
+}
+
 ExprPtr AnswerReader::letter(const Token& t) {
   if (t.text == "e") return make_node(ExprKind::e, {});
   if (t.text == "i" && !i_is_symbol_) return make_node(ExprKind::i, {});
   if (t.text == "\\angle")
     if (ExprPtr named = angle()) return named;
   if (t.text == "\\mathbb R") return make_node(ExprKind::reals, {});
-  // f(x): a function's value, not a product.
-  if (is_mark("(") && !peek().space && t.text.size() == 1) {
-    const bool named = std::string_view("fghFGH").find(t.text[0]) != std::string_view::npos;
+  // f(x), y'(0): a function's value, not a product.
+  const auto [primes, tokens] = primes_ahead();
+  if (is_mark("(", tokens) && !peek(tokens).space && t.text.size() == 1) {
+    const bool named = std::string_view("fghFGH").find(t.text[0]) != std::string_view::npos || primes > 0;
     const bool at_number = peek(1).kind == TokenKind::number && is_mark(")", 2);
     if (named || (at_number && is_capital(t.text[0]))) {
-      ++at_;
+      at_ += tokens + 1;
       const auto args = items();
       expect(")");
-      std::string name = t.text;
-      for (const auto& a : args) name += (name.size() == 1 ? "(" : ",") + canonical_text(*a);
+      std::string name = t.text + std::string(primes, '\'');
+      const size_t bare = name.size();
+      for (const auto& a : args) name += (name.size() == bare ? "(" : ",") + canonical_text(*a);
       return make_symbol(name + ")");
     }
   }
