@@ -66,8 +66,12 @@ class AnswerReader {
   void unbalanced_choice();
   ExprPtr whole_based();
   static ExprPtr based(const std::string& digits, slong base);
-  bool take_separator(std::string* joined = nullptr);
-  std::vector<ExprPtr> items(std::string* joined = nullptr);
+  struct Joined {
+    std::string word;         // "and", "or" where said
+    std::vector<size_t> ors;  // items ahead of each "or"
+  };
+  bool take_separator(bool& said_and, bool& said_or);
+  std::vector<ExprPtr> items(Joined* joined = nullptr);
   bool closes() const {
     return is_mark(")") || is_mark("]") || is_mark("}") || is_mark("\\}") ||
            (peek().kind == TokenKind::command && peek().text.rfind("end:", 0) == 0);
@@ -100,7 +104,8 @@ class AnswerReader {
   ExprPtr literal(const Token& t);
   ExprPtr letter(const Token& t);
   ExprPtr angle();
-  std::pair<size_t, size_t> primes_ahead() const;
+  std::pair<std::string, size_t> primes_ahead() const;
+  bool relation_in_brackets() const;
   std::optional<slong> number_in_words();
   ExprPtr word();
   ExprPtr bracketed();

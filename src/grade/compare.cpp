@@ -148,10 +148,12 @@ std::optional<Judgement> compare_spellings(const Expr& a, const Expr& b) {
   const auto is_word = [](const std::string& s) {  // a vowel within
     return s.size() > 2 && s.substr(1, s.size() - 2).find_first_of("aeiou") != std::string::npos;
   };
+  bool variables = true;  // abc, xyz: neighbours in the alphabet
+  for (size_t k = 1; k < x.size(); ++k) variables = variables && x[k] == x[k - 1] + 1;
   const bool capitals = std::all_of(x.begin(), x.end(), is_capital);
   if (capitals && x.size() > 2 && std::adjacent_find(x.begin(), x.end()) != x.end())
     return different("the same letters in another order");
-  if (capitals ? x.size() > 2 || x == "HT" : is_word(a.spelling) || is_word(b.spelling))
+  if (capitals ? x.size() > 2 || x == "HT" : !variables && (is_word(a.spelling) || is_word(b.spelling)))
     return undecided("the same letters in another order");
   return std::nullopt;
 }

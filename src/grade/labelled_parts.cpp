@@ -29,10 +29,33 @@ bool is_whole(std::string_view text) {
          kSigns.find(text.back()) == std::string_view::npos && text != "-";
 }
 
+// "\\text{(a) }" as "(a)".
+std::string with_bare_labels(std::string_view text) {
+  constexpr std::string_view kDress = "\\text{";
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const std::string_view rest = text.substr(i);
+    const size_t close = rest.starts_with(kDress) ? rest.substr(0, 16).find('}') : std::string_view::npos;
+    const std::string_view content = close == std::string_view::npos
+                                         ? ""
+                                         : without_ends(rest.substr(kDress.size(), close - kDress.size()));
+    if (content.size() > 2 && content.front() == '(' && content.back() == ')') {
+      out += content;
+      i += close + 1;
+    } else {
+      out += text[i++];
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
-std::vector<LabelledPart> labelled_parts(std::string_view text) {
+std::vector<LabelledPart> labelled_parts(std::string_view written) {
   std::vector<LabelledPart> out;
+  if (written.find('(') == std::string_view::npos) return out;
+  const std::string bare = with_bare_labels(written);
+  const std::string_view text = bare;
   for (std::string label : {"a", "A", "1", "i"}) {
     std::string mark = "(" + label + ")";
     if (!text.starts_with(mark)) continue;
@@ -40,7 +63,7 @@ std::vector<LabelledPart> labelled_parts(std::string_view text) {
       const std::string next = next_label(label);
       const std::string next_mark = "(" + next + ")";
       const size_t end = next.empty() ? std::string_view::npos : text.find(next_mark, at);
-      out.push_back({label, without_ends(text.substr(at, end - at))});
+      out.push_back({label, std::string(without_ends(text.substr(at, end - at)))});
       if (end == std::string_view::npos) break;
       at = end + next_mark.size();
       label = next;

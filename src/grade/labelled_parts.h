@@ -9,11 +9,11 @@ namespace circuitdiff {
 
 struct LabelledPart {
   std::string label;  // "a", "1", "i"
-  std::string_view text;
+  std::string text;
 };
 
 // At least two parts, each behind the label in round brackets that follows the one before. Nothing where the
 // text is of another form: "(1)(2)" and "(a) + (b)" are formulas.
-std::vector<LabelledPart> labelled_parts(std::string_view text);
+std::vector<LabelledPart> labelled_parts(std::string_view written);
 
 }  // namespace circuitdiff

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "grade/answer_reader.h"
+#include "grade/letters.h"
 
 namespace circuitdiff {
 namespace {
@@ -48,6 +49,23 @@ bool has_vector(const Expr& e) {
   return std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_vector(*a); });
 }
 
+bool has_triangle(const Expr& e) {
+  return (e.kind == ExprKind::symbol && e.name == "\\triangle") ||
+         std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_triangle(*a); });
+}
+
+// "A(2, 3)" is A = (2, 3).
+ExprPtr named_point(const ExprPtr& e) {
+  if (e->kind != ExprKind::product || e->args.size() != 2) return e;
+  const Expr &name = *e->args[0], &place = *e->args[1];
+  if (name.kind != ExprKind::symbol || name.name.size() != 1 || !is_capital(name.name[0]) ||
+      !is_list(place) || place.open != '(' || place.close != ')')
+    return e;
+  auto out = std::make_shared<Expr>(*make_node(ExprKind::relation, e->args, "="));
+  out->exact_sides = 2;
+  return out;
+}
+
 // u x v as one symbol, which is -(v x u).
 ExprPtr cross_product(const Expr& u, const Expr& v) {
   const std::string x = canonical_text(u), y = canonical_text(v);
@@ -62,6 +80,29 @@ std::string letters_between(const std::vector<Token>& tokens, size_t begin, size
     const Token& t = tokens[i];
     if (t.kind != TokenKind::letter || t.text.size() != 1 || (i > begin && t.space)) return {};
     out += t.text;
+  }
+  return out;
+}
+
+// "x = 2, y = 3 or x = 4, y = 5": each solution as a tuple of its equations, in the order of their names.
+// Nothing where the items between the words "or" are others.
+std::vector<ExprPtr> grouped(const std::vector<ExprPtr>& items, const std::vector<size_t>& ors) {
+  std::vector<ExprPtr> out;
+  if (ors.empty() || ors.front() < 2) return out;
+  const size_t each = ors.front();
+  if (items.size() != each * (ors.size() + 1)) return out;
+  for (size_t k = 0; k < items.size(); k += each) {
+    if (k > 0 && ors[k / each - 1] != k) return {};
+    auto tuple = std::make_shared<Expr>();
+    tuple->kind = ExprKind::list;
+    tuple->open = '(', tuple->close = ')';
+    tuple->args.assign(items.begin() + static_cast<ptrdiff_t>(k),
+                       items.begin() + static_cast<ptrdiff_t>(k + each));
+    for (const ExprPtr& e : tuple->args)
+      if (e->kind != ExprKind::relation || e->name != "=" || e->args[0]->kind != ExprKind::symbol) return {};
+    std::sort(tuple->args.begin(), tuple->args.end(),
+              [](const ExprPtr& a, const ExprPtr& b) { return a->args[0]->name < b->args[0]->name; });
+    out.push_back(std::move(tuple));
   }
   return out;
 }
@@ -102,15 +143,15 @@ void AnswerReader::refuse_other_notations() const {
   const auto dash = [&](size_t i) {
     return tokens_[i].text == "-" && !tokens_[i].space && i + 1 < tokens_.size() && !tokens_[i + 1].space;
   };
-  for (size_t i = 0; i + 2 < tokens_.size(); ++i) {
+  for (size_t i = 0; i + 1 < tokens_.size(); ++i) {
     if (i + 4 < tokens_.size() && dash(i + 1) && dash(i + 3) && digits(i) && digits(i + 2) == 2 &&
         ((digits(i) == 4 && digits(i + 4) == 2) || (digits(i) <= 2 && digits(i + 4) == 4)))
       unreadable("a date");
-    const Token &t = tokens_[i + 1], &next = tokens_[i + 2];
-    if (t.kind != TokenKind::letter || t.text.size() != 1 || digits(i + 2) == 0) continue;
-    if (digits(i) && (t.text == "R" || t.text == "r")) unreadable("a remainder");
-    const bool behind_sign = tokens_[i].text == "_" || tokens_[i].text == "^";
-    const bool power = i + 3 < tokens_.size() && (tokens_[i + 3].text == "^" || tokens_[i + 3].text == "!");
+    const Token &t = tokens_[i], &next = tokens_[i + 1];
+    if (t.kind != TokenKind::letter || t.text.size() != 1 || digits(i + 1) == 0) continue;
+    if (i > 0 && digits(i - 1) && (t.text == "R" || t.text == "r")) unreadable("a remainder");
+    const bool behind_sign = i > 0 && (tokens_[i - 1].text == "_" || tokens_[i - 1].text == "^");
+    const bool power = i + 2 < tokens_.size() && (tokens_[i + 2].text == "^" || tokens_[i + 2].text == "!");
     if (!next.space && !power && !behind_sign && t.text != "x" && t.text != "X")
       unreadable("a number behind a letter");
   }
@@ -123,11 +164,11 @@ void AnswerReader::unbalanced_choice() {
 }
 
 // --- lists and relations ---
-bool AnswerReader::take_separator(std::string* joined) {
+bool AnswerReader::take_separator(bool& said_and, bool& said_or) {
   bool any = false;
   while (is_mark(",") || is_mark(";") || is_word("and") || is_word("or") || is_command("text:and")) {
-    if (joined && is_word("or")) *joined = "or";
-    if (joined && joined->empty() && (is_word("and") || is_command("text:and"))) *joined = "and";
+    said_or = said_or || is_word("or");
+    said_and = said_and || is_word("and") || is_command("text:and");
     ++at_;
     any = true;
   }
@@ -135,24 +176,29 @@ bool AnswerReader::take_separator(std::string* joined) {
 }
 
 // Items with separators; the caller checks what follows.
-std::vector<ExprPtr> AnswerReader::items(std::string* joined) {
+std::vector<ExprPtr> AnswerReader::items(Joined* joined) {
   std::vector<ExprPtr> out;
-  take_separator();
+  bool said_and = false, said_or = false;
+  take_separator(said_and, said_or);
   do {
+    if (joined && said_or) joined->ors.push_back(out.size());
+    if (joined && (said_or || (said_and && joined->word.empty()))) joined->word = said_or ? "or" : "and";
+    said_and = said_or = false;
     if (at_end() || closes()) break;
     out.push_back(item());
     if (out.size() > kMostAnswerItems) unreadable("a list too long");
-  } while (take_separator(joined));
+  } while (take_separator(said_and, said_or));
   return out;
 }
 
 ExprPtr AnswerReader::answer() {
   const Depth depth(*this);
-  std::string joined;  // "and", "or"
+  Joined joined;
   auto all = items(&joined);
   if (all.empty()) unreadable("nothing to read");
   if (all.size() == 1) return all.front();
-  return make_node(ExprKind::list, std::move(all), joined);
+  if (auto solutions = grouped(all, joined.ors); !solutions.empty()) all = std::move(solutions);
+  return make_node(ExprKind::list, std::move(all), joined.word);
 }
 
 std::string AnswerReader::relation_sign() {
@@ -181,12 +227,14 @@ ExprPtr AnswerReader::item() {
   for (std::string sign = relation_sign(); !sign.empty(); sign = relation_sign()) {
     ++at_;
     signs.push_back(sign);
+    if (tokens_[at_ - 1].text == "cong" && has_triangle(*sides.back()))
+      unreadable("triangles that correspond");
     if (sign == "in" && sides.back()->kind != ExprKind::symbol && !is_list(*sides.back()))
       unreadable("a membership of no symbol");
     sides.push_back(set_union());
     if (sides.size() > 30) unreadable("a chain too long");
   }
-  if (signs.empty()) return sides.front();
+  if (signs.empty()) return named_point(sides.front());
   if (std::all_of(signs.begin(), signs.end(), [](const auto& s) { return s == "=" || s == "~"; })) {
     auto out = std::make_shared<Expr>();
     out->kind = ExprKind::relation;

@@ -15,6 +15,28 @@ bool is_function(const std::string& name) {
   return kNames.contains(name);
 }
 
+namespace {
+
+// Operations, arrows and relations that are not read; as symbols their sides would be factors in any order.
+bool is_no_value(const std::string& name) {
+  if ((name.ends_with("arrow") && !name.starts_with("over")) || name.ends_with("mapsto")) return true;
+  static const std::unordered_set<std::string_view> kOperations = {
+      "int", "iint", "oint",  "lim",    "cap",    "setminus", "bigcup", "bigcap", "circ",  "choose", "over",
+      "mod", "pmod", "bmod",  "text",   "not",    "forall",   "exists", "land",   "lor",   "wedge",  "vee",
+      "neg", "lnot", "oplus", "otimes", "ominus", "star",     "bullet", "sqcup",  "sqcap", "uplus",  "amalg"};
+  static const std::unordered_set<std::string_view> kRelations = {
+      "to",     "gets",  "implies", "iff",    "ni",     "notin",  "owns",    "nmid",   "perp",
+      "sim",    "nsim",  "subset",  "supset", "prec",   "preceq", "succ",    "succeq", "ll",
+      "gg",     "lll",   "ggg",     "asymp",  "propto", "models", "vdash",   "dashv",  "vDash",
+      "bowtie", "nless", "ngtr",    "nleq",   "ngeq",   "ncong",  "lesssim", "gtrsim", "because"};
+  static const std::unordered_set<std::string_view> kLongRelations = {
+      "impliedby", "subseteq", "subsetneq", "nsubseteq", "subsetneqq", "supseteq",  "supsetneq",
+      "nsupseteq", "parallel", "nparallel", "backslash", "sqsubseteq", "sqsupseteq"};
+  return kOperations.contains(name) || kRelations.contains(name) || kLongRelations.contains(name);
+}
+
+}  // namespace
+
 ExprPtr AnswerReader::command(const std::string& name) {
   if (name == "frac") {
     ExprPtr top = argument(), bottom = argument();
@@ -39,113 +61,7 @@ ExprPtr AnswerReader::command(const std::string& name) {
   if (name == "overline" || name == "bar") return make_symbol("\\overline " + subscript());
   if (name == "operatorname") unreadable("an operator");
   if (is_function(name)) return function(name);
-  // Operations and relations that are not read; as symbols their sides would be factors in any order.
-  static const std::unordered_set<std::string> kNoValues = {"int",
-                                                            "iint",
-                                                            "oint",
-                                                            "lim",
-                                                            "cap",
-                                                            "setminus",
-                                                            "bigcup",
-                                                            "bigcap",
-                                                            "circ",
-                                                            "choose",
-                                                            "over",
-                                                            "mod",
-                                                            "pmod",
-                                                            "bmod",
-                                                            "text",
-                                                            "not",
-                                                            "forall",
-                                                            "exists",
-                                                            "land",
-                                                            "lor",
-                                                            "wedge",
-                                                            "vee",
-                                                            "neg",
-                                                            "lnot",
-                                                            "oplus",
-                                                            "otimes",
-                                                            "ominus",
-                                                            "star",
-                                                            "bullet",
-                                                            "backslash",
-                                                            "sqcup",
-                                                            "sqcap",
-                                                            "uplus",
-                                                            "amalg",
-                                                            "to",
-                                                            "gets",
-                                                            "rightarrow",
-                                                            "leftarrow",
-                                                            "leftrightarrow",
-                                                            "longrightarrow",
-                                                            "longleftarrow",
-                                                            "longleftrightarrow",
-                                                            "Rightarrow",
-                                                            "Leftarrow",
-                                                            "Leftrightarrow",
-                                                            "Longrightarrow",
-                                                            "Longleftarrow",
-                                                            "Longleftrightarrow",
-                                                            "mapsto",
-                                                            "longmapsto",
-                                                            "hookrightarrow",
-                                                            "rightharpoonup",
-                                                            "rightleftharpoons",
-                                                            "xrightarrow",
-                                                            "uparrow",
-                                                            "downarrow",
-                                                            "implies",
-                                                            "impliedby",
-                                                            "iff",
-                                                            "subset",
-                                                            "subseteq",
-                                                            "subsetneq",
-                                                            "subsetneqq",
-                                                            "nsubseteq",
-                                                            "supset",
-                                                            "supseteq",
-                                                            "supsetneq",
-                                                            "nsupseteq",
-                                                            "sqsubseteq",
-                                                            "sqsupseteq",
-                                                            "prec",
-                                                            "preceq",
-                                                            "succ",
-                                                            "succeq",
-                                                            "ll",
-                                                            "gg",
-                                                            "lll",
-                                                            "ggg",
-                                                            "ni",
-                                                            "notin",
-                                                            "owns",
-                                                            "nmid",
-                                                            "parallel",
-                                                            "nparallel",
-                                                            "perp",
-                                                            "sim",
-                                                            "nsim",
-                                                            "asymp",
-                                                            "propto",
-                                                            "models",
-                                                            "vdash",
-                                                            "dashv",
-                                                            "vDash",
-                                                            "triangleleft",
-                                                            "triangleright",
-                                                            "trianglelefteq",
-                                                            "bowtie",
-                                                            "nless",
-                                                            "ngtr",
-                                                            "nleq",
-                                                            "ngeq",
-                                                            "lesssim",
-                                                            "gtrsim",
-                                                            "ncong",
-                                                            "because"};
-  if (kNoValues.contains(name)) unreadable("\\" + name);
+  if (is_no_value(name)) unreadable("\\" + name);
   return make_symbol("\\" + name);
 }
 

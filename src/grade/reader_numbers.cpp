@@ -185,16 +185,26 @@ ExprPtr AnswerReader::angle() {
   return make_symbol("\\angle " + points);
 }
 
-// Primes that stand next ("'", "^{'}"), and their tokens.
-std::pair<size_t, size_t> AnswerReader::primes_ahead() const {
+// Primes that stand next ("'", "^{'}"), or the sign of an inverse, and their tokens.
+std::pair<std::string, size_t> AnswerReader::primes_ahead() const {
+  if (is_mark("^") && is_mark("{", 1) && is_mark("-", 2) && peek(3).text == "1" && is_mark("}", 4))
+    return {"^-1", 5};
   size_t at = is_mark("^") ? 1 : 0;
   const bool braces = at && is_mark("{", at);
   if (braces) ++at;
   const size_t first = at;
   while (is_mark("'", at)) ++at;
   const size_t primes = at - first;
-  if (primes == 0 || (braces && !is_mark("}", at))) return {0, 0};
-  return {primes, at + (braces ? 1 : 0)};
+  if (primes == 0 || (braces && !is_mark("}", at))) return {"", 0};
+  return {std::string(primes, '\''), at + (braces ? 1 : 0)};
+}
+
+// "(X = 2)": an event, not a factor.
+bool AnswerReader::relation_in_brackets() const {
+  for (size_t i = 1; i < 40 && peek(i).kind != TokenKind::end && !is_mark(")", i); ++i)
+    for (const char* sign : {"=", "<", ">", "<=", ">="})
+      if (is_mark(sign, i)) return true;
+  return false;
 }
 
 ExprPtr AnswerReader::letter(const Token& t) {
@@ -206,13 +216,15 @@ ExprPtr AnswerReader::letter(const Token& t) {
   // f(x), y'(0): a function's value, not a product.
   const auto [primes, tokens] = primes_ahead();
   if (is_mark("(", tokens) && !peek(tokens).space && t.text.size() == 1) {
-    const bool named = std::string_view("fghFGH").find(t.text[0]) != std::string_view::npos || primes > 0;
+    const bool named =
+        std::string_view("fghFGH").find(t.text[0]) != std::string_view::npos || primes.starts_with('\'');
     const bool at_number = peek(1).kind == TokenKind::number && is_mark(")", 2);
-    if (named || (at_number && is_capital(t.text[0]))) {
+    const bool event = t.text == "P" && tokens == 0 && relation_in_brackets();
+    if (named || event || (at_number && tokens == 0 && is_capital(t.text[0]))) {
       at_ += tokens + 1;
       const auto args = items();
       expect(")");
-      std::string name = t.text + std::string(primes, '\'');
+      std::string name = t.text + primes;
       const size_t bare = name.size();
       for (const auto& a : args) name += (name.size() == bare ? "(" : ",") + canonical_text(*a);
       return make_symbol(name + ")");
