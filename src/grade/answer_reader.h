@@ -66,12 +66,8 @@ class AnswerReader {
   void unbalanced_choice();
   ExprPtr whole_based();
   static ExprPtr based(const std::string& digits, slong base);
-  struct Joined {
-    std::string word;         // "and", "or" where said
-    std::vector<size_t> ors;  // items ahead of each "or"
-  };
-  bool take_separator(bool& said_and, bool& said_or);
-  std::vector<ExprPtr> items(Joined* joined = nullptr);
+  bool take_separator(std::string* joined = nullptr);
+  std::vector<ExprPtr> items(std::string* joined = nullptr);
   bool closes() const {
     return is_mark(")") || is_mark("]") || is_mark("}") || is_mark("\\}") ||
            (peek().kind == TokenKind::command && peek().text.rfind("end:", 0) == 0);

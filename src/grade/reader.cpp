@@ -85,23 +85,27 @@ std::string letters_between(const std::vector<Token>& tokens, size_t begin, size
 }
 
 // "x = 2, y = 3 or x = 4, y = 5": each solution as a tuple of its equations, in the order of their names.
-// Nothing where the items between the words "or" are others.
-std::vector<ExprPtr> grouped(const std::vector<ExprPtr>& items, const std::vector<size_t>& ors) {
+// Nothing where the list is no repetition of the same two or more names.
+std::vector<ExprPtr> solutions_in(const std::vector<ExprPtr>& items) {
+  std::set<std::string> names;
+  for (const ExprPtr& e : items) {
+    if (e->kind != ExprKind::relation || e->name != "=" || e->args[0]->kind != ExprKind::symbol) return {};
+    names.insert(e->args[0]->name);
+  }
+  const size_t each = names.size();
+  if (each < 2 || items.size() <= each || items.size() % each != 0) return {};
+  const auto by_name = [](const ExprPtr& a, const ExprPtr& b) { return a->args[0]->name < b->args[0]->name; };
+  const auto same_name = [](const ExprPtr& a, const ExprPtr& b) {
+    return a->args[0]->name == b->args[0]->name;
+  };
   std::vector<ExprPtr> out;
-  if (ors.empty() || ors.front() < 2) return out;
-  const size_t each = ors.front();
-  if (items.size() != each * (ors.size() + 1)) return out;
-  for (size_t k = 0; k < items.size(); k += each) {
-    if (k > 0 && ors[k / each - 1] != k) return {};
+  for (auto it = items.begin(); it != items.end(); it += static_cast<ptrdiff_t>(each)) {
     auto tuple = std::make_shared<Expr>();
     tuple->kind = ExprKind::list;
     tuple->open = '(', tuple->close = ')';
-    tuple->args.assign(items.begin() + static_cast<ptrdiff_t>(k),
-                       items.begin() + static_cast<ptrdiff_t>(k + each));
-    for (const ExprPtr& e : tuple->args)
-      if (e->kind != ExprKind::relation || e->name != "=" || e->args[0]->kind != ExprKind::symbol) return {};
-    std::sort(tuple->args.begin(), tuple->args.end(),
-              [](const ExprPtr& a, const ExprPtr& b) { return a->args[0]->name < b->args[0]->name; });
+    tuple->args.assign(it, it + static_cast<ptrdiff_t>(each));
+    std::sort(tuple->args.begin(), tuple->args.end(), by_name);
+    if (std::adjacent_find(tuple->args.begin(), tuple->args.end(), same_name) != tuple->args.end()) return {};
     out.push_back(std::move(tuple));
   }
   return out;
@@ -164,11 +168,11 @@ void AnswerReader::unbalanced_choice() {
 }
 
 // --- lists and relations ---
-bool AnswerReader::take_separator(bool& said_and, bool& said_or) {
+bool AnswerReader::take_separator(std::string* joined) {
   bool any = false;
   while (is_mark(",") || is_mark(";") || is_word("and") || is_word("or") || is_command("text:and")) {
-    said_or = said_or || is_word("or");
-    said_and = said_and || is_word("and") || is_command("text:and");
+    if (joined && is_word("or")) *joined = "or";
+    if (joined && joined->empty() && (is_word("and") || is_command("text:and"))) *joined = "and";
     ++at_;
     any = true;
   }
@@ -176,29 +180,25 @@ bool AnswerReader::take_separator(bool& said_and, bool& said_or) {
 }
 
 // Items with separators; the caller checks what follows.
-std::vector<ExprPtr> AnswerReader::items(Joined* joined) {
+std::vector<ExprPtr> AnswerReader::items(std::string* joined) {
   std::vector<ExprPtr> out;
-  bool said_and = false, said_or = false;
-  take_separator(said_and, said_or);
+  take_separator();
   do {
-    if (joined && said_or) joined->ors.push_back(out.size());
-    if (joined && (said_or || (said_and && joined->word.empty()))) joined->word = said_or ? "or" : "and";
-    said_and = said_or = false;
     if (at_end() || closes()) break;
     out.push_back(item());
     if (out.size() > kMostAnswerItems) unreadable("a list too long");
-  } while (take_separator(said_and, said_or));
+  } while (take_separator(joined));
   return out;
 }
 
 ExprPtr AnswerReader::answer() {
   const Depth depth(*this);
-  Joined joined;
+  std::string joined;  // "and", "or"
   auto all = items(&joined);
   if (all.empty()) unreadable("nothing to read");
   if (all.size() == 1) return all.front();
-  if (auto solutions = grouped(all, joined.ors); !solutions.empty()) all = std::move(solutions);
-  return make_node(ExprKind::list, std::move(all), joined.word);
+  if (auto solutions = solutions_in(all); !solutions.empty()) all = std::move(solutions);
+  return make_node(ExprKind::list, std::move(all), joined);
 }
 
 std::string AnswerReader::relation_sign() {
