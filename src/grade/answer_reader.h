@@ -1,7 +1,7 @@
 // The recursive descent behind read_answer(): one class, its functions by what they read. reader.cpp has
 // lists, equations, sums and products; reader_factors.cpp powers, brackets and what stands in them;
 // reader_numbers.cpp literals, mixed numbers and numbers in words; reader_commands.cpp LaTeX commands,
-// functions, matrices, series.
+// functions, matrices, series; reader_notations.cpp what is told apart from plain algebra.
 #pragma once
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "grade/answer_reader.h"
-#include "grade/letters.h"
+#include "grade/reader_notations.h"
 
 namespace circuitdiff {
 namespace {
@@ -40,84 +40,6 @@ ExprPtr scaled_matrix(const std::vector<ExprPtr>& factors) {
   return out;
 }
 
-// Symbols with the dress of vectors stand in it.
-bool has_vector(const Expr& e) {
-  if (e.kind == ExprKind::symbol)
-    for (const char* dress : {"\\vec ", "\\overrightarrow ", "\\mathbf ", "\\boldsymbol ", "\\bm ", "\\pmb ",
-                              "\\hat ", "\\times "})
-      if (e.name.rfind(dress, 0) == 0) return true;
-  return std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_vector(*a); });
-}
-
-bool has_triangle(const Expr& e) {
-  return (e.kind == ExprKind::symbol && e.name == "\\triangle") ||
-         std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_triangle(*a); });
-}
-
-// "A(2, 3)" is A = (2, 3).
-ExprPtr named_point(const ExprPtr& e) {
-  if (e->kind != ExprKind::product || e->args.size() != 2) return e;
-  const Expr &name = *e->args[0], &place = *e->args[1];
-  if (name.kind != ExprKind::symbol || name.name.size() != 1 || !is_capital(name.name[0]) ||
-      !is_list(place) || place.open != '(' || place.close != ')')
-    return e;
-  auto out = std::make_shared<Expr>(*make_node(ExprKind::relation, e->args, "="));
-  out->exact_sides = 2;
-  return out;
-}
-
-// u x v as one symbol, which is -(v x u).
-ExprPtr cross_product(const Expr& u, const Expr& v) {
-  const std::string x = canonical_text(u), y = canonical_text(v);
-  return x <= y ? make_symbol("\\times " + x + " " + y)
-                : make_negative(make_symbol("\\times " + y + " " + x));
-}
-
-// "HTH", "cat": letters one behind the other; empty where other tokens or spaces stand among them.
-std::string letters_between(const std::vector<Token>& tokens, size_t begin, size_t end) {
-  std::string out;
-  for (size_t i = begin; i < end; ++i) {
-    const Token& t = tokens[i];
-    if (t.kind != TokenKind::letter || t.text.size() != 1 || (i > begin && t.space)) return {};
-    out += t.text;
-  }
-  return out;
-}
-
-// "x = 2, y = 3 or x = 4, y = 5": each solution as a tuple of its equations, in the order of their names.
-// Nothing where the list is no repetition of the same two or more names.
-std::vector<ExprPtr> solutions_in(const std::vector<ExprPtr>& items) {
-  std::set<std::string> names;
-  for (const ExprPtr& e : items) {
-    if (e->kind != ExprKind::relation || e->name != "=" || e->args[0]->kind != ExprKind::symbol) return {};
-    names.insert(e->args[0]->name);
-  }
-  const size_t each = names.size();
-  if (each < 2 || items.size() <= each || items.size() % each != 0) return {};
-  const auto by_name = [](const ExprPtr& a, const ExprPtr& b) { return a->args[0]->name < b->args[0]->name; };
-  const auto same_name = [](const ExprPtr& a, const ExprPtr& b) {
-    return a->args[0]->name == b->args[0]->name;
-  };
-  std::vector<ExprPtr> out;
-  for (auto it = items.begin(); it != items.end(); it += static_cast<ptrdiff_t>(each)) {
-    auto tuple = std::make_shared<Expr>();
-    tuple->kind = ExprKind::list;
-    tuple->open = '(', tuple->close = ')';
-    tuple->args.assign(it, it + static_cast<ptrdiff_t>(each));
-    std::sort(tuple->args.begin(), tuple->args.end(), by_name);
-    if (std::adjacent_find(tuple->args.begin(), tuple->args.end(), same_name) != tuple->args.end()) return {};
-    out.push_back(std::move(tuple));
-  }
-  return out;
-}
-
-// Factors whose order matters: more than one matrix that is not only the content of a determinant.
-bool has_matrix_product(const std::vector<ExprPtr>& factors) {
-  return std::count_if(factors.begin(), factors.end(), [](const ExprPtr& e) {
-           return contains(*e, ExprKind::matrix) && !(e->kind == ExprKind::call && e->name == "det");
-         }) > 1;
-}
-
 }  // namespace
 
 ExprPtr AnswerReader::run() {
@@ -134,31 +56,6 @@ ExprPtr AnswerReader::run() {
   ExprPtr out = group_content();
   if (!at_end()) unreadable("unexpected " + peek().text);
   return out;
-}
-
-// What is written with numbers and letters and is no formula: dates (2024-01-02), a remainder (7 R 3),
-// letters with counts behind them (H2O). "n2^n" is a product.
-void AnswerReader::refuse_other_notations() const {
-  const auto digits = [&](size_t i) {
-    return i < tokens_.size() && tokens_[i].kind == TokenKind::number && !tokens_[i].decimal
-               ? tokens_[i].text.size()
-               : 0;
-  };
-  const auto dash = [&](size_t i) {
-    return tokens_[i].text == "-" && !tokens_[i].space && i + 1 < tokens_.size() && !tokens_[i + 1].space;
-  };
-  for (size_t i = 0; i + 1 < tokens_.size(); ++i) {
-    if (i + 4 < tokens_.size() && dash(i + 1) && dash(i + 3) && digits(i) && digits(i + 2) == 2 &&
-        ((digits(i) == 4 && digits(i + 4) == 2) || (digits(i) <= 2 && digits(i + 4) == 4)))
-      unreadable("a date");
-    const Token &t = tokens_[i], &next = tokens_[i + 1];
-    if (t.kind != TokenKind::letter || t.text.size() != 1 || digits(i + 1) == 0) continue;
-    if (i > 0 && digits(i - 1) && (t.text == "R" || t.text == "r")) unreadable("a remainder");
-    const bool behind_sign = i > 0 && (tokens_[i - 1].text == "_" || tokens_[i - 1].text == "^");
-    const bool power = i + 2 < tokens_.size() && (tokens_[i + 2].text == "^" || tokens_[i + 2].text == "!");
-    if (!next.space && !power && !behind_sign && t.text != "x" && t.text != "X")
-      unreadable("a number behind a letter");
-  }
 }
 
 // "C)" is a choice.

@@ -1,0 +1,34 @@
+// Answers' notations beyond plain algebra: vectors, letters in a row, points, solutions. What the reader asks
+// of expressions and tokens to tell them apart, and what it makes of them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "grade/expression.h"
+#include "grade/tokens.h"
+
+namespace circuitdiff {
+
+// Symbols with the dress of vectors stand in it.
+bool has_vector(const Expr& e);
+
+bool has_triangle(const Expr& e);
+
+// "A(2, 3)" is A = (2, 3).
+ExprPtr named_point(const ExprPtr& e);
+
+// u x v as one symbol, which is -(v x u).
+ExprPtr cross_product(const Expr& u, const Expr& v);
+
+// "HTH", "cat": letters one behind the other; empty where other tokens or spaces stand among them.
+std::string letters_between(const std::vector<Token>& tokens, size_t begin, size_t end);
+
+// "x = 2, y = 3 or x = 4, y = 5": each solution as a tuple of its equations, in the order of their names.
+// Nothing where the list is no repetition of the same two or more names.
+std::vector<ExprPtr> solutions_in(const std::vector<ExprPtr>& items);
+
+// Factors whose order matters: more than one matrix that is not only the content of a determinant.
+bool has_matrix_product(const std::vector<ExprPtr>& factors);
+
+}  // namespace circuitdiff
