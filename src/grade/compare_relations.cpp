@@ -105,8 +105,10 @@ Judgement compare_zero_sets(const Expr& a, const Expr& b) {
 // "f('x,'y)": a function and its arguments. nullopt: no call.
 struct Call {
   std::string function;
-  std::vector<std::string> symbols;  // the arguments, where each is a symbol of its own; else none
+  std::vector<std::string>
+      symbols;  // the arguments, where each is a symbol of its own and they are few; else none
 };
+constexpr size_t kMostArguments = 8;
 std::optional<Call> call_of(const Expr& e) {
   const size_t open = e.name.find('(');
   if (e.kind != ExprKind::symbol || open == std::string::npos || open == 0 || e.name.back() != ')')
@@ -117,7 +119,8 @@ std::optional<Call> call_of(const Expr& e) {
     const std::string argument = e.name.substr(at, end - at);
     if (argument.size() < 2 || argument[0] != '\'' ||
         argument.find_first_of("+*^(", 1) != std::string::npos ||
-        std::find(out.symbols.begin(), out.symbols.end(), argument.substr(1)) != out.symbols.end())
+        std::find(out.symbols.begin(), out.symbols.end(), argument.substr(1)) != out.symbols.end() ||
+        out.symbols.size() == kMostArguments)
       return Call{out.function, {}};
     out.symbols.push_back(argument.substr(1));
     at = end + 1;

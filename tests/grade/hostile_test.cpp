@@ -128,6 +128,19 @@ TEST(Hostile, LongAndDeepTextsDoNotHang) {
                                           fill("\\prod_{k=1}^{1000}\\sin k,", "1"),
                                           fill("\\binom{1/2}{3}+", "1"),
                                           fill("\\det A+", "1"),
+                                          fill("\\vec a\\times ", "\\vec b"),
+                                          fill("(\\vec a\\times "),
+                                          fill("\\angle ABC+", "1"),
+                                          fill("HTH,"),
+                                          fill("cat,"),
+                                          fill("f'(x)=1,"),
+                                          fill("x=1,y=2;"),
+                                          fill("x<1 and "),
+                                          fill("A(1,2),"),
+                                          fill("P(X=1)+", "1"),
+                                          fill("red and blue,"),
+                                          fill("(a) 1 (b) 2 "),
+                                          fill("\\text{(a)}"),
                                           repeat("\xff", 1000000),
                                           std::string(300000, '7'),
                                           repeat("\\boxed{", 40000),
@@ -136,6 +149,10 @@ TEST(Hostile, LongAndDeepTextsDoNotHang) {
                                           repeat("$", 300000),
                                           repeat("A ", 100000),
                                           repeat("<answer>", 30000),
+                                          repeat("<think>", 40000),
+                                          repeat("</think>", 40000),
+                                          repeat("<think></think>", 20000),
+                                          "</think>" + repeat("<think>", 40000),
                                           repeat("(", 100000) + "1" + repeat(")", 100000),
                                           repeat("\\frac{1}{", 30000) + "2" + repeat("}", 30000),
                                           repeat("\\sqrt{", 40000) + "2" + repeat("}", 40000),
@@ -156,6 +173,34 @@ TEST(Hostile, LongAndDeepTextsDoNotHang) {
     extract_answer(text, "aqua");
     EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, test::kAnswerSeconds)
         << text.substr(0, 40);
+  }
+}
+
+// Long answers of the same shape on both sides, where entries and names are matched.
+TEST(Hostile, TwoLongAnswersDoNotHang) {
+  const auto numbered = [](const std::string& before, const std::string& after, int n, int step) {
+    std::string out;
+    for (int i = 0; i < n; ++i) out += before + std::to_string(1 + i * step % n) + after;
+    return out;
+  };
+  const std::string sum = repeat("x_1+", 1500) + "1";
+  const std::vector<std::pair<std::string, std::string>> pairs = {
+      {"f(" + numbered("x_{", "},", 390, 1) + "x)=" + sum,
+       "f(" + numbered("y_{", "},", 390, 1) + "y)=" + sum},
+      {numbered("x_{", "}=(1,2),", 390, 1) + "y=1", numbered("x_{", "}=(1,2),", 390, 7) + "y=1"},
+      {numbered("f(", ")=2,", 390, 1), numbered("f(", ")=2,", 390, 7)},
+      {numbered("x\\in(", ",500),", 59, 1) + "1", numbered("x\\in(", ",500),", 59, 7) + "1"},
+      {numbered("x<", " and ", 59, 1) + "x>100", numbered("x<", " or ", 59, 7) + "x>100"},
+      {numbered("A(", ",2),", 59, 1) + "1", numbered("A(", ",2),", 59, 7) + "1"},
+      {numbered("x=", ",y=2;", 150, 1) + "x=0,y=1", numbered("x=", ",y=2;", 150, 7) + "x=0,y=1"},
+      {numbered("red ", " and ", 700, 1) + "blue", numbered("red ", " and ", 700, 3) + "blue"},
+      {repeat("HTH,", 59) + "1", repeat("HHT,", 59) + "1"},
+      {repeat("(\\vec a\\times", 110) + "\\vec b" + repeat(")", 110),
+       repeat("(\\vec b\\times", 110) + "\\vec a" + repeat(")", 110)},
+      {"(a) " + sum + " (b) " + repeat("2^{", 100) + "2" + repeat("}", 100), "(a) " + sum + "+1 (b) 2"}};
+  for (const auto& [a, b] : pairs) {
+    EXPECT_LT(seconds_for(a, b), test::kAnswerSeconds) << a.substr(0, 40);
+    EXPECT_LT(seconds_for(b, a), test::kAnswerSeconds) << a.substr(0, 40);
   }
 }
 
