@@ -28,6 +28,9 @@ inline constexpr size_t kMostAnswerItems = 400;  // of one list
 // Names that are functions when letters or a command spell them.
 bool is_function(const std::string& name);
 
+// LaTeX's relations beyond = < > and \in: "subset", "perp".
+bool is_relation(const std::string& name);
+
 class AnswerReader {
  public:
   AnswerReader(std::string_view text, const ReadOptions& options)

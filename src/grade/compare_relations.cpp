@@ -153,12 +153,35 @@ bool names_differ(const Expr& a, const Expr& b) {
   return a.kind == b.kind;
 }
 
+// The relation with its sides exchanged; nothing where that is none of the same kind.
 std::string turned(const std::string& sign) {
-  if (sign == "<") return ">";
-  if (sign == ">") return "<";
-  if (sign == "<=") return ">=";
-  if (sign == ">=") return "<=";
-  return sign;
+  static const std::pair<const char*, const char*> kTurned[] = {{"<", ">"},
+                                                                {"<=", ">="},
+                                                                {"\\subset", "\\supset"},
+                                                                {"\\subseteq", "\\supseteq"},
+                                                                {"\\subsetneq", "\\supsetneq"},
+                                                                {"\\prec", "\\succ"},
+                                                                {"\\ll", "\\gg"},
+                                                                {"\\perp", "\\perp"},
+                                                                {"\\parallel", "\\parallel"},
+                                                                {"\\sim", "\\sim"}};
+  for (const auto& [one, other] : kTurned) {
+    if (sign == one) return other;
+    if (sign == other) return one;
+  }
+  return sign[0] == '\\' ? std::string() : sign;
+}
+
+// The names that a chain of equations begins with.
+bool share_a_name(const Expr& a, const Expr& b) {
+  for (const auto& x : a.args) {
+    if (!is_name(*x)) break;
+    for (const auto& y : b.args) {
+      if (!is_name(*y)) break;
+      if (!names_differ(*x, *y)) return true;
+    }
+  }
+  return !is_name(*a.args[0]) || !is_name(*b.args[0]);
 }
 
 }  // namespace
@@ -199,9 +222,8 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
     const ExprPtr x = said_by(*a, wrong_a), y = said_by(*b, wrong_b);
     if (x && y && !wrong_a && !wrong_b) {
       const Judgement said = compare_items(x, y);
-      return said.verdict == Verdict::equal && names_differ(*a->args[0], *b->args[0])
-                 ? undecided("the same of other names")
-                 : said;
+      return said.verdict == Verdict::equal && !share_a_name(*a, *b) ? undecided("the same of other names")
+                                                                     : said;
     }
     if (a->args.size() == b->args.size()) {
       const Judgement all = compare_in_order(a->args, b->args, "sides");
@@ -233,12 +255,13 @@ Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
                : sets;
   }
   if (a->args.size() != 2 || b->args.size() != 2) return undecided("relations that cannot be compared");
-  if (a->name == b->name && compare_in_order(a->args, b->args, "sides").verdict == Verdict::equal)
-    return equal("the same relation");
+  const Judgement sides = compare_in_order(a->args, b->args, "sides");
+  if (a->name == b->name && sides.verdict == Verdict::equal) return equal("the same relation");
   const std::vector<ExprPtr> swapped = {b->args[1], b->args[0]};
   if (a->name == turned(b->name) && compare_in_order(a->args, swapped, "sides").verdict == Verdict::equal)
     return equal("the same relation");
   if (a->name != b->name && a->name != turned(b->name)) return different("different relations");
+  if (a->name[0] == '\\') return sides.verdict == Verdict::undecided ? sides : different("other sides");
   if (!is_value(*a->args[0]) || !is_value(*a->args[1]) || !is_value(*b->args[0]) || !is_value(*b->args[1]))
     return undecided("relations that cannot be compared");
   const Judgement zero = compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));

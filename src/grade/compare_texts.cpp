@@ -57,11 +57,15 @@ std::vector<Words> parts_of(std::string_view text) {
   std::vector<Words> out(1);
   bool joined = false;
   for (size_t begin = 0; begin <= text.size();) {
-    // Commas within numbers part nothing.
+    // Commas within numbers and brackets part nothing.
     size_t end = begin;
-    while (end < text.size() &&
-           !((text[end] == ',' || text[end] == ';') && (end + 1 == text.size() || !is_digit(text[end + 1]))))
-      ++end;
+    for (int depth = 0; end < text.size(); ++end) {
+      const char c = text[end];
+      const bool escaped = end > 0 && text[end - 1] == '\\';  // braces alone only group
+      if (c == '(' || c == '[' || (c == '{' && escaped)) ++depth;
+      if (c == ')' || c == ']' || (c == '}' && escaped)) --depth;
+      if (depth <= 0 && (c == ',' || c == ';') && (end + 1 == text.size() || !is_digit(text[end + 1]))) break;
+    }
     Words words = words_of(text.substr(begin, end - begin));
     drop_idle_brackets(words);
     for (std::string& word : words) {

@@ -105,6 +105,7 @@ std::string AnswerReader::relation_sign() {
   for (const char* about : {"approx", "simeq", "doteq", "cong"})
     if (is_command(about)) return "~";
   if (is_command("equiv")) return "=";
+  if (peek().kind == TokenKind::command && is_relation(peek().text)) return "\\" + peek().text;
   return {};
 }
 
@@ -124,7 +125,8 @@ ExprPtr AnswerReader::item() {
   for (std::string sign = relation_sign(); !sign.empty(); sign = relation_sign()) {
     ++at_;
     signs.push_back(sign);
-    if (tokens_[at_ - 1].text == "cong" && has_triangle(*sides.back()))
+    const std::string& word = tokens_[at_ - 1].text;
+    if ((word == "cong" || word == "sim") && has_triangle(*sides.back()))
       unreadable("triangles that correspond");
     if (sign == "in" && sides.back()->kind != ExprKind::symbol && !is_list(*sides.back()))
       unreadable("a membership of no symbol");
@@ -215,7 +217,7 @@ bool AnswerReader::starts_factor() const {
              t.text != "pm" && t.text != "mp" && t.text != "approx" && t.text != "simeq" &&
              t.text != "equiv" && t.text != "cong" && t.text != "doteq" && t.text != "choose" &&
              t.text != "over" && t.text != "rfloor" && t.text != "rceil" && t.text != "to" &&
-             t.text != "rightarrow";
+             t.text != "rightarrow" && !is_relation(t.text);
     case TokenKind::end:
       return false;
   }
@@ -280,7 +282,7 @@ ExprPtr AnswerReader::term() {
     return out;
   }
   if (ExprPtr scaled = scaled_matrix(factors)) return scaled;
-  if (has_matrix_product(factors)) unreadable("a product of matrices");
+  if (ExprPtr ordered = matrix_product(factors)) return ordered;
   return make_node(ExprKind::product, std::move(factors));
 }
 

@@ -17,25 +17,31 @@ bool is_function(const std::string& name) {
 
 namespace {
 
-// Operations, arrows and relations that are not read; as symbols their sides would be factors in any order.
+// Operations and arrows that are not read; as symbols their sides would be factors in any order.
 bool is_no_value(const std::string& name) {
   if ((name.ends_with("arrow") && !name.starts_with("over")) || name.ends_with("mapsto")) return true;
-  static const std::unordered_set<std::string_view> kOperations = {
-      "int", "iint", "oint",  "lim",    "cap",    "setminus", "bigcup", "bigcap", "circ",  "choose", "over",
-      "mod", "pmod", "bmod",  "text",   "not",    "forall",   "exists", "land",   "lor",   "wedge",  "vee",
-      "neg", "lnot", "oplus", "otimes", "ominus", "star",     "bullet", "sqcup",  "sqcap", "uplus",  "amalg"};
-  static const std::unordered_set<std::string_view> kRelations = {
-      "to",     "gets",  "implies", "iff",    "ni",     "notin",  "owns",    "nmid",   "perp",
-      "sim",    "nsim",  "subset",  "supset", "prec",   "preceq", "succ",    "succeq", "ll",
-      "gg",     "lll",   "ggg",     "asymp",  "propto", "models", "vdash",   "dashv",  "vDash",
-      "bowtie", "nless", "ngtr",    "nleq",   "ngeq",   "ncong",  "lesssim", "gtrsim", "because"};
-  static const std::unordered_set<std::string_view> kLongRelations = {
-      "impliedby", "subseteq", "subsetneq", "nsubseteq", "subsetneqq", "supseteq",  "supsetneq",
-      "nsupseteq", "parallel", "nparallel", "backslash", "sqsubseteq", "sqsupseteq"};
-  return kOperations.contains(name) || kRelations.contains(name) || kLongRelations.contains(name);
+  static const std::unordered_set<std::string_view> kWords = {
+      "int",    "iint",      "oint",    "lim",   "cap",   "setminus",  "bigcup", "bigcap", "circ",
+      "choose", "over",      "mod",     "pmod",  "bmod",  "text",      "not",    "forall", "exists",
+      "land",   "lor",       "wedge",   "vee",   "neg",   "lnot",      "oplus",  "otimes", "ominus",
+      "star",   "sqcup",     "sqcap",   "uplus", "amalg", "backslash", "to",     "gets",   "implies",
+      "iff",    "impliedby", "because", "nless", "ngtr",  "nleq",      "ngeq",   "ncong"};
+  return kWords.contains(name);
 }
 
 }  // namespace
+
+// Relations whose sides are not exchanged: what is compared with them is compared side by side.
+bool is_relation(const std::string& name) {
+  static const std::unordered_set<std::string_view> kWords = {
+      "ni",     "notin", "nmid",   "perp",  "sim",    "nsim",    "subset", "supset",   "prec",
+      "preceq", "succ",  "succeq", "ll",    "gg",     "lll",     "ggg",    "asymp",    "propto",
+      "models", "vdash", "dashv",  "vDash", "bowtie", "lesssim", "gtrsim", "parallel", "nparallel"};
+  static const std::unordered_set<std::string_view> kSets = {"subseteq",   "subsetneq",  "nsubseteq",
+                                                             "subsetneqq", "supseteq",   "supsetneq",
+                                                             "nsupseteq",  "sqsubseteq", "sqsupseteq"};
+  return kWords.contains(name) || kSets.contains(name);
+}
 
 ExprPtr AnswerReader::command(const std::string& name) {
   if (name == "frac") {

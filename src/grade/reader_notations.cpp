@@ -73,10 +73,17 @@ std::vector<ExprPtr> solutions_in(const std::vector<ExprPtr>& items) {
   return out;
 }
 
-bool has_matrix_product(const std::vector<ExprPtr>& factors) {
-  return std::count_if(factors.begin(), factors.end(), [](const ExprPtr& e) {
-           return contains(*e, ExprKind::matrix) && !(e->kind == ExprKind::call && e->name == "det");
-         }) > 1;
+ExprPtr matrix_product(const std::vector<ExprPtr>& factors) {
+  std::vector<ExprPtr> matrices, others;
+  for (const ExprPtr& e : factors) {
+    const bool matrix = contains(*e, ExprKind::matrix) && !(e->kind == ExprKind::call && e->name == "det");
+    (matrix ? matrices : others).push_back(e);
+  }
+  if (matrices.size() < 2) return nullptr;
+  ExprPtr out = make_node(ExprKind::call, std::move(matrices), "matrix product");
+  if (others.empty()) return out;
+  others.push_back(std::move(out));
+  return make_node(ExprKind::product, std::move(others));
 }
 
 // What is written with numbers and letters and is no formula: dates (2024-01-02), a remainder (7 R 3),

@@ -28,7 +28,8 @@ std::string letters_between(const std::vector<Token>& tokens, size_t begin, size
 // Nothing where the list is no repetition of the same two or more names.
 std::vector<ExprPtr> solutions_in(const std::vector<ExprPtr>& items);
 
-// Factors whose order matters: more than one matrix that is not only the content of a determinant.
-bool has_matrix_product(const std::vector<ExprPtr>& factors);
+// More than one matrix, not counting determinants, among factors: a call of what is not computed, its
+// matrices in their order, times the other factors. Null where their order does not matter.
+ExprPtr matrix_product(const std::vector<ExprPtr>& factors);
 
 }  // namespace circuitdiff
