@@ -6,7 +6,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn.h>
 #include <fmt/format.h>
-#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -117,7 +116,7 @@ int run(int argc, char** argv) {
     limit.keep_least(gemm_limit(decoder, prompt + answer - 1, answer, /*plain=*/true));
     own_limit.keep_least(gemm_limit(decoder, prompt + answer - 1, answer, /*plain=*/false));
     for (Case& c : cases) {
-      malloc_trim(0);
+      give_back_free_pages();
       std::ofstream("/proc/self/clear_refs") << "5";
       const double before = mib("RssAnon:");
       c.best.keep_least(cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); }));

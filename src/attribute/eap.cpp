@@ -12,6 +12,7 @@
 #include "attribute/layout.h"
 #include "attribute/objective.h"
 #include "attribute/spill.h"
+#include "base/heap.h"
 #include "base/progress.h"
 #include "model/layer_stream.h"
 
@@ -137,6 +138,9 @@ class Engine {
   void backward(Pass& pass, const Tensor& g, Contraction& contraction) {
     const bool residual = options_.gradient == GradientKind::residual;
     const Packing& packing = layout_.packing;
+    // The forward pass leaves holes on the heap that the backward pass, where memory is highest, would not
+    // fill.
+    if (pass.mlp.empty()) give_back_free_pages();
     contraction.add(graph_.logits_destination(), g.unsqueeze(0));
     for (int64_t l = config_.n_layers - 1; l >= 0; --l) {
       check_interrupt();
