@@ -1,6 +1,6 @@
 // Exact ablation (SPEC 2, eq. 8): the loss with one source taken out of one destination's input, less the
-// loss. An edge into layer l needs the model from layer l on only, and many edges into one destination run
-// together as a batch.
+// loss. An edge into layer l needs the model from layer l on only, the last MLP only the rows that predict
+// the answer, and many edges into one destination run together as a batch.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -57,13 +57,16 @@ class Ablation {
   const std::vector<int64_t>& targets() const { return targets_; }
   const RopeTable& rope() const { return rope_; }
 
-  // Losses of a batch of final streams [batch, pos, d_model]: mean over the answer, one triple (nll, error,
-  // objective) each.
-  std::vector<std::array<double, 3>> losses(const Tensor& final_stream) const {
-    const int64_t batch = final_stream.size(0), t = answer();
+  // The rows of streams [batch, pos, d_model] that predict the answer: [batch, answer, d_model].
+  Tensor answer_rows(const Tensor& streams) const { return streams.narrow(1, first_, answer()); }
+
+  // Losses of a batch of final streams' answer rows: mean over the answer, one triple (nll, error, objective)
+  // each.
+  std::vector<std::array<double, 3>> losses(const Tensor& final_rows) const {
+    const int64_t batch = final_rows.size(0), t = answer();
     std::vector<int64_t> all;
     for (int64_t b = 0; b < batch; ++b) all.insert(all.end(), targets_.begin(), targets_.end());
-    const Tensor rows = final_stream.narrow(1, first_, t).reshape({batch * t, config_.d_model});
+    const Tensor rows = final_rows.reshape({batch * t, config_.d_model});
     const RowLosses r = row_losses(decoder_, options_.objective, rows.to(wide()), all, LogitUse::losses_only);
     std::vector<std::array<double, 3>> out;
     for (int64_t b = 0; b < batch; ++b) {
@@ -78,7 +81,7 @@ class Ablation {
     return out;
   }
 
-  // From the stream at `point` (batched) to the final stream.
+  // From the streams at `point`, [batch, pos, d_model], to the final streams' answer rows.
   Tensor run_from(int64_t point, const Tensor& x) const {
     const int64_t batch = x.size(0);
     Packing packing;
@@ -89,10 +92,13 @@ class Ablation {
       const LayerWeights w = decoder_.weights().layer(l);
       if (!(l == point / 2 && point % 2 == 1))
         rows = rows + packed_attention(config_, w, decoder_.window(l), rope, packing, rows, nullptr);
+      if (is_last(l)) rows = answer_rows(rows.view_as(x)).flatten(0, 1);
       rows = rows + packed_mlp(config_, w, rows, nullptr);
     }
-    return rows.view_as(x);
+    return point == 2 * config_.n_layers ? answer_rows(x) : rows.view({batch, answer(), config_.d_model});
   }
+
+  bool is_last(int64_t l) const { return l + 1 == config_.n_layers; }
 
   Tensor attention_of(int64_t l, const LayerWeights& w, const Tensor& q, const Tensor& k,
                       const Tensor& v) const {
@@ -105,11 +111,11 @@ class Ablation {
                              kAblationBytes / (length_ * widest * (decoder_.dtype() == at::kDouble ? 8 : 4)));
   }
 
-  // Final streams with each source of `sources` left out of destination d's input (or of the stream, under
-  // `residual`).
+  // Final streams' answer rows with each source of `sources` left out of destination d's input (or of the
+  // stream, under `residual`).
   Tensor ablate(const Graph& graph, int64_t d, const Tensor& sources) const {
     const bool residual = options_.gradient == GradientKind::residual;
-    if (d == graph.logits_destination()) return clean_.stream.back() - sources;
+    if (d == graph.logits_destination()) return answer_rows(clean_.stream.back() - sources);
     const int64_t per_layer = graph.kind == GraphKind::qkv ? 4 : 2;
     const int64_t l = d / per_layer, part = d % per_layer;
     const LayerWeights w = decoder_.weights().layer(l);
@@ -118,9 +124,11 @@ class Ablation {
     const Tensor stream = clean_.stream[static_cast<size_t>(point)];  // [pos, d_model]
     const Tensor without = stream - sources;                          // [batch, pos, d_model]
     if (residual) return run_from(point, without);
-    if (is_mlp)
-      return run_from(point + 1,
-                      stream + packed_mlp(config_, w, without.flatten(0, 1), nullptr).view_as(without));
+    if (is_mlp) {
+      const Tensor input = is_last(l) ? answer_rows(without) : without;
+      const Tensor out = packed_mlp(config_, w, input.flatten(0, 1), nullptr).view_as(input);
+      return is_last(l) ? answer_rows(stream.unsqueeze(0)) + out : run_from(point + 1, stream + out);
+    }
     const Tensor whole = stream.expand_as(without);
     const auto input = [&](int64_t branch) {
       return graph.kind == GraphKind::block || part == branch ? without : whole;
@@ -155,7 +163,8 @@ SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
   const Ablation ablation(decoder, options, sample, t_cut);
   SampleScores out;
   out.scores.assign(static_cast<size_t>(graph.n_forward() * graph.n_backward()), 0.0);
-  record_loss(ablation.losses(ablation.clean().stream.back().unsqueeze(0)).front(), out);
+  record_loss(ablation.losses(ablation.answer_rows(ablation.clean().stream.back().unsqueeze(0))).front(),
+              out);
   const int64_t limit = ablation.batch_limit();
   const auto is_chosen = [&](int64_t cell) {
     return options.chosen_edges.empty() || options.chosen_edges[static_cast<size_t>(cell)];
