@@ -116,7 +116,7 @@ int run(int argc, char** argv) {
     limit.keep_least(gemm_limit(decoder, prompt + answer - 1, answer, /*plain=*/true));
     own_limit.keep_least(gemm_limit(decoder, prompt + answer - 1, answer, /*plain=*/false));
     for (Case& c : cases) {
-      give_back_free_pages();
+      give_back_heap();
       std::ofstream("/proc/self/clear_refs") << "5";
       const double before = mib("RssAnon:");
       c.best.keep_least(cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); }));

@@ -140,7 +140,7 @@ class Engine {
     const Packing& packing = layout_.packing;
     // The forward pass leaves holes on the heap that the backward pass, where memory is highest, would not
     // fill.
-    if (pass.mlp.empty()) give_back_free_pages();
+    if (pass.mlp.empty()) give_back_heap();
     contraction.add(graph_.logits_destination(), g.unsqueeze(0));
     for (int64_t l = config_.n_layers - 1; l >= 0; --l) {
       check_interrupt();

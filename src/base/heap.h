@@ -17,8 +17,9 @@ inline void keep_heap_small() {
 #endif
 }
 
-// Gives the heap's free pages back to the system, those between living blocks too: milliseconds.
-inline void give_back_free_pages() {
+// What was freed and is still kept for the next blocks goes back to the system: between phases whose blocks
+// are of other sizes.
+inline void give_back_heap() {
 #if defined(__GLIBC__)
   malloc_trim(0);
 #endif

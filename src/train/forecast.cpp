@@ -123,7 +123,7 @@ double activation_bytes(const TrainInputs& in, const Lengths& lengths, const Ste
   return s.rows * kept + std::max(s.rows * working, head);
 }
 
-// Weights on their way into a checkpoint of another type than they are kept in: bytes.
+// The largest tensor on its way into a checkpoint of another type than it is kept in: bytes.
 double saving_bytes(const TrainInputs& in, at::ScalarType master) {
   const at::ScalarType kept = in.options.lora.rank > 0 ? in.compute : master;
   const TensorType type = in.checkpoint->widest_type();
@@ -131,7 +131,8 @@ double saving_bytes(const TrainInputs& in, at::ScalarType master) {
                     : kept == at::kDouble ? type == TensorType::f64
                                           : type == TensorType::bf16;
   const double entry = type == TensorType::f64 ? 8 : type == TensorType::f32 ? 4 : 2;
-  return same ? 0 : entry * static_cast<double>(in.checkpoint->n_parameters());
+  const ModelConfig& c = in.checkpoint->config();
+  return same ? 0 : entry * static_cast<double>(std::max(c.d_vocab, c.d_mlp) * c.d_model);
 }
 
 // What the optimiser works with beside its moments: bytes.

@@ -57,15 +57,19 @@ void Parameters::save(const std::filesystem::path& folder, bool merged) const {
     if (!merged) return;
   }
   const TensorType type = checkpoint_->widest_type();
-  std::vector<Tensor> kept;
-  std::vector<TensorToWrite> out;
-  for (const TensorSpec& spec : tensor_table(config())) {
-    // The masters, not their rounded copy; with LoRA the sum.
-    const Tensor from = settings_.lora.rank > 0 ? view(compute_, spec.name) : view(base_, spec.name);
-    kept.push_back(from.to(at::kCPU, written_type(type)).contiguous());
-    out.push_back({spec.name, type, spec.shape, bytes_of(kept.back())});
-  }
-  write_safetensors(folder / "model.safetensors", out, {{"format", "pt"}});
+  const std::vector<TensorSpec> specs = tensor_table(config());
+  std::vector<TensorOutline> outlines;
+  for (const TensorSpec& spec : specs) outlines.push_back({spec.name, type, spec.shape});
+  // One at a time: where the file's type is not the weights', a copy of all of them would be the most that a
+  // run holds. The masters, not their rounded copy; with LoRA the sum.
+  const Tensor& all = settings_.lora.rank > 0 ? compute_ : base_;
+  write_safetensors(folder / "model.safetensors", outlines,
+                    [&](size_t i, const AppendBytes& append) {
+                      const Tensor one =
+                          view(all, specs[i].name).to(at::kCPU, written_type(type)).contiguous();
+                      append(one.const_data_ptr(), one.nbytes());
+                    },
+                    {{"format", "pt"}});
 }
 
 }  // namespace circuitdiff

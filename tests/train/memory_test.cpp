@@ -51,6 +51,20 @@ TEST(UpdateMemory, IsWithinAFifthOfStateAndOneLayersActivations) {
   EXPECT_LT(static_cast<double>(counting.peak()), 1.2 * static_cast<double>(state + layer));
 }
 
+// In another type than the weights are kept in: no copy of them all.
+TEST(SavingMemory, IsTheLargestTensorInTheFilesType) {
+  const TemporaryFolder folder;
+  const TinyModel model = model_of(12, 512);
+  write_tiny_checkpoint(folder / "model", model);
+  ParameterSettings settings;
+  settings.master = settings.compute = at::kDouble;
+  const Parameters parameters(Checkpoint::open(folder / "model"), settings);
+  const CountingAllocator counting;
+  std::filesystem::create_directories(folder / "out");
+  parameters.save(folder / "out", /*merged=*/true);
+  EXPECT_EQ(counting.peak(), model.d_vocab * model.d_model * 4);  // the embedding, float32
+}
+
 TEST(TrainForecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
   struct Shape {
     const char* name;
