@@ -10,6 +10,30 @@
 #include "train/reward.h"
 
 namespace circuitdiff {
+namespace {
+
+// Where the run stands by its latest checkpoint. The error over a damaged one names the next older that can
+// be gone on from, if there is one.
+TrainPosition read_latest(const std::filesystem::path& out, const TrainState& state) {
+  auto found = train_checkpoints(out);
+  const std::filesystem::path latest = found.back().second;
+  try {
+    return read_train_checkpoint(latest, state);
+  } catch (const Error& error) {
+    for (found.pop_back(); !found.empty(); found.pop_back()) {
+      const std::filesystem::path& older = found.back().second;
+      try {
+        read_train_checkpoint(older, state);
+      } catch (const Error&) {
+        continue;
+      }
+      fail("{}; with {} removed, --resume goes on from {}", error.what(), latest.string(), older.string());
+    }
+    throw;
+  }
+}
+
+}  // namespace
 
 // Where a step that begins with the weights of a checkpoint fails by their numbers, that checkpoint is no
 // good: the one before it is, which a whole step followed.
@@ -76,7 +100,7 @@ void Trainer::run() {
   const at::NoGradGuard no_grad;
   const TrainState state{*parameters_, *optimizer_, value_head_.get()};
   const auto last = last_checkpoint(out_);
-  if (last) position_ = read_train_checkpoint(*last, state);
+  if (last) position_ = read_latest(out_, state);
   std::filesystem::create_directories(out_);
   MetricsLog::cut_back(out_, position_.metrics_bytes, position_.event_bytes);
   MetricsLog log(out_);

@@ -259,6 +259,36 @@ TEST(TrainStage, ResumesSeveralSeedsWhereverTheyStopped) {
   EXPECT_EQ(bytes_of_file(folder / "out/seed-3/final/model.safetensors"), wanted);
 }
 
+TEST(TrainStage, ADamagedCheckpointNamesTheOlderOneToGoOnFrom) {
+  const TemporaryFolder folder;
+  SilentProgress silent;
+  TrainRequest r = request_in(folder, AlgorithmName::sft);
+  train(r, silent);  // checkpoint-2, checkpoint-4
+  const std::string wanted = bytes_of_file(folder / "out/final/model.safetensors");
+  fs::remove_all(folder / "out/final");
+  fs::remove(folder / "out/manifest.json");
+  const auto state = [&](int step) {
+    return folder / fmt::format("out/checkpoint-{}/trainer_state.safetensors", step);
+  };
+  const std::string whole = bytes_of_file(state(2));
+  fs::resize_file(state(4), 100);
+  const std::string out = (folder / "out").string();
+  const std::string advice =
+      fmt::format("; with {}/checkpoint-4 removed, --resume goes on from {}/checkpoint-2", out, out);
+  r.resume = true;
+  EXPECT_THAT(message_of([&] { train(r, silent); }),
+              testing::AllOf(HasSubstr("checkpoint-4/trainer_state.safetensors"), HasSubstr(advice)));
+  // Where the older one is damaged too there is no such advice.
+  fs::resize_file(state(2), 100);
+  EXPECT_THAT(message_of([&] { train(r, silent); }),
+              testing::AllOf(HasSubstr("checkpoint-4/trainer_state.safetensors"), Not(HasSubstr("removed"))));
+  // What is advised works.
+  write_file_atomically(state(2), whole);
+  fs::remove_all(folder / "out/checkpoint-4");
+  EXPECT_EQ(message_of([&] { train(r, silent); }), "");
+  EXPECT_EQ(bytes_of_file(folder / "out/final/model.safetensors"), wanted);
+}
+
 TEST(TrainStage, GoingOnBehindTheLastStepTellsItsFigures) {
   const TemporaryFolder a;
   SilentProgress silent;
