@@ -105,8 +105,8 @@ Judgement compare_zero_sets(const Expr& a, const Expr& b) {
 // "f('x,'y)": a function and its arguments. nullopt: no call.
 struct Call {
   std::string function;
-  std::vector<std::string>
-      symbols;  // the arguments, where each is a symbol of its own and they are few; else none
+  // The arguments, where each is a symbol of its own and they are few; else none.
+  std::vector<std::string> symbols;
 };
 constexpr size_t kMostArguments = 8;
 std::optional<Call> call_of(const Expr& e) {

@@ -291,9 +291,8 @@ std::string without_tags(std::string_view text) {
   return out;
 }
 
-// What was said, not thought: a </think> ends what the first <think> since the one before it begins; the
-// first
-// </think> the text from its beginning where none does. Tags without a partner go.
+// What was said, not thought: a </think> ends what the first <think> since the last </think> began, the first
+// </think> all before it where none did. Tags without a partner go.
 std::string without_thoughts(std::string_view text) {
   std::string out;
   size_t at = 0;
