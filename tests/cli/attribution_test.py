@@ -61,6 +61,33 @@ class AttributionTest(harness.Case):
         self.assertEqual(result.code, 1, result.err)
         self.assertIn("good at tcut-3: weight model.embed_tokens.weight[13, 1] is nan", result.err)
 
+    def test_a_gradient_that_overflows_is_named_and_fails_its_sample_alone(self):
+        self.sequences([("good", [5, 6, 7, 8, 9]), ("bad", [5, 13, 7, 8, 9]), ("fine", [9, 8, 7, 6, 5])])
+
+        def change(tensors):
+            # Dimension 0 of the stream is 0 ahead of layer 0's MLP but for token 13. There one entry of `up` is huge and its gate
+            # closed: forward they make 0, backward the gate's gradient overflows.
+            _, (rows, width), embedded = tensors["model.embed_tokens.weight"]
+            for token in range(rows):
+                embedded[token * width] = 1.0 if token == 13 else 0.0
+            _, shape, values = tensors["model.layers.0.self_attn.o_proj.weight"]
+            values[:shape[1]] = [0.0] * shape[1]
+            for name in ("gate", "up"):
+                tensors[f"model.layers.0.mlp.{name}_proj.weight"][2][:width] = [0.0] * width
+            tensors["model.layers.0.mlp.up_proj.weight"][2][0] = 1e33
+            _, shape, values = tensors["model.layers.0.mlp.down_proj.weight"]
+            for row in range(shape[0]):
+                values[row * shape[1]] = 1e15
+
+        result = self.attribute("out", self.model_with(change))
+        self.assertEqual(result.code, 3, result.err)
+        self.assertRegex(result.out + result.err, r"bad at tcut-3: layer 0: the gradient at m0\S* makes the score of \S+ -?(nan|inf)")
+        self.assertNotIn("good at", result.out + result.err)
+        _, metadata = harness.read_safetensors(self.scores("out"))
+        self.assertIn("good", metadata["ids"])
+        self.assertIn("fine", metadata["ids"])
+        self.assertNotIn("bad", metadata["ids"])
+
     def test_a_budget_too_small_names_the_least_that_works_and_that_works(self):
         self.sequences([(str(i), [5, 6, 7, 8, 9, 10 + i]) for i in range(5)])
         result = self.attribute("small", MODEL, "--memory", "0.01")
