@@ -13,21 +13,22 @@ namespace circuitdiff {
 namespace {
 
 // Where the run stands by its latest checkpoint. The error over a damaged one names the next older that can
-// be gone on from, if there is one.
+// be gone on from, if there is one, and all that must go first.
 TrainPosition read_latest(const std::filesystem::path& out, const TrainState& state) {
   auto found = train_checkpoints(out);
-  const std::filesystem::path latest = found.back().second;
+  std::string damaged = found.back().second.string();
   try {
-    return read_train_checkpoint(latest, state);
+    return read_train_checkpoint(found.back().second, state);
   } catch (const Error& error) {
     for (found.pop_back(); !found.empty(); found.pop_back()) {
       const std::filesystem::path& older = found.back().second;
       try {
         read_train_checkpoint(older, state);
       } catch (const Error&) {
+        damaged += " and " + older.string();
         continue;
       }
-      fail("{}; with {} removed, --resume goes on from {}", error.what(), latest.string(), older.string());
+      fail("{}; with {} removed, --resume goes on from {}", error.what(), damaged, older.string());
     }
     throw;
   }

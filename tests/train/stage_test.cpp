@@ -259,34 +259,45 @@ TEST(TrainStage, ResumesSeveralSeedsWhereverTheyStopped) {
   EXPECT_EQ(bytes_of_file(folder / "out/seed-3/final/model.safetensors"), wanted);
 }
 
-TEST(TrainStage, ADamagedCheckpointNamesTheOlderOneToGoOnFrom) {
+TEST(TrainStage, DamagedCheckpointsNameTheOlderOneToGoOnFrom) {
   const TemporaryFolder folder;
   SilentProgress silent;
   TrainRequest r = request_in(folder, AlgorithmName::sft);
-  train(r, silent);  // checkpoint-2, checkpoint-4
+  r.options.checkpoint.every = 1;
+  train(r, silent);  // checkpoint-1 .. checkpoint-4
   const std::string wanted = bytes_of_file(folder / "out/final/model.safetensors");
   fs::remove_all(folder / "out/final");
   fs::remove(folder / "out/manifest.json");
-  const auto state = [&](int step) {
-    return folder / fmt::format("out/checkpoint-{}/trainer_state.safetensors", step);
+  const auto checkpoint = [&](int step) {
+    return (folder / fmt::format("out/checkpoint-{}", step)).string();
   };
-  const std::string whole = bytes_of_file(state(2));
-  fs::resize_file(state(4), 100);
-  const std::string out = (folder / "out").string();
-  const std::string advice =
-      fmt::format("; with {}/checkpoint-4 removed, --resume goes on from {}/checkpoint-2", out, out);
+  const auto damage = [&](int step) {
+    fs::resize_file(checkpoint(step) + "/trainer_state.safetensors", 100);
+  };
+  const auto message_with = [&](const testing::Matcher<std::string>& advice) {
+    EXPECT_THAT(message_of([&] { train(r, silent); }),
+                testing::AllOf(HasSubstr("checkpoint-4/trainer_state.safetensors"), advice));
+  };
   r.resume = true;
-  EXPECT_THAT(message_of([&] { train(r, silent); }),
-              testing::AllOf(HasSubstr("checkpoint-4/trainer_state.safetensors"), HasSubstr(advice)));
-  // Where the older one is damaged too there is no such advice.
-  fs::resize_file(state(2), 100);
-  EXPECT_THAT(message_of([&] { train(r, silent); }),
-              testing::AllOf(HasSubstr("checkpoint-4/trainer_state.safetensors"), Not(HasSubstr("removed"))));
+  damage(4);
+  message_with(
+      HasSubstr(fmt::format("; with {} removed, --resume goes on from {}", checkpoint(4), checkpoint(3))));
+  damage(3);
+  message_with(HasSubstr(fmt::format("; with {} and {} removed, --resume goes on from {}", checkpoint(4),
+                                     checkpoint(3), checkpoint(2))));
   // What is advised works.
-  write_file_atomically(state(2), whole);
-  fs::remove_all(folder / "out/checkpoint-4");
+  const TemporaryFolder aside;
+  fs::copy(folder / "out", aside / "out", fs::copy_options::recursive);
+  fs::remove_all(checkpoint(4));
+  fs::remove_all(checkpoint(3));
   EXPECT_EQ(message_of([&] { train(r, silent); }), "");
   EXPECT_EQ(bytes_of_file(folder / "out/final/model.safetensors"), wanted);
+  // Where all are damaged there is no such advice.
+  fs::remove_all(folder / "out");
+  fs::copy(aside / "out", folder / "out", fs::copy_options::recursive);
+  damage(2);
+  damage(1);
+  message_with(Not(HasSubstr("removed")));
 }
 
 TEST(TrainStage, GoingOnBehindTheLastStepTellsItsFigures) {
