@@ -101,29 +101,41 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t copies = longest * c.d_head * heads * (2 * group + 2) * b;
 
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
-  const int64_t forward_attention = x + rows * d_q * b + std::max(rows * d * b, scores + copies);
-  const int64_t forward_mlp = x + rows * c.d_mlp * b + rows * d * b;
+  // Where bfloat16 is not multiplied, products widen their operands: those of linear maps piece by piece,
+  // those of attention a group of heads at a time (two operands as long as the scores at most, and the
+  // result).
+  const bool widens = device.is_cpu() && dtype == at::kBFloat16 && !multiplies_bfloat();
+  const auto widened = [&](int64_t of_rows, int64_t width) {
+    return widens ? widened_product_bytes(of_rows, d, width) : 0;
+  };
+  const int64_t widened_attention =
+      widens ? 4 * (group * longest * longest + (group + 2) * longest * c.d_head) : 0;
+  const int64_t forward_attention =
+      x + rows * d_q * b + std::max(rows * d * b + widened(rows, d_q), scores + copies + widened_attention);
+  const int64_t forward_mlp = x + rows * c.d_mlp * b + rows * d * b + widened(rows, c.d_mlp);
   const int64_t logits = means.keep ? std::min(answers, logit_rows(c, dtype)) * c.d_vocab * w : 0;
   const int64_t piece = std::min(answers, logit_rows(c, dtype)) * vocabulary_piece(c) * w;
   // A piece of the logits, and beside it what the objective makes of it or the piece of lm_head it came from.
   const int64_t further = options.objective == Objective::entropy ? piece : 0;
   const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) + further +
-                       std::max(piece, head_piece_bytes) + g;
+                       std::max(piece, head_piece_bytes) + g +
+                       widened(std::min(answers, logit_rows(c, dtype)), vocabulary_piece(c));
   const int64_t contraction =
       narrow && !device.is_cpu() ? graph.n_forward() * longest * d * w : 0;  // sources are widened
   // The gradient of the product beside what was saved, and where `up` cannot become its own gradient, that;
   // the gate is gone when they become the gradient at the norm.
   const int64_t product = gradients * c.d_mlp * b;
   const int64_t backward_mlp =
-      g + x +
+      g + x + widened(gradients, c.d_mlp) +
       std::max({(gathered ? 2 : 1) * product + (narrow ? g / 2 : 0),
                 (gathered ? 2 : 1) * product - rows * c.d_mlp * b + 2 * gradients * d * b + g + x_gathered,
                 g + contraction});
+  // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
       g + x + 2 * gradients * (d_q + d_kv) * b +
       std::max(2 * scores + copies + longest * d_q * b, 3 * g + gradients * d * b + x_gathered +
                                                             (gathered ? 2 * gradients * c.d_head * b : 0) +
-                                                            contraction);
+                                                            contraction + widened(gradients, d_q));
 
   // What is saved counts with the phase that holds it, or as a whole where every layer is kept.
   const int64_t kept = means.keep ? c.n_layers * (attention_saved + mlp_saved) : 0;
@@ -205,8 +217,6 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
       add_memory(c, device, dtype, options, layout, answers, means, head_piece, out);
     }
   }
-  if (device.is_cpu() && dtype == at::kBFloat16 && !multiplies_bfloat())  // products widen their operands
-    out.working_bytes += 4 * c.d_model * std::max(c.d_mlp, vocabulary_piece(c));
   out.peak_bytes = out.weight_bytes + out.source_bytes + out.graph_bytes + out.working_bytes;
   out.seconds = out.flops / rate;
   return out;

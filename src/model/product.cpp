@@ -4,6 +4,7 @@
 #include <ATen/core/List.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 
@@ -54,6 +55,20 @@ bool must_widen(const Tensor& x, int64_t rows) {
 
 Tensor widened(const Tensor& t) { return t.defined() ? t.to(at::kFloat) : t; }
 
+constexpr int64_t kWidenedRows = 256;
+
+// A product of bfloat16 rows, `of` their float32 copies: a few rows at a time, so that little but the weight
+// lies widened beside what the caller holds.
+template <class Product>
+Tensor by_widened_rows(const Tensor& x, int64_t columns, const Product& of) {
+  const Tensor out = at::empty({x.size(0), columns}, x.options());
+  for (int64_t begin = 0; begin < x.size(0); begin += kWidenedRows) {
+    const int64_t n = std::min(kWidenedRows, x.size(0) - begin);
+    out.narrow(0, begin, n).copy_(of(widened(x.narrow(0, begin, n))));
+  }
+  return out;
+}
+
 }  // namespace
 
 bool& multiplies_bfloat() {
@@ -81,21 +96,32 @@ int64_t& least_wide_product() {
 
 Tensor linear_rows(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (x.dim() == 3) return linear_rows(x.flatten(0, 1), weight, bias).view({x.size(0), x.size(1), -1});
-  if (must_widen(x, x.size(0)))
-    return linear_rows(widened(x), widened(weight), widened(bias)).to(at::kBFloat16);
+  if (must_widen(x, x.size(0))) {
+    const Tensor w = widened(weight), b = widened(bias);
+    return by_widened_rows(x, w.size(0), [&](const Tensor& rows) { return linear_rows(rows, w, b); });
+  }
   if (goes_wide(x, weight, x.size(0), x.size(1), weight.size(0))) return wide(x, weight, bias);
   return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
 }
 
 Tensor linear_rows_backward(const Tensor& dy, const Tensor& weight) {
-  if (must_widen(dy, dy.size(0))) return linear_rows_backward(widened(dy), widened(weight)).to(at::kBFloat16);
+  if (must_widen(dy, dy.size(0))) {
+    const Tensor w = widened(weight);
+    return by_widened_rows(dy, w.size(1), [&](const Tensor& rows) { return linear_rows_backward(rows, w); });
+  }
   if (goes_wide(dy, weight, dy.size(0), dy.size(1), weight.size(1))) return wide(dy, weight.t(), {});
   return dy.mm(weight);
 }
 
 Tensor batched_product(const Tensor& a, const Tensor& b) {
-  if (must_widen(a, a.size(1))) return widened(a).bmm(widened(b)).to(at::kBFloat16);
-  return a.bmm(b);
+  if (!must_widen(a, a.size(1))) return a.bmm(b);
+  const Tensor out = at::empty({a.size(0), a.size(1), b.size(2)}, a.options());
+  for (int64_t i = 0; i < a.size(0); ++i) out[i].copy_(widened(a[i]).mm(widened(b[i])));
+  return out;
+}
+
+int64_t widened_product_bytes(int64_t rows, int64_t in, int64_t out) {
+  return 4 * (in * out + std::min(rows, kWidenedRows) * (in + out));
 }
 
 void add_weight_gradient(const Tensor& into, const Tensor& dy, const Tensor& x) {

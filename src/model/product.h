@@ -35,6 +35,10 @@ bool has_wider_products();
 // Whether this processor multiplies bfloat16 itself; asked once, and turned off by tests.
 bool& multiplies_bfloat();
 
+// What a product of bfloat16 rows [rows, in] x [in, out] holds beside operands and result where the processor
+// does not multiply them itself.
+int64_t widened_product_bytes(int64_t rows, int64_t in, int64_t out);
+
 // Floating point operations from which oneDNN is taken: its code for a shape is made when that shape is first
 // met, about a millisecond, and small products do not earn it back. Tests lower it.
 int64_t& least_wide_product();
