@@ -12,6 +12,7 @@
 #include "model/product.h"
 #include "support/counting_allocator.h"
 #include "support/golden.h"
+#include "support/native_bfloat.h"
 #include "support/tiny_checkpoint.h"
 #include "support/tolerance.h"
 
@@ -31,13 +32,6 @@ struct WideProducts {
   }
   ~WideProducts() { least_wide_product() = before; }
   int64_t before;
-};
-
-// Whether bfloat16 is multiplied by the processor, if it can, or in float32 in any case.
-struct NativeBfloat {
-  explicit NativeBfloat(bool native) : before(multiplies_bfloat()) { multiplies_bfloat() = before && native; }
-  ~NativeBfloat() { multiplies_bfloat() = before; }
-  bool before;
 };
 
 // A matrix of the goldens and how it is asked for.

@@ -9,6 +9,8 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include "support/native_bfloat.h"
+
 namespace circuitdiff {
 namespace {
 
@@ -103,14 +105,15 @@ TEST_P(Product, OtherDtypesAreLeftToPlainProducts) {
 // Products of bfloat16 by float32, as a processor without instructions for it makes them, differ from its own
 // by rounding.
 TEST_P(Product, BfloatIsWidenedWhereTheProcessorCannotMultiplyIt) {
-  const Tensor x = random(40, 300).to(at::kBFloat16), w = random(70, 300).to(at::kBFloat16),
-               bias = random(1, 70).squeeze(0).to(at::kBFloat16), dy = random(40, 70).to(at::kBFloat16),
+  const Tensor x = random(400, 300).to(at::kBFloat16), w = random(70, 300).to(at::kBFloat16),
+               bias = random(1, 70).squeeze(0).to(at::kBFloat16), dy = random(400, 70).to(at::kBFloat16),
                a = random(80, 30).to(at::kBFloat16).view({2, 40, 30}),
                b = random(60, 20).to(at::kBFloat16).view({2, 30, 20});
-  const bool before = multiplies_bfloat();
-  multiplies_bfloat() = false;
-  const Tensor y = linear_rows(x, w, bias), dx = linear_rows_backward(dy, w), c = batched_product(a, b);
-  multiplies_bfloat() = before;
+  Tensor y, dx, c;
+  {
+    const NativeBfloat widened(false);
+    y = linear_rows(x, w, bias), dx = linear_rows_backward(dy, w), c = batched_product(a, b);
+  }
   const auto expect_rounded = [](const Tensor& found, const Tensor& expected) {
     EXPECT_EQ(found.scalar_type(), at::kBFloat16);
     const double largest = expected.abs().max().item<double>();
