@@ -313,24 +313,58 @@ bool is_marked(const Extraction& e) {
          e.rule != ExtractionRule::last_number;
 }
 
+// What a box holds while one only speaks of boxes: nothing, dots, words ("your answer"). A letter may be an
+// answer, and so may words in \text{} that are not "answer".
+bool is_placeholder(std::string_view content) {
+  constexpr std::string_view kText = "\\text{";
+  const bool text = content.starts_with(kText) && content.ends_with('}');
+  if (text) content = content.substr(kText.size(), content.size() - kText.size() - 1);
+  if (trim(content, " \t\r\n.").empty()) return true;
+  if (text) return rfind_any_case(content, "answer") != std::string_view::npos;
+  size_t run = 0, longest = 0;
+  for (const char c : content) {
+    if (!is_letter(c) && std::string_view(" \t\r\n.,'-").find(c) == std::string_view::npos) return false;
+    run = is_letter(c) ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  return longest > 1;
+}
+
+std::string without_placeholders(std::string_view text) {
+  constexpr size_t kLongest = 100;
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const std::string_view rest = text.substr(i, kLongest);
+    const size_t open = rest.starts_with("\\boxed") ? 6 : rest.starts_with("\\fbox") ? 5 : 0;
+    const size_t brace = open ? rest.find_first_not_of(kSpace, open) : std::string_view::npos;
+    if (brace != std::string_view::npos && rest[brace] == '{') {
+      bool closed = false;
+      const std::string_view content = group(rest, brace, closed);
+      if (closed && is_placeholder(trim(content))) {
+        i += brace + content.size() + 2;
+        continue;
+      }
+    }
+    out += text[i++];
+  }
+  return out;
+}
+
 }  // namespace
 
 Extraction extract_answer(std::string_view answer, std::string_view dataset) {
-  const size_t end = answer.rfind(kThought);
-  if (end == std::string_view::npos)
-    return answer.find(kThink) == std::string_view::npos ? by_rules(answer, dataset)
-                                                         : by_rules(without_tags(answer), dataset);
-  const Extraction last = by_rules(without_tags(answer.substr(end + kThought.size())), dataset);
-  if (is_marked(last)) return last;
-  const std::string spoken = without_thoughts(answer);
-  const Extraction said = by_rules(spoken, dataset);
-  // "12" alone is an answer, "I checked 3 times" a sentence with a number in it.
-  const bool alone = std::none_of(spoken.begin(), spoken.end(), is_letter);
-  if (is_marked(said) || said.rule == ExtractionRule::choice ||
-      (said.rule == ExtractionRule::last_number && alone))
-    return said;
-  Extraction all = by_rules(without_tags(answer), dataset);
-  return all.rule == ExtractionRule::boxed || said.rule == ExtractionRule::none ? all : said;
+  const size_t open = answer.find(kThink), end = answer.rfind(kThought);
+  if (open == std::string_view::npos && end == std::string_view::npos) return by_rules(answer, dataset);
+  if (end == std::string_view::npos) {  // the thoughts never end
+    if (Extraction said = by_rules(answer.substr(0, open), dataset); is_marked(said)) return said;
+  } else {
+    if (Extraction last = by_rules(without_tags(answer.substr(end + kThought.size())), dataset);
+        is_marked(last))
+      return last;
+    if (Extraction said = by_rules(without_thoughts(answer), dataset); said.rule != ExtractionRule::none)
+      return said;
+  }
+  return by_rules(without_placeholders(without_tags(answer)), dataset);
 }
 
 }  // namespace circuitdiff

@@ -9,11 +9,11 @@
 //   choice       the last capital letter A to E that stands alone (multiple-choice data sets)
 //   last_number  the last number, with its sign, its decimals and a slash fraction
 //
-// Where the text closes its thoughts (</think>), what follows the last of them is searched first, then all
-// that was said outside of them, then the whole. A mark (boxed to answer_is) in what was said goes before a
-// number that is only the last one; so does a box among the thoughts, unless nothing but that number was
-// said. The tags are no part of an answer. The text comes as it stands; reading it as mathematics is the
-// judge's business.
+// Where the text has thoughts (<think>, </think>), what is said outside of them is the answer wherever it
+// yields anything: a mark (boxed to answer_is) behind the last thought, then a mark anywhere outside of them,
+// then a letter or number. Only then the thoughts count, without boxes that hold nothing or words in their
+// place ("\boxed{your answer}"). The tags are no part of an answer. The text comes as it stands; reading it
+// as mathematics is the judge's business.
 #pragma once
 
 #include <optional>

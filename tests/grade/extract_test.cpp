@@ -115,12 +115,44 @@ TEST(Extract, AMarkGoesBeforeANumberThatOnlyFollowsTheThoughts) {
   expect_all(
       {{R"(\boxed{5} <think>check 7*3</think> Yes, I checked 3 times.)", "5", ExtractionRule::boxed},
        {R"(<think>x</think>\boxed{5}</think> 7)", "5", ExtractionRule::boxed},
-       {R"(<think>\boxed{5}</think> I checked it 3 times.)", "5", ExtractionRule::boxed},
+       {R"(<think>\boxed{5}</think> I checked it 3 times.)", "3", ExtractionRule::last_number},
        {"The answer is 5. <think>7*3</think> I looked at 3 cases.", "5", ExtractionRule::answer_is},
        {"so 21</think> That makes 12 of them", "12", ExtractionRule::last_number},
        {"<think>7</think> The total is 12.", "12", ExtractionRule::last_number},
        {"<think>The answer is 9? No.</think> That makes 12 of them", "12", ExtractionRule::last_number},
        {"<think>it is 9</think> **12**", "12", ExtractionRule::last_number}});
+}
+
+TEST(Extract, WhatIsSaidGoesBeforeABoxAmongTheThoughts) {
+  constexpr auto kNumber = ExtractionRule::last_number;
+  expect_all({{"<think>I must put the final answer in \\boxed{}. 3+5=8.</think>\n\nShe has 8 apples left.",
+               "8", kNumber},
+              {"<think>put it in \\boxed{your answer}</think>\nHe pays 12 dollars.", "12", kNumber},
+              {"<think>Maybe \\boxed{7}? No, 4*2=8.</think>\n\nShe has 8 apples left.", "8", kNumber},
+              {"<think>First part gives \\boxed{3}. then 3+5=8</think>\nTotal: 8 apples", "8", kNumber},
+              {"<think>\\boxed{7}</think>\n8 apples", "8", kNumber},
+              {"<think>\\boxed{7}</think>\n8 cm", "8", kNumber},
+              {"<think>\\boxed{7}</think>\nx = 8", "8", kNumber},
+              {"<think>\\boxed{7}</think>\nTherefore, the result is 8.", "8", kNumber},
+              {"<think>\\boxed{7}</think>\n\\frac{1}{2}", "\\frac{1}{2}", kNumber},
+              {"<think>\\boxed{7}</think>\n\\sqrt{2}", "2", kNumber},
+              {"\\boxed{5} <think>is it \\boxed{6}? 7*3", "5", ExtractionRule::boxed},
+              {"It is 5 <think>is it? \\boxed{6}", "6", ExtractionRule::boxed}});
+}
+
+TEST(Extract, ABoxOfNothingOrOfWordsAmongTheThoughtsIsNoAnswer) {
+  constexpr auto kBoxed = ExtractionRule::boxed;
+  expect_all(
+      {{R"(<think>\boxed{12}. I should write \boxed{your answer}.</think> Done.)", "12", kBoxed},
+       {R"(<think>\boxed{12}. I should write \boxed{\text{your answer}}.</think> Done.)", "12", kBoxed},
+       {R"(<think>\boxed{12}. It goes into \boxed{ }.</think> Done.)", "12", kBoxed},
+       {R"(<think>\boxed{12}. It goes into \boxed{...}.</think> Done.)", "12", kBoxed},
+       {R"(<think>It goes into \boxed{}</think> Done.)", "(none)", ExtractionRule::none},
+       {R"(<think>It goes into \boxed{}. 3+5=8)", "8", ExtractionRule::last_number},
+       {R"(<think>so \boxed{x}</think> Done.)", "x", kBoxed},
+       {R"(<think>so \boxed{\text{Monday}}</think> Done.)", R"(\text{Monday})", kBoxed},
+       {R"(<think>so \boxed{3}</think> It is \boxed{Monday}.)", "Monday", kBoxed}});
+  expect_all({{R"(<think>so \boxed{B}</think> Done.)", "B", kBoxed}}, "aqua");
 }
 
 TEST(Extract, TagsOfThoughtsAreNoPartOfTheAnswer) {
