@@ -42,8 +42,18 @@ Judgement compare_any_order(const std::vector<ExprPtr>& a, const std::vector<Exp
 // Bounds of one symbol, said to hold together, that do not make one interval.
 bool is_idle_and(const Expr& list) {
   return is_list(list) && list.name == "and" && !both_half_lines(list) &&
-         std::all_of(list.args.begin(), list.args.end(),
-                     [](const auto& e) { return e->kind == ExprKind::relation && interval_of(*e); });
+         std::all_of(list.args.begin(), list.args.end(), [&](const auto& e) {
+           return e->kind == ExprKind::relation && interval_of(*e) &&
+                  bounded_symbol(*e) == bounded_symbol(*list.args.front());
+         });
+}
+
+// Bounds of different symbols: there a comma means "and".
+bool bounds_several(const Expr& list) {
+  return std::any_of(list.args.begin(), list.args.end(), [&](const auto& e) {
+    return e->kind == ExprKind::relation && interval_of(*e) &&
+           bounded_symbol(*e) != bounded_symbol(*list.args.front());
+  });
 }
 
 std::vector<ExprPtr> without_doubles(const std::vector<ExprPtr>& entries) {
@@ -78,8 +88,11 @@ Judgement compare_lists(const ExprPtr& a, const ExprPtr& b) {
       return (r->kind == ExprKind::relation && !is_equation(*r)) || r->kind == ExprKind::symbol;
     });
   };
-  if (!a->name.empty() && !b->name.empty() && a->name != b->name && (statements(*a) || statements(*b)))
-    return undecided("one joined by and, one by or");
+  if (a->name != b->name) {
+    const bool said = !a->name.empty() && !b->name.empty() && (statements(*a) || statements(*b));
+    const bool meant = (a->name == "or" || b->name == "or") && bounds_several(*a) && bounds_several(*b);
+    if (said || meant) return undecided("one joined by and, one by or");
+  }
   if ((set_a || bare_a) && (set_b || bare_b)) {
     if (set_a && set_b && x.size() <= 60 && y.size() <= 60)
       return compare_any_order(without_doubles(x), without_doubles(y), "sets");
