@@ -1,6 +1,8 @@
 #include "grade/compare_texts.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <unordered_set>
 
 #include "grade/letters.h"
@@ -105,14 +107,90 @@ bool drop_shared(std::vector<Words>& a, std::vector<Words>& b) {
   return false;
 }
 
-bool same_parts(std::vector<Words> a, std::vector<Words> b) {
-  if (a.empty() || a.size() != b.size()) return false;
-  const auto as_sets = [](std::vector<Words> p, std::vector<Words> q) {
-    std::sort(p.begin(), p.end());
-    std::sort(q.begin(), q.end());
-    return p == q;
+bool same_sets(std::vector<Words> a, std::vector<Words> b) {
+  std::sort(a.begin(), a.end());
+  std::sort(b.begin(), b.end());
+  return a == b;
+}
+
+// "points", "statements", not "minus": what is named behind it, it names all.
+bool is_plural(const std::string& word) {
+  return word.size() > 3 && word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us") &&
+         word != "times" && word != "always" && word != "this";
+}
+
+// "are winners": what it says, it says of all ahead of it.
+bool speaks_of_several(const std::string& word) {
+  return word == "are" || word == "were" || word == "have" || word == "both";
+}
+
+// "statements | I and III", "dogs and cats | are mammals": the words that both texts begin and end with
+// belong to all parts (equal), or may do (undecided): "red | apples and pears". nullopt: other parts remain.
+std::optional<Verdict> compare_between(const std::vector<Words>& a, const std::vector<Words>& b) {
+  constexpr std::ptrdiff_t kMost = 8;
+  const auto common = [&](auto begin, auto end, auto other, auto other_end) {
+    return std::min(std::mismatch(begin, end, other, other_end).first - begin, kMost);
   };
-  return as_sets(a, b) || (drop_shared(a, b) && as_sets(a, b));
+  const std::ptrdiff_t ahead =
+      common(a.front().begin(), a.front().end() - 1, b.front().begin(), b.front().end() - 1);
+  const std::ptrdiff_t behind =
+      common(a.back().rbegin(), a.back().rend() - 1, b.back().rbegin(), b.back().rend() - 1);
+  std::optional<Verdict> out;
+  for (std::ptrdiff_t first = 0; first <= ahead; ++first)
+    for (std::ptrdiff_t last = 0; last <= behind; ++last) {
+      const auto inner = [&](std::vector<Words> parts) {
+        parts.front().erase(parts.front().begin(), parts.front().begin() + first);
+        parts.back().erase(parts.back().end() - last, parts.back().end());
+        return parts;
+      };
+      if (!same_sets(inner(a), inner(b))) continue;
+      const bool of_all = (last == 0 && is_plural(a.front()[static_cast<size_t>(first) - 1])) ||
+                          (first == 0 && speaks_of_several(*(a.back().end() - last)));
+      if (of_all) return Verdict::equal;
+      out = Verdict::undecided;
+    }
+  return out;
+}
+
+// What "and" joins in both texts, in any order.
+Verdict compare_parts(const std::vector<Words>& a, const std::vector<Words>& b) {
+  if (a.empty() || b.empty()) return Verdict::different;
+  if (same_sets(a, b)) return Verdict::equal;
+  auto x = a, y = b;
+  if (drop_shared(x, y) && same_sets(x, y)) return Verdict::equal;
+  if (const auto between = compare_between(a, b)) return *between;
+  // "Ann 5 and Bob 6": each part says something of its own.
+  const auto has_number = [](const Words& part) {
+    return part.size() > 1 &&
+           std::any_of(part.begin(), part.end(), [](const std::string& w) { return is_digit(w[0]); });
+  };
+  if (std::all_of(a.begin(), a.end(), has_number) && std::all_of(b.begin(), b.end(), has_number))
+    return Verdict::different;
+  const auto all_words = [](const std::vector<Words>& parts) {
+    Words out;
+    for (const Words& part : parts) out.insert(out.end(), part.begin(), part.end());
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  return all_words(a) == all_words(b) ? Verdict::undecided : Verdict::different;
+}
+
+// "a" and "an" ahead of a word or number; "A" and "a" elsewhere are names: "points A and B", "a + b".
+bool is_article(std::string_view text, size_t begin, size_t end) {
+  if (end == begin + 2) return true;
+  const size_t next = text.find_first_not_of(" \t\r\n$~", end);
+  if (next == end || next == std::string_view::npos) return false;
+  size_t close = next;
+  while (close < text.size() && is_letter(text[close])) ++close;
+  std::string word(text.substr(next, close - next));
+  for (char& c : word) c = lower(c);
+  static const std::unordered_set<std::string_view> kBehindNames = {"and", "or", "is", "are",
+                                                                    "was", "to", "but"};
+  const bool named = word.size() < 2 || kBehindNames.contains(word);
+  if (named && !is_digit(text[next])) return false;
+  const bool begins =
+      std::none_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(begin), is_letter);
+  return text[begin] == 'a' || begins || is_capital(text[next]);
 }
 
 }  // namespace
@@ -120,12 +198,13 @@ bool same_parts(std::vector<Words> a, std::vector<Words> b) {
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> out;
   std::string word;
+  size_t i = 0;
   const auto flush = [&] {
-    if (!word.empty() && word != "a" && word != "an" && word != "the" && word != "is" && word != "it")
-      out.push_back(word);
+    const bool article = (word == "a" || word == "an") && is_article(text, i - word.size(), i);
+    if (!word.empty() && !article && word != "the" && word != "is" && word != "it") out.push_back(word);
     word.clear();
   };
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (; i < text.size(); ++i) {
     const char c = text[i];
     const bool digit = is_digit(c) || (c == '.' && i + 1 < text.size() && is_digit(text[i + 1]));
     if (c == '\\') {
@@ -167,8 +246,8 @@ Judgement compare_texts(std::string_view prediction, std::string_view gold) {
     return out;
   };
   if (!b.empty() && said(a) == said(b)) return {Verdict::equal, "the same words"};
-  if (same_parts(parts_of(prediction), parts_of(gold)))
-    return {Verdict::equal, "the same parts in another order"};
+  const Verdict parts = compare_parts(parts_of(prediction), parts_of(gold));
+  if (parts == Verdict::equal) return {parts, "the same parts in another order"};
   const auto contains_all = [](const std::vector<std::string>& all, const std::vector<std::string>& part) {
     return !part.empty() && std::search(all.begin(), all.end(), part.begin(), part.end()) != all.end();
   };
@@ -177,6 +256,7 @@ Judgement compare_texts(std::string_view prediction, std::string_view gold) {
       std::find(b.begin(), b.end(), "not") != b.end() || std::find(b.begin(), b.end(), "no") != b.end();
   if (!negated && (contains_all(a, b) || contains_all(b, a)) && a.size() <= 12)
     return {Verdict::undecided, "one text says more than the other"};
+  if (parts == Verdict::undecided) return {parts, "the same words round an and, in another order"};
   return {Verdict::different, "different words"};
 }
 
