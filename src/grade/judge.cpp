@@ -193,6 +193,26 @@ Judgement judge_parts(const std::vector<LabelledPart>& a, const std::vector<Labe
   return out;
 }
 
+// By their parts where both texts have them, else as they stand.
+Judgement judge_labelled(std::string_view prediction, std::string_view gold) {
+  auto parts = labelled_parts(prediction, false), gold_parts = labelled_parts(gold, false);
+  const bool sure = !parts.empty() || !gold_parts.empty();
+  // "(a)3(b)4" has parts, or is a product.
+  if (parts.empty()) parts = labelled_parts(prediction, true);
+  if (gold_parts.empty()) gold_parts = labelled_parts(gold, true);
+  if (!parts.empty() && !gold_parts.empty()) {
+    Judgement by_part = judge_parts(parts, gold_parts);
+    if (!sure && by_part.verdict == Verdict::different &&
+        judge_readings(prediction, gold).verdict != Verdict::different)
+      return {Verdict::undecided, "parts with labels, or a product"};
+    return by_part;
+  }
+  Judgement out = judge_readings(prediction, gold);
+  if (out.verdict == Verdict::equal && (!parts.empty() || !gold_parts.empty()))
+    return {Verdict::undecided, "parts with labels on one side only"};
+  return out;
+}
+
 }  // namespace
 
 const char* verdict_name(Verdict verdict) {
@@ -237,12 +257,7 @@ Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std:
       return {Verdict::different, chosen ? "another choice" : "no choice"};
     }
   }
-  const auto parts = labelled_parts(prediction), gold_parts = labelled_parts(gold);
-  if (!parts.empty() && !gold_parts.empty()) return judge_parts(parts, gold_parts);
-  Judgement out = judge_readings(prediction, gold);
-  if (out.verdict == Verdict::equal && (!parts.empty() || !gold_parts.empty()))
-    return {Verdict::undecided, "parts with labels on one side only"};
-  return out;
+  return judge_labelled(prediction, gold);
 }
 
 }  // namespace circuitdiff

@@ -13,7 +13,8 @@ struct LabelledPart {
 };
 
 // At least two parts, each behind the label in round brackets that follows the one before. Nothing where the
-// text is of another form: "(1)(2)" and "(a) + (b)" are formulas.
-std::vector<LabelledPart> labelled_parts(std::string_view written);
+// text is of another form: "(1)(2)" and "(a) + (b)" are formulas, "(1) and (2) only" choices. A label right
+// behind a letter, digit or bracket ("C(2)", "3(b)") counts only where `glued` says so.
+std::vector<LabelledPart> labelled_parts(std::string_view written, bool glued);
 
 }  // namespace circuitdiff
