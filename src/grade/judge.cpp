@@ -156,6 +156,24 @@ Judgement judge_mathematics(std::string_view prediction, std::string_view gold, 
   return text;
 }
 
+// A cross product stands in it.
+bool has_cross_product(const Expr& e) {
+  return (e.kind == ExprKind::symbol && e.name.starts_with("\\times ")) ||
+         std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_cross_product(*a); });
+}
+
+// u x v beside uv, which says no kind of product, and is the same where u and v are numbers.
+bool differ_by_cross_product(std::string_view prediction, std::string_view gold) {
+  constexpr std::string_view kTimes = "\\times", kDot = "\\cdot";
+  if ((prediction.find(kTimes) == std::string_view::npos && gold.find(kTimes) == std::string_view::npos) ||
+      prediction.find(kDot) != std::string_view::npos || gold.find(kDot) != std::string_view::npos)
+    return false;
+  const ReadAnswer a = read_answer(prediction), b = read_answer(gold);
+  if (!a.expr || !b.expr || has_cross_product(*a.expr) == has_cross_product(*b.expr)) return false;
+  const ReadAnswer x = read_answer(prediction, {.cross = false}), y = read_answer(gold, {.cross = false});
+  return x.expr && y.expr && compare_answers(x.expr, y.expr).verdict == Verdict::equal;
+}
+
 // By every reading of the two texts.
 Judgement judge_readings(std::string_view prediction, std::string_view gold) {
   Judgement out = judge_mathematics(prediction, gold, {});
@@ -174,6 +192,8 @@ Judgement judge_readings(std::string_view prediction, std::string_view gold) {
   if (commas) again({.thousands = false}, {.thousands = false}, " (commas read as separators)");
   if (prediction.find(' ') != std::string_view::npos)
     again({.letter_units = true}, {}, " (letters read as units)");
+  if (out.verdict == Verdict::different && differ_by_cross_product(prediction, gold))
+    return {Verdict::undecided, "a cross product on one side only"};
   return out;
 }
 

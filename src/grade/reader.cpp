@@ -251,13 +251,13 @@ ExprPtr AnswerReader::term() {
     if (factors.empty() || divide) f = mixed(std::move(f), begin);
     if (sign < 0) f = make_negative(std::move(f));
     if (divide) f = inverse(std::move(f));
-    const bool behind_vector = cross && has_vector(*factors.back());
-    if (behind_vector && has_vector(*f))
+    const bool behind_vector = cross && options_.cross && is_vector(*factors.back());
+    if (behind_vector && is_vector(*f))
       factors.back() = cross_product(*factors.back(), *f);
     else
       factors.push_back(std::move(f));
     // "u x 3v": a number between them goes ahead.
-    const bool waits = behind_vector && !has_vector(*factors.back()) && !divide;
+    const bool waits = behind_vector && !is_vector(*factors.back()) && !divide;
     if (waits) std::swap(factors.back(), factors[factors.size() - 2]);
     divide = false;
     cross = peek().cross || (waits && !is_mark("/"));

@@ -13,6 +13,7 @@ struct ReadOptions {
   bool thousands = true;      // "1,000" is one number
   bool mixed = true;          // "1 1/2" and "1\frac12" are 3/2, not products
   bool letter_units = false;  // "12 h", "3 m/s": letters behind a number are its unit
+  bool cross = true;          // "\times" between vectors is no product of numbers
 };
 
 struct ReadAnswer {

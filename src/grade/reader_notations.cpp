@@ -8,12 +8,25 @@
 
 namespace circuitdiff {
 
-bool has_vector(const Expr& e) {
-  if (e.kind == ExprKind::symbol)
-    for (const char* dress : {"\\vec ", "\\overrightarrow ", "\\mathbf ", "\\boldsymbol ", "\\bm ", "\\pmb ",
-                              "\\hat ", "\\times "})
-      if (e.name.rfind(dress, 0) == 0) return true;
-  return std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_vector(*a); });
+bool is_vector(const Expr& e) {
+  if (e.kind == ExprKind::symbol) {
+    for (const char* dress :
+         {"\\vec ", "\\overrightarrow ", "\\mathbf ", "\\boldsymbol ", "\\bm ", "\\pmb ", "\\times "})
+      if (e.name.starts_with(dress)) return true;
+    // A hat makes a unit vector of some letters, an estimate of others; of a vector in any case.
+    constexpr std::string_view kHat = "\\hat ", kUnits = "ijkuvnrxyz";
+    if (!e.name.starts_with(kHat)) return false;
+    const std::string_view of = std::string_view(e.name).substr(kHat.size());
+    return (!of.empty() && kUnits.find(of[0]) != std::string_view::npos &&
+            (of.size() == 1 || of[1] == '_')) ||
+           of.starts_with("\\mathbf") || of.starts_with("\\vec") || of.starts_with("\\boldsymbol");
+  }
+  const auto vectors =
+      std::count_if(e.args.begin(), e.args.end(), [](const auto& a) { return is_vector(*a); });
+  if (e.kind == ExprKind::product) return vectors % 2 != 0;  // two of them are a number
+  const auto is_number = [](const auto& a) { return exact_value(*a).has_value(); };
+  if (e.kind == ExprKind::sum) return vectors > 0 && std::none_of(e.args.begin(), e.args.end(), is_number);
+  return e.kind == ExprKind::plus_minus && vectors > 0;
 }
 
 bool has_triangle(const Expr& e) {

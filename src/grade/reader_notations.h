@@ -10,8 +10,8 @@
 
 namespace circuitdiff {
 
-// Symbols with the dress of vectors stand in it.
-bool has_vector(const Expr& e);
+// Symbols with the dress of vectors, times numbers, sums of such; not their lengths or dot products.
+bool is_vector(const Expr& e);
 
 bool has_triangle(const Expr& e);
 
