@@ -22,7 +22,8 @@ Judgement compare_in_order(const std::vector<ExprPtr>& a, const std::vector<Expr
 
 // In compare_relations.cpp.
 bool is_equation(const Expr& e);
-bool is_name(const Expr& e);  // a side that only names what the other side says
+bool is_name(const Expr& e);      // a side that only names what the other side says
+bool says_a_size(const Expr& e);  // |x| = 3
 bool has_symbols(const Expr& e);
 // What an equation says as an answer: "x = 5" says 5, "2 + 3 = 5" says 5 if it is true. Null: nothing of the
 // kind.

@@ -14,11 +14,12 @@ bool is_equation(const Expr& e) { return e.kind == ExprKind::relation && e.name 
 
 namespace {
 
-// What one speaks of the length or size of: "AB", "A", "\\vec a", "z". |x| = 3 says two values of x.
+// What one speaks of the length or size of: "AB", "\\vec a", "z", "f(x)", "k". The unknowns of equations, x,
+// y and t with or without an index, are left out: |x| = 3 says two values of x.
 bool has_length(const Expr& e) {
   if (e.kind != ExprKind::symbol) return e.kind != ExprKind::call && is_name(e);
-  return is_capital(e.name[0]) || e.name[0] == 'z' || e.name[0] == 'w' ||
-         (e.name[0] == '\\' && e.name.find(' ') != std::string::npos);
+  const bool unknown = std::string_view("xyt").find(e.name[0]) != std::string_view::npos;
+  return !(unknown && (e.name.size() == 1 || e.name[1] == '_'));
 }
 
 }  // namespace
@@ -39,6 +40,11 @@ bool is_name(const Expr& e) {
   if (e.kind == ExprKind::product || is_list(e))
     return std::all_of(e.args.begin(), e.args.end(), [&](const auto& a) { return is_letter(*a); });
   return false;
+}
+
+bool says_a_size(const Expr& e) {
+  return is_equation(e) && e.args.size() == 2 && e.args[0]->kind == ExprKind::call &&
+         e.args[0]->name == "abs" && is_name(*e.args[0]->args[0]);
 }
 
 bool has_symbols(const Expr& e) {

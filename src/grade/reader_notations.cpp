@@ -119,7 +119,11 @@ void AnswerReader::refuse_other_notations() const {
     if (i > 0 && digits(i - 1) && (t.text == "R" || t.text == "r")) unreadable("a remainder");
     const bool behind_sign = i > 0 && (tokens_[i - 1].text == "_" || tokens_[i - 1].text == "^");
     const bool power = i + 2 < tokens_.size() && (tokens_[i + 2].text == "^" || tokens_[i + 2].text == "!");
-    if (!next.space && !power && !behind_sign && t.text != "x" && t.text != "X")
+    // "3 + i2", "j5": a complex number.
+    const bool imaginary =
+        (t.text == "i" || t.text == "j") &&
+        (i == 0 || tokens_[i - 1].text == "+" || tokens_[i - 1].text == "-" || tokens_[i - 1].text == "=");
+    if (!next.space && !power && !behind_sign && !imaginary && t.text != "x" && t.text != "X")
       unreadable("a number behind a letter");
   }
 }
