@@ -7,6 +7,7 @@
 #include "grade/compare_parts.h"
 #include "grade/letters.h"
 #include "grade/number_sets.h"
+#include "grade/reader_notations.h"
 
 namespace circuitdiff {
 namespace {
@@ -77,6 +78,37 @@ void spread(const ExprPtr& e, std::vector<ExprPtr>& out) {
   }
 }
 
+// The entries behind their names, where each is an equation with a symbol of its own; else nothing.
+std::map<std::string, ExprPtr> by_symbol(const Expr& list) {
+  std::map<std::string, ExprPtr> out;
+  for (const auto& e : list.args)
+    if (is_equation(*e) && e->args.size() == 2 && e->args[0]->kind == ExprKind::symbol)
+      out[e->args[0]->name] = e->args[1];
+  if (out.size() != list.args.size()) out.clear();
+  return out;
+}
+
+// "r = 1, h = 2": as a tuple this may be (1, 2) or (2, 1).
+bool in_unusual_order(const Expr& e) {
+  if (!is_list(e)) return false;
+  std::set<std::string> names;
+  for (const auto& [name, value] : by_symbol(e)) names.insert(name);
+  return names.size() > 1 && !have_usual_order(names);
+}
+
+// Tuples of equations by their names; beside one without names, in their order.
+Judgement compare_tuples(const Expr& a, const Expr& b, const std::string& what) {
+  const auto x = by_symbol(a), y = by_symbol(b);
+  const auto same_key = [](const auto& p, const auto& q) { return p.first == q.first; };
+  if (!x.empty() && x.size() == y.size() && std::equal(x.begin(), x.end(), y.begin(), same_key)) {
+    std::vector<ExprPtr> said_x, said_y;
+    for (const auto& [name, said] : x) said_x.push_back(said);
+    for (const auto& [name, said] : y) said_y.push_back(said);
+    return compare_in_order(said_x, said_y, "values by name");
+  }
+  return compare_in_order(a.args, b.args, what);
+}
+
 Judgement compare_lists(const ExprPtr& a, const ExprPtr& b) {
   const bool set_a = a->open == '{', set_b = b->open == '{', bare_a = a->open == 0, bare_b = b->open == 0;
   std::vector<ExprPtr> x, y;
@@ -100,7 +132,11 @@ Judgement compare_lists(const ExprPtr& a, const ExprPtr& b) {
   }
   if (bare_a || bare_b) return compare_in_order(x, y, "entries");  // brackets left out
   if (a->open != b->open || a->close != b->close) return different("different brackets");
-  return compare_in_order(a->args, b->args, "entries");
+  const Judgement in_order = compare_tuples(*a, *b, "entries");
+  if (in_order.verdict == Verdict::different && in_unusual_order(*a) != in_unusual_order(*b) &&
+      compare_any_order(x, y, "entries").verdict == Verdict::equal)
+    return undecided("names in no usual order");
+  return in_order;
 }
 
 // --- values with their units ---
@@ -231,14 +267,10 @@ std::vector<ExprPtr> entries_of_rows(const Expr& list, const Expr& matrix) {
 }
 
 // "x = 1, 2": a name before the first entry of a list stands for all. Where every entry has a name of its own
-// they are put in the order of their names, so that "y = 2, x = 1" is the point (1, 2).
+// they are put in the usual order of their names, so that "y = 2, x = 1" is the point (1, 2).
 ExprPtr without_names(const ExprPtr& list) {
   if (!is_list(*list) || list->open != 0) return list;
-  std::map<std::string, ExprPtr> named;
-  for (const auto& e : list->args)
-    if (is_equation(*e) && e->args.size() == 2 && e->args[0]->kind == ExprKind::symbol)
-      named[e->args[0]->name] = e->args[1];
-  if (named.size() == list->args.size()) {
+  if (const auto named = by_symbol(*list); !named.empty() && !in_unusual_order(*list)) {
     auto out = std::make_shared<Expr>(*list);
     out->args.clear();
     for (const auto& [name, value] : named) out->args.push_back(value);
@@ -347,9 +379,13 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
     if (x->kind != ExprKind::relation) continue;
     if (x->name == "in") return compare_items(x->args[1], y);
     if (!is_equation(*x)) return different("a relation and none");
+    if (const ExprPtr place = place_of_letter(*y);
+        place && x->args.size() == 2 && canonical_text(*x->args[0]) == canonical_text(*y->args[0]))
+      return compare_items(place, x->args[1]);
     bool contradicts = false;
     const ExprPtr said = said_by(*x, contradicts);
     if (contradicts) return different("an equation that is not true");
+    if (!said && place_of_letter(*x->args[0])) return undecided("a letter ahead of a list");
     if (!said && x->args[0]->kind == ExprKind::call && x->args[0]->name == "abs")
       return undecided("the size of something");
     if (!said)
@@ -361,6 +397,17 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
       return equal("the same rounded value");
     return exact;
   }
+  // C(5, 2) beside (5, 2), P(2, 3) beside P = (2, 3).
+  const ExprPtr place_a = place_of_letter(*a), place_b = place_of_letter(*b);
+  if (place_a && place_b)
+    return canonical_text(*a->args[0]) == canonical_text(*b->args[0])
+               ? compare_items(place_a, place_b)
+               : undecided("other letters ahead of a list");
+  if ((place_a && is_list(*b)) || (place_b && is_list(*a))) {
+    const Judgement places = compare_items(place_a ? place_a : a, place_b ? place_b : b);
+    return places.verdict == Verdict::equal ? undecided("a letter ahead of a list") : places;
+  }
+  if ((place_a && is_value(*b)) || (place_b && is_value(*a))) return undecided("a letter ahead of a list");
   if (is_list(*a) && is_list(*b)) return compare_lists(a, b);
   if (a->kind == ExprKind::matrix && b->kind == ExprKind::matrix) {
     if (a->rows != b->rows || a->columns != b->columns) return different("matrices of different shape");
@@ -409,8 +456,16 @@ Judgement compare_answers(const ExprPtr& prediction, const ExprPtr& gold) {
     if (same_equations)
       if (auto named = compare_by_name(*a, *b)) return *std::move(named);
     if (!same_equations) {
-      a = without_names(bare(a));
-      b = without_names(bare(b));
+      a = bare(a);
+      b = bare(b);
+      const bool unusual = in_unusual_order(*a) != in_unusual_order(*b);
+      a = without_names(a);
+      b = without_names(b);
+      const Judgement out = compare_items(a, b);
+      if (unusual && out.verdict == Verdict::different && is_list(*a) && is_list(*b) &&
+          compare_any_order(a->args, b->args, "entries").verdict == Verdict::equal)
+        return undecided("names in no usual order");
+      return out;
     }
   }
   return compare_items(a, b);

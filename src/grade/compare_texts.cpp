@@ -176,7 +176,7 @@ Verdict compare_parts(const std::vector<Words>& a, const std::vector<Words>& b) 
 }
 
 // "a" and "an" ahead of a word or number; "A" and "a" elsewhere are names: "points A and B", "a + b".
-bool is_article(std::string_view text, size_t begin, size_t end) {
+bool is_article(std::string_view text, size_t begin, size_t end, bool first) {
   if (end == begin + 2) return true;
   const size_t next = text.find_first_not_of(" \t\r\n$~", end);
   if (next == end || next == std::string_view::npos) return false;
@@ -188,9 +188,7 @@ bool is_article(std::string_view text, size_t begin, size_t end) {
                                                                     "was", "to", "but"};
   const bool named = word.size() < 2 || kBehindNames.contains(word);
   if (named && !is_digit(text[next])) return false;
-  const bool begins =
-      std::none_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(begin), is_letter);
-  return text[begin] == 'a' || begins || is_capital(text[next]);
+  return text[begin] == 'a' || first || is_capital(text[next]);
 }
 
 }  // namespace
@@ -200,7 +198,7 @@ std::vector<std::string> words_of(std::string_view text) {
   std::string word;
   size_t i = 0;
   const auto flush = [&] {
-    const bool article = (word == "a" || word == "an") && is_article(text, i - word.size(), i);
+    const bool article = (word == "a" || word == "an") && is_article(text, i - word.size(), i, out.empty());
     if (!word.empty() && !article && word != "the" && word != "is" && word != "it") out.push_back(word);
     word.clear();
   };

@@ -94,6 +94,7 @@ ExprPtr AnswerReader::answer() {
   auto all = items(&joined);
   if (all.empty()) unreadable("nothing to read");
   if (all.size() == 1) return all.front();
+  name_points(all);
   if (auto solutions = solutions_in(all); !solutions.empty()) all = std::move(solutions);
   return make_node(ExprKind::list, std::move(all), joined);
 }

@@ -34,16 +34,43 @@ bool has_triangle(const Expr& e) {
          std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_triangle(*a); });
 }
 
-ExprPtr named_point(const ExprPtr& e) {
-  if (e->kind != ExprKind::product || e->args.size() != 2) return e;
-  const Expr &name = *e->args[0], &place = *e->args[1];
-  if (name.kind != ExprKind::symbol || name.name.size() != 1 || !is_capital(name.name[0]) ||
-      !is_list(place) || place.open != '(' || place.close != ')')
-    return e;
+namespace {
+
+// A capital letter ahead of a list in round brackets.
+bool is_letter_with_list(const Expr& e) {
+  return e.kind == ExprKind::product && e.args.size() == 2 && e.args[0]->kind == ExprKind::symbol &&
+         e.args[0]->name.size() == 1 && is_capital(e.args[0]->name[0]) && is_list(*e.args[1]) &&
+         e.args[1]->open == '(' && e.args[1]->close == ')';
+}
+
+// C(5, 2), P(5, 2), N(0, 1), B(n, p), U(0, 1), X(...): a number or a distribution, or a point.
+bool is_doubtful_point(const Expr& e) {
+  return std::string_view("BCNPUX").find(e.args[0]->name[0]) != std::string_view::npos;
+}
+
+ExprPtr as_point(const ExprPtr& e) {
   auto out = std::make_shared<Expr>(*make_node(ExprKind::relation, e->args, "="));
   out->exact_sides = 2;
   return out;
 }
+
+}  // namespace
+
+ExprPtr named_point(const ExprPtr& e) {
+  return is_letter_with_list(*e) && !is_doubtful_point(*e) ? as_point(e) : e;
+}
+
+void name_points(std::vector<ExprPtr>& items) {
+  const auto point = [](const ExprPtr& e) {
+    return e->kind == ExprKind::relation && e->name == "=" && e->args.size() == 2 &&
+           e->args[0]->kind == ExprKind::symbol && is_list(*e->args[1]);
+  };
+  if (std::none_of(items.begin(), items.end(), point)) return;
+  for (ExprPtr& e : items)
+    if (is_letter_with_list(*e)) e = as_point(e);
+}
+
+ExprPtr place_of_letter(const Expr& e) { return is_letter_with_list(e) ? e.args[1] : nullptr; }
 
 ExprPtr cross_product(const Expr& u, const Expr& v) {
   const std::string x = canonical_text(u), y = canonical_text(v);
@@ -61,6 +88,23 @@ std::string letters_between(const std::vector<Token>& tokens, size_t begin, size
   return out;
 }
 
+bool have_usual_order(const std::set<std::string>& names) {
+  const auto& first = *names.begin();
+  const auto in = [&](std::string_view letters) {
+    return std::all_of(names.begin(), names.end(), [&](const std::string& n) {
+      return n.size() == 1 && letters.find(n[0]) != std::string_view::npos;
+    });
+  };
+  if (in("xyz") || in("abcd")) return true;
+  const bool letters = std::all_of(names.begin(), names.end(), [](const auto& n) { return n.size() == 1; });
+  const bool indexed = first.size() == 3 && first[1] == '_';
+  char expected = first.back();
+  return (letters || indexed) && std::all_of(names.begin(), names.end(), [&](const std::string& n) {
+           return n.size() == first.size() && n.substr(0, n.size() - 1) == first.substr(0, n.size() - 1) &&
+                  n.back() == expected++;
+         });
+}
+
 std::vector<ExprPtr> solutions_in(const std::vector<ExprPtr>& items) {
   std::set<std::string> names;
   for (const ExprPtr& e : items) {
@@ -69,18 +113,21 @@ std::vector<ExprPtr> solutions_in(const std::vector<ExprPtr>& items) {
   }
   const size_t each = names.size();
   if (each < 2 || items.size() <= each || items.size() % each != 0) return {};
-  const auto by_name = [](const ExprPtr& a, const ExprPtr& b) { return a->args[0]->name < b->args[0]->name; };
-  const auto same_name = [](const ExprPtr& a, const ExprPtr& b) {
-    return a->args[0]->name == b->args[0]->name;
-  };
+  std::vector<std::string> order(names.begin(), names.end());
+  if (!have_usual_order(names))
+    for (size_t k = 0; k < each; ++k) order[k] = items[k]->args[0]->name;
   std::vector<ExprPtr> out;
   for (auto it = items.begin(); it != items.end(); it += static_cast<ptrdiff_t>(each)) {
     auto tuple = std::make_shared<Expr>();
     tuple->kind = ExprKind::list;
     tuple->open = '(', tuple->close = ')';
-    tuple->args.assign(it, it + static_cast<ptrdiff_t>(each));
-    std::sort(tuple->args.begin(), tuple->args.end(), by_name);
-    if (std::adjacent_find(tuple->args.begin(), tuple->args.end(), same_name) != tuple->args.end()) return {};
+    const auto end = it + static_cast<ptrdiff_t>(each);
+    for (const std::string& name : order) {
+      const auto of = std::find_if(it, end, [&](const ExprPtr& e) { return e->args[0]->name == name; });
+      if (of == end) return {};
+      tuple->args.push_back(*of);
+    }
+    if (std::set<ExprPtr>(tuple->args.begin(), tuple->args.end()).size() != each) return {};
     out.push_back(std::move(tuple));
   }
   return out;
