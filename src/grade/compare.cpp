@@ -386,7 +386,8 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
     const ExprPtr said = said_by(*x, contradicts);
     if (contradicts) return different("an equation that is not true");
     if (!said && place_of_letter(*x->args[0])) return undecided("a letter ahead of a list");
-    if (!said && x->args[0]->kind == ExprKind::call && x->args[0]->name == "abs")
+    const bool two_values = says_a_size(*x) && is_list(*y) && y->args.size() == 2 && y->open != '(';
+    if ((!said && x->args[0]->kind == ExprKind::call && x->args[0]->name == "abs") || two_values)
       return undecided("the size of something");
     if (!said)
       return is_value(*y) && !has_symbols(*y) ? different("an equation and a number")
@@ -447,7 +448,7 @@ Judgement compare_answers(const ExprPtr& prediction, const ExprPtr& gold) {
     // x = (a list) and names within lists are dropped where the other side has none of them.
     const auto bare = [&](const ExprPtr& e) {
       bool contradicts = false;
-      if (is_equation(*e) && e->args.size() == 2)
+      if (is_equation(*e) && e->args.size() == 2 && !says_a_size(*e))
         if (const ExprPtr said = said_by(*e, contradicts); said && !contradicts) return said;
       return e;
     };

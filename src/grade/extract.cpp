@@ -321,13 +321,17 @@ bool is_placeholder(std::string_view content) {
   if (text) content = content.substr(kText.size(), content.size() - kText.size() - 1);
   if (trim(content, " \t\r\n.").empty()) return true;
   if (text) return rfind_any_case(content, "answer") != std::string_view::npos;
-  size_t run = 0, longest = 0;
+  // A word: three letters and a vowel among them. "AB" and "xy" are none.
+  size_t run = 0;
+  bool vowel = false, word = false;
   for (const char c : content) {
     if (!is_letter(c) && std::string_view(" \t\r\n.,'-").find(c) == std::string_view::npos) return false;
+    vowel =
+        is_letter(c) && ((run > 0 && vowel) || std::string_view("aeiou").find(c) != std::string_view::npos);
     run = is_letter(c) ? run + 1 : 0;
-    longest = std::max(longest, run);
+    word = word || (run > 2 && vowel);
   }
-  return longest > 1;
+  return word;
 }
 
 std::string without_placeholders(std::string_view text) {

@@ -150,6 +150,10 @@ TEST(Extract, ABoxOfNothingOrOfWordsAmongTheThoughtsIsNoAnswer) {
        {R"(<think>It goes into \boxed{}</think> Done.)", "(none)", ExtractionRule::none},
        {R"(<think>It goes into \boxed{}. 3+5=8)", "8", ExtractionRule::last_number},
        {R"(<think>so \boxed{x}</think> Done.)", "x", kBoxed},
+       {R"(<think>so \boxed{AB}</think> Done.)", "AB", kBoxed},
+       {R"(<think>so \boxed{No solution}</think>)", "(none)", ExtractionRule::none},
+       {R"(<think>so \boxed{\frac{1}{2}} or \boxed{}</think>)", R"(\frac{1}{2})", kBoxed},
+       {"<think>#### 4</think>\nAll done!", "4", ExtractionRule::hashes},
        {R"(<think>so \boxed{\text{Monday}}</think> Done.)", R"(\text{Monday})", kBoxed},
        {R"(<think>so \boxed{3}</think> It is \boxed{Monday}.)", "Monday", kBoxed}});
   expect_all({{R"(<think>so \boxed{B}</think> Done.)", "B", kBoxed}}, "aqua");
