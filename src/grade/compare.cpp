@@ -441,7 +441,22 @@ Judgement compare_items(const ExprPtr& a, const ExprPtr& b) {
   return different("answers of different kinds");
 }
 
-Judgement compare_answers(const ExprPtr& prediction, const ExprPtr& gold) {
+namespace {
+
+// (u v) w: the brackets say which two vectors make the number.
+bool groups_vectors(const Expr& e) {
+  const auto is_dot = [](const ExprPtr& f) {
+    return f->kind == ExprKind::product && !is_vector(*f) &&
+           std::any_of(f->args.begin(), f->args.end(), [](const auto& a) { return is_vector(*a); });
+  };
+  if (e.kind == ExprKind::product && std::any_of(e.args.begin(), e.args.end(), is_dot) &&
+      std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return is_vector(*a); }))
+    return true;
+  if (e.kind == ExprKind::product && std::count_if(e.args.begin(), e.args.end(), is_dot) > 1) return true;
+  return std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return groups_vectors(*a); });
+}
+
+Judgement compare_plain_answers(const ExprPtr& prediction, const ExprPtr& gold) {
   const auto listed = [](const ExprPtr& e) { return is_list(*e) && e->open == 0; };
   ExprPtr a = prediction, b = gold;
   if (listed(a) || listed(b)) {
@@ -470,6 +485,16 @@ Judgement compare_answers(const ExprPtr& prediction, const ExprPtr& gold) {
     }
   }
   return compare_items(a, b);
+}
+
+}  // namespace
+
+Judgement compare_answers(const ExprPtr& prediction, const ExprPtr& gold) {
+  Judgement out = compare_plain_answers(prediction, gold);
+  if (out.verdict == Verdict::equal && (groups_vectors(*prediction) || groups_vectors(*gold)) &&
+      canonical_text(*prediction) != canonical_text(*gold))
+    return undecided("vectors multiplied in another order");
+  return out;
 }
 
 }  // namespace circuitdiff

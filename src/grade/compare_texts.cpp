@@ -198,7 +198,9 @@ std::vector<std::string> words_of(std::string_view text) {
   std::string word;
   size_t i = 0;
   const auto flush = [&] {
-    const bool article = (word == "a" || word == "an") && is_article(text, i - word.size(), i, out.empty());
+    const bool article =
+        (word == "a" || word == "an") &&
+        is_article(text, i - word.size(), i, std::all_of(out.begin(), out.end(), is_bracket));
     if (!word.empty() && !article && word != "the" && word != "is" && word != "it") out.push_back(word);
     word.clear();
   };

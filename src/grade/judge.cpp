@@ -1,6 +1,7 @@
 #include "grade/judge.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <unordered_set>
 #include <vector>
 
@@ -213,6 +214,22 @@ Judgement judge_parts(const std::vector<LabelledPart>& a, const std::vector<Labe
   return out;
 }
 
+// "(1) and (2)" beside "(1) or (2)": choices, unlike roots, are not the same by either word.
+bool join_choices_otherwise(std::string_view prediction, std::string_view gold) {
+  const auto begins_with_choice = [](std::string_view text) {
+    const size_t close = text.find(')');
+    return text.starts_with('(') && close >= 2 && close <= 4 &&
+           std::all_of(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(close),
+                       [](char c) { return is_letter(c) || is_digit(c); });
+  };
+  if (!begins_with_choice(prediction) || !begins_with_choice(gold)) return false;
+  const auto says = [](std::string_view text, std::string_view word) {
+    const auto words = words_of(text);
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  return says(prediction, "or") != says(gold, "or");
+}
+
 // By their parts where both texts have them, else as they stand.
 Judgement judge_labelled(std::string_view prediction, std::string_view gold) {
   auto parts = labelled_parts(prediction, false), gold_parts = labelled_parts(gold, false);
@@ -230,6 +247,8 @@ Judgement judge_labelled(std::string_view prediction, std::string_view gold) {
   Judgement out = judge_readings(prediction, gold);
   if (out.verdict == Verdict::equal && (!parts.empty() || !gold_parts.empty()))
     return {Verdict::undecided, "parts with labels on one side only"};
+  if (out.verdict == Verdict::equal && join_choices_otherwise(prediction, gold))
+    return {Verdict::undecided, "choices joined by and, by or"};
   return out;
 }
 
