@@ -1,7 +1,6 @@
 #include "grade/compare.h"
 
 #include <algorithm>
-#include <map>
 
 #include "grade/compare_parts.h"
 #include "grade/letters.h"

@@ -101,7 +101,10 @@ std::map<std::string, ExprPtr> by_symbol(const Expr& list) {
 bool in_unusual_order(const Expr& e) {
   if (!is_list(e)) return false;
   std::set<std::string> names;
-  for (const auto& [name, value] : by_symbol(e)) names.insert(name);
+  for (const auto& [name, value] : by_symbol(e)) {
+    if (!is_value(*value)) return false;  // nests would be compared again at each depth
+    names.insert(name);
+  }
   return names.size() > 1 && !have_usual_order(names);
 }
 

@@ -197,6 +197,14 @@ TEST(Hostile, TwoLongAnswersDoNotHang) {
       {repeat("HTH,", 59) + "1", repeat("HHT,", 59) + "1"},
       {repeat("(\\vec a\\times", 110) + "\\vec b" + repeat(")", 110),
        repeat("(\\vec b\\times", 110) + "\\vec a" + repeat(")", 110)},
+      {repeat("(r=", 100) + "1" + repeat(",h=1)", 100), repeat("(", 100) + "1" + repeat(",2)", 100)},
+      {repeat("(\\vec a\\cdot\\vec b)", 390), repeat("(\\vec b\\cdot\\vec a)", 390)},
+      {repeat("(\\vec a+\\vec b(", 50) + "1" + repeat("))", 50),
+       repeat("(\\vec b(", 50) + "1" + repeat(")+\\vec a)", 50)},
+      {repeat("cats ", 8) + numbered("cat", " and ", 900, 1) + repeat("are ", 8),
+       repeat("cats ", 8) + numbered("cat", " and ", 900, 7) + repeat("are ", 8)},
+      {repeat("(1) C(2) ", 900), repeat("(1)C(2)", 900)},
+      {"x " + repeat("a ", 4900), "x " + repeat("A a ", 2400)},
       {"(a) " + sum + " (b) " + repeat("2^{", 100) + "2" + repeat("}", 100), "(a) " + sum + "+1 (b) 2"}};
   for (const auto& [a, b] : pairs) {
     EXPECT_LT(seconds_for(a, b), test::kAnswerSeconds) << a.substr(0, 40);
