@@ -1,9 +1,11 @@
 #include "attribute/contraction.h"
 
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
+#include "model/device_jobs.h"
 #include "model/fused.h"
 
 namespace circuitdiff {
@@ -23,6 +25,36 @@ Contraction::Contraction(const Layout& layout, const Tensor& sources, const Grap
   const at::ScalarType type = sources.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   totals_ = at::zeros({static_cast<int64_t>(layout.cuts.size()), graph.n_forward(), graph.n_backward()},
                       sources.options().dtype(type));
+  if (!sources.device().is_cuda()) return;
+  constexpr int64_t kStretch = 16384;  // numbers of a source that one block of threads meets
+  const int64_t d_model = sources.size(2);
+  std::vector<int64_t> stretches, first_stretch{0};
+  for (const PrefixSegment& p : layout.packing.prefixes) {
+    const int64_t source = layout.packing.sequences[p.sequence].begin * d_model, all = p.length * d_model;
+    for (int64_t at = 0; at < all; at += kStretch)
+      stretches.insert(stretches.end(), {source + at, p.begin * d_model + at, std::min(kStretch, all - at)});
+    first_stretch.push_back(static_cast<int64_t>(stretches.size()) / 3);
+  }
+  const auto on_device = [&](std::vector<int64_t>& values, at::IntArrayRef sizes) {
+    return upload(at::from_blob(values.data(), sizes, at::kLong), sources.device());
+  };
+  stretches_ = on_device(stretches, {first_stretch.back(), 3});
+  first_stretch_ = on_device(first_stretch, {static_cast<int64_t>(first_stretch.size())});
+}
+
+void Contraction::add(int64_t first, const std::vector<Tensor>& gradients) {
+  const auto n = static_cast<int64_t>(gradients.size());
+  const int64_t from = std::max<int64_t>(only_, 0);
+  std::vector<int64_t> before;  // of the sources from `from` on, how many each destination sees
+  for (int64_t j = 0; j < n; ++j) {
+    const int64_t all = graph_.sources_before(first + j);
+    before.push_back(only_ < 0 ? all : (only_ < all ? 1 : 0));
+  }
+  const int64_t most = *std::max_element(before.begin(), before.end());
+  if (most == 0) return;
+  const DeviceContraction job{sources_.narrow(0, from, most), stretches_, first_stretch_, totals_, from, first, weight_};
+  if (device_contract(job, gradients, before)) return;
+  for (int64_t j = 0; j < n; ++j) add(first + j, gradients[static_cast<size_t>(j)].unsqueeze(0));
 }
 
 void Contraction::add(int64_t first, const Tensor& g) {

@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "attribute/layout.h"
 #include "graph/graph.h"
 
@@ -16,6 +18,9 @@ class Contraction {
   // g: [n, gradient_rows, d_model], the gradients of destinations first, .., first + n - 1 (which read the
   // same stream).
   void add(int64_t first, const Tensor& g);
+  // Destinations first .. whose gradients lie apart, each [gradient_rows, d_model], and which do not all see the same sources.
+  // On a GPU all of them meet the sources in one reading of these, of which there is most.
+  void add(int64_t first, const std::vector<Tensor>& gradients);
   // From here on only this source's row is summed; -1: all of them.
   void restrict_to(int64_t source) { only_ = source; }
   const Tensor& totals() const { return totals_; }  // [cuts, n_forward, n_backward], float32 at least
@@ -27,6 +32,8 @@ class Contraction {
   double weight_;
   int64_t only_ = -1;
   Tensor totals_;
+  // Of a GPU's kernel: see DeviceContraction.
+  Tensor stretches_, first_stretch_;
 };
 
 }  // namespace circuitdiff

@@ -14,6 +14,7 @@
 #include "attribute/spill.h"
 #include "base/heap.h"
 #include "base/progress.h"
+#include "model/device_jobs.h"
 #include "model/layer_stream.h"
 
 namespace circuitdiff {
@@ -51,6 +52,18 @@ class Engine {
         type_(decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat),
         layers_(decoder.weights(), means.read_ahead) {
     for (const AttributionSample& s : samples) scores_.emplace_back(s.t_cut.size());
+    // All that the device needs of the samples is put there before it has anything to do.
+    place_on(layout_.packing, decoder.device());
+    tokens_ = decoder.tokens(layout_.tokens);
+    std::vector<int64_t> targets;
+    for (size_t i = 0; i < samples.size(); ++i) {
+      const Segment& s = layout_.packing.sequences[i];
+      const int64_t answer = s.length - samples[i].prompt_len + 1;
+      first_row_.push_back(static_cast<int64_t>(targets.size()));
+      const auto from = samples[i].tokens.begin() + samples[i].prompt_len;
+      targets.insert(targets.end(), from, from + answer);
+    }
+    targets_ = decoder.tokens(targets);
   }
 
   std::vector<std::vector<SampleScores>> run() {
@@ -78,37 +91,43 @@ class Engine {
       const Tensor source = pass.sources.select(0, index);
       source.copy_(added);
       if (index == scaled.source && scaled.scale != 1.0) source.mul_(scaled.scale);
-      pass.stream.add_(source);
+      return moved(pass.stream, source, 1);
     };
     if (keep) {
       pass.attention.resize(static_cast<size_t>(config_.n_layers));
       pass.mlp.resize(static_cast<size_t>(config_.n_layers));
     }
-    add(0, decoder_.embed(decoder_.tokens(layout_.tokens)));
+    Tensor x = add(0, decoder_.embed(tokens_));
     for (int64_t l = 0; l < config_.n_layers; ++l) {
       const LayerWeights& w = layers_.layer(l, l + 1 < config_.n_layers ? l + 1 : l - 1);
       const auto at = static_cast<size_t>(l);
-      add(1 + 2 * l, packed_attention(config_, w, decoder_.window(l), rope_, layout_.packing,
-                                      pass.stream.to(type_), keep ? &pass.attention[at] : nullptr));
-      add(2 + 2 * l, packed_mlp(config_, w, pass.stream.to(type_), keep ? &pass.mlp[at] : nullptr));
+      x = add(1 + 2 * l, packed_attention(config_, w, decoder_.window(l), rope_, layout_.packing, x,
+                                          keep ? &pass.attention[at] : nullptr));
+      x = add(2 + 2 * l, packed_mlp(config_, w, x, keep ? &pass.mlp[at] : nullptr));
     }
     return pass;
   }
 
+  // Adds a source to the stream or takes it off; returns what the layers read there.
+  Tensor moved(const Tensor& stream, const Tensor& source, double sign) const {
+    Tensor x;
+    if (device_add_to_stream(source, stream, sign, x)) return x;
+    if (sign > 0)
+      stream.add_(source);
+    else
+      stream.sub_(source);
+    return stream.to(type_);
+  }
+
   // Losses at the answers' rows, of all samples at their longest cut, and the gradient that each cut sees at
-  // the final stream, [gradient_rows, d_model]. With `record`, the losses go into the scores.
+  // the final stream, [gradient_rows, d_model]. With `record`, the losses are those of the scores.
   Tensor final_gradient(const Tensor& stream, bool record) {
     std::vector<Tensor> rows;
-    std::vector<int64_t> targets, first_row;
     for (size_t i = 0; i < samples_.size(); ++i) {
       const Segment& s = layout_.packing.sequences[i];
-      const int64_t answer = s.length - samples_[i].prompt_len + 1;
-      first_row.push_back(static_cast<int64_t>(targets.size()));
-      rows.push_back(stream.narrow(0, s.begin + samples_[i].prompt_len - 1, answer));
-      const auto from = samples_[i].tokens.begin() + samples_[i].prompt_len;
-      targets.insert(targets.end(), from, from + answer);
+      rows.push_back(stream.narrow(0, s.begin + samples_[i].prompt_len - 1, s.length - samples_[i].prompt_len + 1));
     }
-    const RowLosses losses = row_losses(decoder_, options_.objective, at::cat(rows).to(type_), targets,
+    const RowLosses losses = row_losses(decoder_, options_.objective, at::cat(rows).to(type_), targets_,
                                         means_.keep ? LogitUse::kept : LogitUse::recomputed);
     Tensor gradient =
         at::zeros({layout_.packing.gradient_rows(), config_.d_model}, losses.gradient.options());
@@ -118,18 +137,10 @@ class Engine {
       const PrefixSegment& prefix = layout_.packing.prefixes[p];
       // A row's own gradient does not depend on the cut; only the mean over the cut's rows does.
       gradient.narrow(0, prefix.begin + prefix.length - t, t)
-          .copy_(losses.gradient.narrow(0, first_row[i], t))
+          .copy_(losses.gradient.narrow(0, first_row_[i], t))
           .div_(static_cast<double>(t));
-      if (!record) continue;
-      const auto mean = [&](const std::vector<double>& values) {
-        double sum = 0;
-        for (int64_t k = 0; k < t; ++k) sum += values[static_cast<size_t>(first_row[i] + k)];
-        return sum / static_cast<double>(t);
-      };
-      scores_[i][c].loss = mean(losses.nll);
-      scores_[i][c].error = mean(losses.error);
-      scores_[i][c].objective = mean(losses.objective);
     }
+    if (record) losses_ = {losses.nll, losses.error, losses.objective, {}};
     return gradient;
   }
 
@@ -137,42 +148,50 @@ class Engine {
   // pass.
   void backward(Pass& pass, const Tensor& g, Contraction& contraction) {
     const bool residual = options_.gradient == GradientKind::residual;
+    // On a GPU the gradients of a layer's destinations wait for each other, to meet the sources at once.
+    const bool together = decoder_.device().is_cuda() && !residual;
     const Packing& packing = layout_.packing;
     // The forward pass leaves holes on the heap that the backward pass, where memory is highest, would not
     // fill.
     if (pass.mlp.empty()) give_back_heap();
-    contraction.add(graph_.logits_destination(), g.unsqueeze(0));
+    contraction.add(graph_.logits_destination(), std::vector<Tensor>{g});
     for (int64_t l = config_.n_layers - 1; l >= 0; --l) {
       check_interrupt();
       // After the first layer's backward comes, if anything, another forward.
       const LayerWeights& w = layers_.layer(l, l > 0 ? l - 1 : 1);
       const int64_t window = decoder_.window(l);
-      pass.stream.sub_(pass.sources.select(0, 2 + 2 * l));  // ahead of MLP l
+      Tensor g_mlp;
       {
-        const Tensor x = pass.stream.to(type_);
+        const Tensor x = moved(pass.stream, pass.sources.select(0, 2 + 2 * l), -1);  // ahead of MLP l
         MlpSaved saved;
         if (pass.mlp.empty())
           packed_mlp_saved(config_, w, x, saved);
         else
           std::swap(saved, pass.mlp[static_cast<size_t>(l)]);
-        const Tensor g_mlp = packed_mlp_backward(config_, w, packing, x, saved, g);
+        g_mlp = packed_mlp_backward(config_, w, packing, x, saved, g);
         g.add_(g_mlp);
-        contraction.add(graph_.mlp_destination(l), (residual ? g : g_mlp).unsqueeze(0));
+        if (!together) {
+          contraction.add(graph_.mlp_destination(l), (residual ? g : g_mlp).unsqueeze(0));
+          g_mlp = Tensor();
+        }
       }
-      pass.stream.sub_(pass.sources.select(0, 1 + 2 * l));  // ahead of attention l
-      const Tensor x = pass.stream.to(type_);
+      const Tensor x = moved(pass.stream, pass.sources.select(0, 1 + 2 * l), -1);  // ahead of attention l
       AttentionSaved saved;
       if (pass.attention.empty())
         packed_attention_saved(config_, w, window, rope_, packing, x, saved);
       else
         std::swap(saved, pass.attention[static_cast<size_t>(l)]);
       const Tensor g_qkv = packed_attention_backward(config_, w, window, rope_, packing, x, saved, g);
-      const Tensor together = g_qkv.sum(/*dim=*/0);
-      g.add_(together);
-      if (graph_.kind == GraphKind::qkv)
+      const Tensor sum = g_qkv.sum(/*dim=*/0);
+      g.add_(sum);
+      if (together && graph_.kind == GraphKind::qkv)
+        contraction.add(graph_.attention_destination(l), {g_qkv[0], g_qkv[1], g_qkv[2], g_mlp});
+      else if (together)
+        contraction.add(graph_.attention_destination(l), {sum, g_mlp});
+      else if (graph_.kind == GraphKind::qkv)
         contraction.add(graph_.attention_destination(l), g_qkv);
       else
-        contraction.add(graph_.attention_destination(l), (residual ? g : together).unsqueeze(0));
+        contraction.add(graph_.attention_destination(l), (residual ? g : sum).unsqueeze(0));
     }
   }
 
@@ -198,11 +217,21 @@ class Engine {
   }
 
   void hand_out(const Tensor& totals) {
-    const Tensor t = totals.to(at::kCPU, at::kDouble).contiguous();
-    const double* values = t.data_ptr<double>();
+    const std::vector<double> values = host_values(totals), nll = host_values(losses_.nll),
+                              error = host_values(losses_.error), objective = host_values(losses_.objective);
     const std::vector<uint8_t> edges = graph_.edges();
     for (size_t p = 0; p < layout_.cuts.size(); ++p) {
-      SampleScores& s = scores_[layout_.cuts[p].first][layout_.cuts[p].second];
+      const auto [i, c] = layout_.cuts[p];
+      SampleScores& s = scores_[i][c];
+      const auto mean = [&, begin = first_row_[i], t = samples_[i].t_cut[c]](
+                            const std::vector<double>& of_rows) {
+        double sum = 0;
+        for (int64_t k = 0; k < t; ++k) sum += of_rows[static_cast<size_t>(begin + k)];
+        return sum / static_cast<double>(t);
+      };
+      s.loss = mean(nll);
+      s.error = mean(error);
+      s.objective = mean(objective);
       s.scores.assign(edges.size(), 0.0);
       for (size_t e = 0; e < edges.size(); ++e)
         if (edges[e]) s.scores[e] = values[p * edges.size() + e];
@@ -219,6 +248,9 @@ class Engine {
   RopeTable rope_;
   at::ScalarType type_;  // what the layers read the stream in, and gradients
   LayerStream layers_;
+  Tensor tokens_, targets_;          // of all rows; of the answers' rows, one sample after another
+  std::vector<int64_t> first_row_;  // of each sample among the answers' rows
+  RowLosses losses_;                // at the clean run
   std::vector<std::vector<SampleScores>> scores_;
 };
 

@@ -113,13 +113,13 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t forward_attention =
       x + rows * d_q * b + std::max(rows * d * b + widened(rows, d_q), scores + copies + widened_attention);
   const int64_t forward_mlp = x + rows * c.d_mlp * b + rows * d * b + widened(rows, c.d_mlp);
-  const int64_t logits = means.keep ? std::min(answers, logit_rows(c, dtype)) * c.d_vocab * w : 0;
-  const int64_t piece = std::min(answers, logit_rows(c, dtype)) * vocabulary_piece(c) * w;
+  const int64_t logits = means.keep ? std::min(answers, logit_rows(c, dtype, device)) * c.d_vocab * w : 0;
+  const int64_t piece = std::min(answers, logit_rows(c, dtype, device)) * vocabulary_piece(c, device) * w;
   // A piece of the logits, and beside it what the objective makes of it or the piece of lm_head it came from.
   const int64_t further = options.objective == Objective::entropy ? piece : 0;
   const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) + further +
                        std::max(piece, head_piece_bytes) + g +
-                       widened(std::min(answers, logit_rows(c, dtype)), vocabulary_piece(c));
+                       widened(std::min(answers, logit_rows(c, dtype, device)), vocabulary_piece(c, device));
   const int64_t contraction =
       narrow && !device.is_cpu() ? graph.n_forward() * longest * d * w : 0;  // sources are widened
   // The gradient of the product beside what was saved, and where `up` cannot become its own gradient, that;
@@ -180,7 +180,7 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
   Forecast out;
   out.weight_bytes = converted_bytes(checkpoint, device, dtype, means.resident);
   const bool converts = converted_bytes(checkpoint, device, dtype, true) > 0;
-  const int64_t head_piece = !means.resident && converts ? vocabulary_piece(c) * c.d_model *
+  const int64_t head_piece = !means.resident && converts ? vocabulary_piece(c, device) * c.d_model *
                                                                static_cast<int64_t>(c10::elementSize(dtype))
                                                          : 0;
   for (const auto& samples : chunks) {

@@ -67,13 +67,16 @@ class Ablation {
     std::vector<int64_t> all;
     for (int64_t b = 0; b < batch; ++b) all.insert(all.end(), targets_.begin(), targets_.end());
     const Tensor rows = final_rows.reshape({batch * t, config_.d_model});
-    const RowLosses r = row_losses(decoder_, options_.objective, rows.to(wide()), all, LogitUse::losses_only);
+    const RowLosses r = row_losses(decoder_, options_.objective, rows.to(wide()), decoder_.tokens(all),
+                                   LogitUse::losses_only);
+    const std::vector<double> nll = host_values(r.nll), error = host_values(r.error),
+                              objective = host_values(r.objective);
     std::vector<std::array<double, 3>> out;
     for (int64_t b = 0; b < batch; ++b) {
       std::array<double, 3> sum{};
       for (int64_t k = 0; k < t; ++k) {
         const auto i = static_cast<size_t>(b * t + k);
-        sum[0] += r.nll[i], sum[1] += r.error[i], sum[2] += r.objective[i];
+        sum[0] += nll[i], sum[1] += error[i], sum[2] += objective[i];
       }
       for (double& v : sum) v /= static_cast<double>(t);
       out.push_back(sum);

@@ -8,16 +8,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/device_jobs.h"
 #include "model/packed.h"
 #include "model/product.h"
 
 namespace circuitdiff {
 namespace {
-
-void append(std::vector<double>& out, const Tensor& values) {
-  const Tensor v = values.to(at::kCPU, at::kDouble).contiguous();
-  out.insert(out.end(), v.data_ptr<double>(), v.data_ptr<double>() + v.numel());
-}
 
 // What the losses need of a row's logits z, gathered a piece of the vocabulary at a time. [rows, 1] each.
 struct RowSums {
@@ -56,32 +52,38 @@ struct RowSums {
 
 }  // namespace
 
-int64_t vocabulary_piece(const ModelConfig& config) {
-  constexpr int64_t kPieceBytes = int64_t{32} << 20;  // of a piece of lm_head in float32
-  return std::clamp<int64_t>(kPieceBytes / (config.d_model * 4), 1, config.d_vocab);
+std::vector<double> host_values(const Tensor& t) {
+  const Tensor v = t.to(at::kCPU, at::kDouble).contiguous();
+  return {v.data_ptr<double>(), v.data_ptr<double>() + v.numel()};
 }
 
-int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype) {
-  constexpr int64_t kLogitBytes = int64_t{96} << 20;  // of the logits held at once
-  return std::max<int64_t>(1, kLogitBytes / (config.d_vocab * (dtype == at::kDouble ? 8 : 4)));
+int64_t vocabulary_piece(const ModelConfig& config, at::Device device) {
+  const int64_t piece_bytes = int64_t{device.is_cpu() ? 32 : 256} << 20;  // of a piece of lm_head in float32
+  return std::clamp<int64_t>(piece_bytes / (config.d_model * 4), 1, config.d_vocab);
 }
 
-RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x,
-                     const std::vector<int64_t>& targets, LogitUse use) {
+int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device) {
+  const int64_t logit_bytes = int64_t{device.is_cpu() ? 96 : 512} << 20;  // of the logits held at once
+  return std::max<int64_t>(1, logit_bytes / (config.d_vocab * (dtype == at::kDouble ? 8 : 4)));
+}
+
+RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x, const Tensor& targets,
+                     LogitUse use) {
   const ModelConfig& config = decoder.config();
   const Weights& weights = decoder.weights();
   const int64_t n_rows = x.size(0), d_vocab = config.d_vocab;
   const at::ScalarType wide = decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat;
-  const Tensor target = decoder.tokens(targets).unsqueeze(1);  // [rows, 1]
+  const Tensor target = targets.unsqueeze(1);  // [rows, 1]
   const Tensor inverse = inverse_rms(x, config.norm_eps);
   const Tensor h = (x * inverse).to(decoder.dtype()) * weights.norm();
-  RowLosses out;
+  const auto per_row = [&] { return at::zeros({n_rows}, h.options().dtype(at::kDouble)); };
+  RowLosses out{per_row(), per_row(), per_row(), {}};
   const bool with_gradient = use != LogitUse::losses_only;
   Tensor d_h = with_gradient ? at::zeros({n_rows, config.d_model}, h.options().dtype(wide)) : Tensor();
-  const int64_t piece = vocabulary_piece(config);
+  const int64_t piece = vocabulary_piece(config, decoder.device());
   // Where no logits wait for a gradient, more rows share one reading of lm_head.
   const int64_t step =
-      std::min(n_rows, logit_rows(config, decoder.dtype()) *
+      std::min(n_rows, logit_rows(config, decoder.dtype(), decoder.device()) *
                            (with_gradient ? 1 : std::max<int64_t>(1, config.d_vocab / piece / 4)));
   const double cap = config.final_softcap;
   for (int64_t begin = 0; begin < n_rows; begin += step) {
@@ -91,8 +93,9 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
     const auto place_of = [&](int64_t v, int64_t n) { return (t - v).clamp_(0, n - 1); };
     const auto inside = [&](int64_t v, int64_t n) { return ((t >= v) & (t < v + n)).to(wide); };
     const auto head_of = [&](int64_t v, int64_t n) {
-      // In the stored type where weights are streamed.
-      return weights.lm_head().narrow(0, v, n).to(decoder.device(), decoder.dtype());
+      // In the file, in the stored type, where weights are streamed.
+      const Tensor part = weights.lm_head().narrow(0, v, n);
+      return (part.device().type() == decoder.device().type() ? part : upload(part, decoder.device())).to(decoder.dtype());
     };
     const auto logits_of = [&](const Tensor& head) {
       Tensor z = linear_rows(rows, head).to(wide);  // [count, n]
@@ -110,16 +113,19 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
     }
     const Tensor log_sum = sums.sum.log().add_(sums.largest);
     const Tensor nll = log_sum - sums.target;
-    append(out.nll, nll);
-    append(out.error, nll.neg().expm1_().neg_());  // 1 - p without cancellation where p is near 1
+    const auto put = [&](const Tensor& into, const Tensor& values) {
+      into.narrow(0, begin, count).copy_(values.squeeze(1));
+    };
+    put(out.nll, nll);
+    put(out.error, nll.neg().expm1_().neg_());  // 1 - p without cancellation where p is near 1
     Tensor entropy;
-    if (objective == Objective::nll) append(out.objective, nll);
+    if (objective == Objective::nll) put(out.objective, nll);
     if (objective == Objective::logit)
-      append(out.objective, sums.total / static_cast<double>(d_vocab) - sums.target);
+      put(out.objective, sums.total / static_cast<double>(d_vocab) - sums.target);
     if (objective == Objective::entropy) {
       // H = -sum p log p = log sum - (sum e^(z - m) (z - m)) / sum
       entropy = sums.sum.log() - sums.weighted / sums.sum;
-      append(out.objective, entropy);
+      put(out.objective, entropy);
     }
     if (!with_gradient) continue;
     const Tensor d_rows = d_h.narrow(0, begin, count);

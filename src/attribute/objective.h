@@ -13,25 +13,30 @@
 
 namespace circuitdiff {
 
-// One entry a row: the row's own value, not yet averaged.
+// One entry a row, its own value, not yet averaged: float64 [rows] on the compute device. Nothing is fetched from there, so
+// that a GPU goes on to the backward pass meanwhile.
 struct RowLosses {
-  std::vector<double> nll;        // -log p(target), nats
-  std::vector<double> error;      // 1 - p(target)
-  std::vector<double> objective;  // what is differentiated
-  Tensor gradient;  // [rows, d_model] of `objective` at the final stream; undefined if not asked for
+  Tensor nll;        // -log p(target), nats
+  Tensor error;      // 1 - p(target)
+  Tensor objective;  // what is differentiated
+  Tensor gradient;   // [rows, d_model] of `objective` at the final stream; undefined if not asked for
 };
+
+// The numbers of a tensor, wherever it lies.
+std::vector<double> host_values(const Tensor& t);
 
 // How the gradient comes by the logits, which the losses have seen: it is not asked for, they are kept, or
 // computed again piece by piece (the same bits).
 enum class LogitUse { losses_only, kept, recomputed };
 
-// x: the final stream at the rows that predict `targets`, [rows, d_model].
-RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x,
-                     const std::vector<int64_t>& targets, LogitUse use);
+// x: the final stream at the rows that predict `targets`, [rows, d_model]; targets: int64 [rows] on the compute device.
+RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x, const Tensor& targets,
+                     LogitUse use);
 
 // Rows of lm_head taken at once (converted, where weights are streamed), and rows of the answer taken at
-// once: they follow from shapes alone, so that the same products are made whatever the budget.
-int64_t vocabulary_piece(const ModelConfig& config);
-int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype);
+// once: they follow from shapes and the kind of device alone, so that the same products are made whatever the budget. A GPU
+// takes larger pieces: small ones would not fill it.
+int64_t vocabulary_piece(const ModelConfig& config, at::Device device);
+int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device);
 
 }  // namespace circuitdiff

@@ -8,6 +8,7 @@
 #include <torch/headeronly/version.h>
 
 #include "base/error.h"
+#include "model/device_jobs.h"
 
 namespace circuitdiff {
 
@@ -60,9 +61,8 @@ const char* dtype_name(at::ScalarType dtype) {
 }
 
 Tensor Decoder::tokens(std::span<const int64_t> ids) const {
-  return at::from_blob(const_cast<int64_t*>(ids.data()), {static_cast<int64_t>(ids.size())}, at::kLong)
-      .clone()
-      .to(device());
+  return upload(at::from_blob(const_cast<int64_t*>(ids.data()), {static_cast<int64_t>(ids.size())}, at::kLong),
+                device());
 }
 
 Tensor Decoder::embed(const Tensor& tokens) const {

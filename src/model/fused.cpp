@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "model/device_jobs.h"
 #include "model/row_jobs.h"
 
 namespace circuitdiff {
@@ -40,6 +41,7 @@ void* inout(const Tensor& t) { return t.mutable_data_ptr(); }
 }  // namespace
 
 bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Tensor& inverse) {
+  if (x.device().is_cuda()) return device_norm(x, weight, eps, h, inverse);
   const bool is_narrow = narrow({weight});
   if (!plain({x}) || !(is_narrow || plain({weight}))) return false;
   const int64_t width = x.size(-1), rows = x.numel() / width;
@@ -54,6 +56,7 @@ bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Te
 
 bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
                          const Tensor& out) {
+  if (x.device().is_cuda()) return device_norm_backward(x, inverse, weight, grad, out);
   const bool is_narrow = narrow({weight, grad});
   if (!plain({x, inverse, out}) || !(is_narrow || plain({weight, grad})) || grad.sizes() != x.sizes() ||
       weight.dim() != 1)
@@ -65,6 +68,7 @@ bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& w
 }
 
 bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
+  if (gate.device().is_cuda()) return device_gated(gate, up, out);
   const bool is_narrow = rows_of_type({gate, up}, at::kBFloat16);
   if (!is_narrow && !rows_of_type({gate, up}, at::kFloat)) return false;
   if (gate.stride(0) != up.stride(0)) return false;
@@ -78,6 +82,7 @@ bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
 
 bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_gate,
                           const Tensor& d_up) {
+  if (gate.device().is_cuda()) return device_gated_backward(gate, up, d, d_gate, d_up);
   const bool is_narrow = rows_of_type({gate, up, d_gate, d_up}, at::kBFloat16) && narrow({d});
   if (!is_narrow && !(rows_of_type({gate, up, d_gate, d_up}, at::kFloat) && plain({d}))) return false;
   if (gate.stride(0) != up.stride(0) || d_gate.stride(0) != d_up.stride(0)) return false;
@@ -89,6 +94,7 @@ bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d,
 }
 
 bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backwards) {
+  if (x.device().is_cuda()) return device_rotate(x, cos, sin, backwards);
   const bool is_narrow = narrow({cos, sin});
   if ((!is_narrow && !plain({cos, sin})) || cos.size(-1) != x.size(2)) return false;
   if (!x.device().is_cpu() || x.scalar_type() != cos.scalar_type() || x.stride(2) != 1 ||

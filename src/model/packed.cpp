@@ -4,11 +4,13 @@
 #include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "model/device_jobs.h"
 #include "model/fused.h"
 #include "model/gated.h"
 #include "model/product.h"
@@ -167,25 +169,12 @@ void project(const ModelConfig& config, const LayerWeights& w, const RopeTable& 
   saved.k = rotate(k, rope.cos, rope.sin, /*inverse=*/false);
 }
 
-}  // namespace
-
-void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, int64_t window,
-                            const RopeTable& rope, const Packing& packing, const Tensor& x,
-                            AttentionSaved& saved) {
-  if (w.attention_output_norm.defined())
-    packed_attention(config, w, window, rope, packing, x, &saved);
-  else
-    project(config, w, rope, x, saved);
-}
-
-Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
-                        const RopeTable& rope, const Packing& packing, const Tensor& x,
-                        AttentionSaved* saved) {
-  AttentionSaved own;
-  AttentionSaved& s = saved ? *saved : own;
-  project(config, w, rope, x, s);
-  const int64_t n_rows = x.size(0), group = config.n_heads / config.n_kv_heads;
-  Tensor mixed = at::empty({n_rows, config.n_heads, config.d_head}, s.q.options());
+// softmax(q k') v of every sequence: [rows, n_heads, d_head]
+Tensor mixed_values(const ModelConfig& config, const AttentionSaved& s, int64_t window, const Packing& packing) {
+  if (can_flash(config, s.q, packing.flash_sequences))
+    return flash_attention(config, s.q, s.k, s.v, packing.flash_sequences, window);
+  const int64_t group = config.n_heads / config.n_kv_heads;
+  Tensor mixed = at::empty(s.q.sizes(), s.q.options());
   for (const Segment& segment : packing.sequences) {
     const int64_t step = kv_heads_at_once(config.n_kv_heads, group, segment.length);
     for (int64_t kv = 0; kv < config.n_kv_heads; kv += step) {
@@ -199,21 +188,19 @@ Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_
           .copy_(ungroup_heads(batched_product(p, v), segment.length));
     }
   }
-  Tensor output = linear(mixed.view({n_rows, config.n_heads * config.d_head}), w.o_proj, w.o_bias);
-  if (!w.attention_output_norm.defined()) return output;
-  s.output = output;
-  return rms_norm(output, w.attention_output_norm, config.norm_eps);
+  return mixed;
 }
 
-Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
-                                 const RopeTable& rope, const Packing& packing, const Tensor& x,
-                                 const AttentionSaved& saved, const Tensor& grad) {
+// Gradients at q, k and v (behind RoPE) from that at the mixed values, of every prefix:
+// [gradient_rows, n_heads | n_kv_heads, d_head].
+std::array<Tensor, 3> mixed_values_backward(const ModelConfig& config, const AttentionSaved& saved, int64_t window,
+                                            const Packing& packing, const Tensor& d_mixed) {
+  if (can_flash(config, saved.q, packing.flash_prefixes))
+    return flash_attention_backward(config, all_prefix_rows(packing, saved.q), all_prefix_rows(packing, saved.k),
+                                    all_prefix_rows(packing, saved.v), d_mixed, packing.flash_prefixes, window);
   const int64_t n_rows = packing.gradient_rows(), d_head = config.d_head;
   const int64_t group = config.n_heads / config.n_kv_heads;
-  const at::ScalarType type = w.o_proj.scalar_type();
-  const Tensor d_output = through_output_norm(config, packing, saved.output, w.attention_output_norm, grad);
-  const Tensor d_mixed =
-      linear_rows_backward(d_output.to(type), w.o_proj).view({n_rows, config.n_heads, d_head});
+  const at::ScalarType type = d_mixed.scalar_type();
   Tensor dq = at::empty({n_rows, config.n_heads, d_head}, d_mixed.options());
   Tensor dk = at::empty({n_rows, config.n_kv_heads, d_head}, d_mixed.options());
   Tensor dv = at::empty_like(dk);
@@ -243,6 +230,58 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
       key_heads(own(dk)).copy_(batched_product(d_scores.transpose(1, 2), qs));
     }
   }
+  return {dq, dk, dv};
+}
+
+}  // namespace
+
+void place_on(Packing& packing, at::Device device) {
+  if (!device.is_cuda()) return;
+  const auto rows_of = [&](const auto& segments) {
+    std::vector<int32_t> starts{0};
+    FlashRows out;
+    for (const auto& s : segments) {
+      starts.push_back(static_cast<int32_t>(s.begin + s.length));
+      out.longest = std::max(out.longest, s.length);
+    }
+    out.starts = upload(at::from_blob(starts.data(), {static_cast<int64_t>(starts.size())}, at::kInt), device);
+    return out;
+  };
+  packing.flash_sequences = rows_of(packing.sequences);
+  packing.flash_prefixes = rows_of(packing.prefixes);
+}
+
+void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                            const RopeTable& rope, const Packing& packing, const Tensor& x,
+                            AttentionSaved& saved) {
+  if (w.attention_output_norm.defined())
+    packed_attention(config, w, window, rope, packing, x, &saved);
+  else
+    project(config, w, rope, x, saved);
+}
+
+Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                        const RopeTable& rope, const Packing& packing, const Tensor& x,
+                        AttentionSaved* saved) {
+  AttentionSaved own;
+  AttentionSaved& s = saved ? *saved : own;
+  project(config, w, rope, x, s);
+  const Tensor mixed = mixed_values(config, s, window, packing);
+  Tensor output = linear(mixed.view({x.size(0), config.n_heads * config.d_head}), w.o_proj, w.o_bias);
+  if (!w.attention_output_norm.defined()) return output;
+  s.output = output;
+  return rms_norm(output, w.attention_output_norm, config.norm_eps);
+}
+
+Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                                 const RopeTable& rope, const Packing& packing, const Tensor& x,
+                                 const AttentionSaved& saved, const Tensor& grad) {
+  const int64_t n_rows = packing.gradient_rows(), d_head = config.d_head;
+  const at::ScalarType type = w.o_proj.scalar_type();
+  const Tensor d_output = through_output_norm(config, packing, saved.output, w.attention_output_norm, grad);
+  const Tensor d_mixed =
+      linear_rows_backward(d_output.to(type), w.o_proj).view({n_rows, config.n_heads, d_head});
+  auto [dq, dk, dv] = mixed_values_backward(config, saved, window, packing, d_mixed);
   // Each prefix has its sequence's first rows.
   const Tensor cos = all_prefix_rows(packing, rope.cos), sin = all_prefix_rows(packing, rope.sin);
   dq = rotate(dq, cos, sin, /*inverse=*/true);
@@ -293,11 +332,16 @@ Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, con
   const Tensor d_product =
       linear_rows_backward(d_output.to(w.down_proj.scalar_type()), w.down_proj);  // [gradient_rows, d_mlp]
   // d_product becomes the gate's gradient in place, and `up` its own where no two prefixes share its rows.
-  const Tensor d_up = prefixes_are_sequences(packing) ? saved.up : at::empty_like(d_product);
-  for (const PrefixSegment& p : packing.prefixes) {
-    const Tensor d = d_product.narrow(0, p.begin, p.length);
-    gated_backward(config.activation, prefix_rows(packing, p, saved.gate), prefix_rows(packing, p, saved.up),
-                   d, d, d_up.narrow(0, p.begin, p.length));
+  const bool whole = prefixes_are_sequences(packing);
+  const Tensor d_up = whole ? saved.up : at::empty_like(d_product);
+  if (whole) {
+    gated_backward(config.activation, saved.gate, saved.up, d_product, d_product, d_up);
+  } else {
+    for (const PrefixSegment& p : packing.prefixes) {
+      const Tensor d = d_product.narrow(0, p.begin, p.length);
+      gated_backward(config.activation, prefix_rows(packing, p, saved.gate), prefix_rows(packing, p, saved.up),
+                     d, d, d_up.narrow(0, p.begin, p.length));
+    }
   }
   saved.gate = Tensor();
   const Tensor dh = linear_rows_backward(d_product, w.gate_proj).add_(linear_rows_backward(d_up, w.up_proj));

@@ -9,6 +9,7 @@
 
 #include <vector>
 
+#include "model/flash_attention.h"
 #include "model/layers.h"
 
 namespace circuitdiff {
@@ -23,11 +24,16 @@ struct PrefixSegment {
 struct Packing {
   std::vector<Segment> sequences;
   std::vector<PrefixSegment> prefixes;
+  // The same for a GPU's fused attention, once place_on() has put them there; without, attention goes one segment at a time.
+  FlashRows flash_sequences, flash_prefixes;
   int64_t rows() const { return sequences.empty() ? 0 : sequences.back().begin + sequences.back().length; }
   int64_t gradient_rows() const {
     return prefixes.empty() ? 0 : prefixes.back().begin + prefixes.back().length;
   }
 };
+
+// Puts the bounds of sequences and prefixes on a GPU; nothing on a CPU.
+void place_on(Packing& packing, at::Device device);
 
 // What the backward of a branch needs beside the stream itself.
 struct AttentionSaved {

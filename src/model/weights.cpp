@@ -90,6 +90,13 @@ LayerWeights Weights::layer(int64_t index) const {
   return read_layer(index, [this](const std::string& name) { return read(name); });
 }
 
+LayerWeights Weights::host_layer(int64_t index) const {
+  return read_layer(index, [this](const std::string& name) {
+    const Tensor stored = stored_tensor(*checkpoint_, name);
+    return stored.dim() > 1 ? stored : convert(stored, at::kCPU, dtype_);
+  });
+}
+
 Tensor Weights::read(const std::string& name) const {
   // The mapping is read-only and outlives the tensor; where dtype and device already fit, the file's own
   // pages are used.

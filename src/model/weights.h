@@ -45,6 +45,8 @@ class Weights {
   // in dtype and device. Error where one is missing.
   Weights(std::shared_ptr<const Checkpoint> checkpoint, const std::map<std::string, Tensor>& tensors);
   LayerWeights layer(int64_t index) const;
+  // The same of the file, on the host: matrices in their stored type, what has one dimension as layer() has it.
+  LayerWeights host_layer(int64_t index) const;
   const Tensor& embed_tokens() const { return embed_tokens_; }  // [d_vocab, d_model]
   const Tensor& norm() const { return norm_; }                  // [d_model], the factor
   const Tensor& lm_head() const { return lm_head_; }  // [d_vocab, d_model]; the same tensor where tied

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "attribute/eap.h"
+#include "support/gpu.h"
 #include "support/tolerance.h"
 
 namespace circuitdiff {
@@ -53,21 +54,25 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-class GoldenScores : public testing::TestWithParam<std::tuple<std::string, at::ScalarType>> {
+class GoldenScores : public testing::TestWithParam<std::tuple<std::string, at::ScalarType, std::string>> {
  protected:
   GoldenScores()
       : name(std::get<0>(GetParam())),
         dtype(std::get<1>(GetParam())),
-        decoder(Checkpoint::open(golden_folder(name) / "model"), at::kCPU, dtype),
+        is_missing(std::get<2>(GetParam()) == "cuda" && !have_gpu()),
+        decoder(Checkpoint::open(golden_folder(name) / "model"),
+                resolve_device(is_missing ? "cpu" : std::get<2>(GetParam())), dtype),
         about(read_json_file(golden_folder(name) / "golden.json")) {}
   std::string name;
   at::ScalarType dtype;
+  bool is_missing;  // the device
   Decoder decoder;
   json about;
 };
 
 // All sequences and all cuts of one sample in a single chunk, as the engine is used.
 TEST_P(GoldenScores, MatrixIsThatOfTheReference) {
+  if (is_missing) CIRCUITDIFF_NEED_GPU();
   for (const Case& c : cases()) {
     if (!std::filesystem::exists(golden_folder(name) / (std::string(c.file) + ".safetensors"))) continue;
     const SafetensorsFile golden(golden_folder(name) / (std::string(c.file) + ".safetensors"));
@@ -116,10 +121,11 @@ TEST_P(GoldenScores, MatrixIsThatOfTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenScores,
                          testing::Combine(testing::ValuesIn(golden_models()),
-                                          testing::Values(at::kFloat, at::kDouble)),
+                                          testing::Values(at::kFloat, at::kDouble),
+                                          testing::Values("cpu", "cuda")),
                          [](const auto& param_info) {
-                           return std::get<0>(param_info.param) + "_" +
-                                  dtype_name(std::get<1>(param_info.param));
+                           return std::get<0>(param_info.param) + "_" + dtype_name(std::get<1>(param_info.param)) +
+                                  (std::get<2>(param_info.param) == "cuda" ? "_cuda" : "");
                          });
 
 }  // namespace

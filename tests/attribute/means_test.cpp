@@ -12,6 +12,7 @@
 #include "model/product.h"
 #include "support/counting_allocator.h"
 #include "support/golden.h"
+#include "support/gpu.h"
 #include "support/native_bfloat.h"
 #include "support/tiny_checkpoint.h"
 #include "support/tolerance.h"
@@ -108,20 +109,18 @@ std::vector<Way> ways(Method method) {
 // other shapes sum in another order, and bfloat16 rounds what comes out.
 double other_shape_tolerance(at::ScalarType dtype) { return dtype == at::kBFloat16 ? 0.05 : 1e-5; }
 
-class GoldenMeans : public testing::TestWithParam<std::tuple<std::string, at::ScalarType, bool, bool>> {};
-
-TEST_P(GoldenMeans, EveryConfigurationGivesTheReferencesNumbers) {
-  const auto [name, dtype, wide, every_method] = GetParam();
-  const WideProducts products(wide);
+void expect_the_references_numbers(const std::string& name, at::Device device, at::ScalarType dtype,
+                                   bool every_method) {
   const TemporaryFolder folder;
   const auto checkpoint = Checkpoint::open(golden_folder(name) / "model");
-  const Decoder resident(checkpoint, at::kCPU, dtype, true), streamed(checkpoint, at::kCPU, dtype, false);
+  const Decoder resident(checkpoint, device, dtype, true), streamed(checkpoint, device, dtype, false);
   for (const Case& c : cases()) {
     if (!every_method && c.options.method != Method::eap) continue;
     const Expected expected = expected_of(name, c.tensor);
     // Of the first way of all, and of each chunk size and threads, whose other ways must be the same bytes.
     std::vector<std::vector<std::vector<double>>> very_first, first;
     for (const Way& way : ways(c.options.method)) {
+      if (!device.is_cpu() && (way.spill || way.threads > 1)) continue;  // which are the CPU's
       const Threads set(way.threads);
       const ChunkMeans means{way.keep, way.spill ? folder.path() : std::filesystem::path(), way.stream};
       const bool is_first = way.keep && !way.stream;
@@ -157,6 +156,64 @@ TEST_P(GoldenMeans, EveryConfigurationGivesTheReferencesNumbers) {
       if (very_first.empty()) very_first = first;
     }
   }
+}
+
+class GoldenMeans : public testing::TestWithParam<std::tuple<std::string, at::ScalarType, bool, bool>> {};
+
+TEST_P(GoldenMeans, EveryConfigurationGivesTheReferencesNumbers) {
+  const auto [name, dtype, wide, every_method] = GetParam();
+  const WideProducts products(wide);
+  expect_the_references_numbers(name, at::kCPU, dtype, every_method);
+}
+
+class GpuMeans : public testing::TestWithParam<std::tuple<std::string, at::ScalarType>> {};
+
+TEST_P(GpuMeans, EveryConfigurationGivesTheReferencesNumbers) {
+  CIRCUITDIFF_NEED_GPU();
+  const auto [name, dtype] = GetParam();
+  expect_the_references_numbers(name, resolve_device("cuda"), dtype, /*every_method=*/true);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GpuMeans,
+                         testing::Combine(testing::ValuesIn(golden_models()),
+                                          testing::Values(at::kFloat, at::kDouble, at::kBFloat16)),
+                         [](const auto& test) {
+                           return std::get<0>(test.param) + "_" + dtype_name(std::get<1>(test.param));
+                         });
+
+// Heads of 64 and more than one of a stretch's sizes: what the fused kernels take, beside the plain operations
+// on a CPU in the same type.
+TEST(Gpu, FusedKernelsAgreeWithThePlainOperations) {
+  CIRCUITDIFF_NEED_GPU();
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.n_layers = 3, model.d_model = 256, model.d_mlp = 704, model.n_heads = 4, model.d_head = 64;
+  model.d_vocab = 300;
+  write_tiny_checkpoint(folder.path(), model);
+  const auto checkpoint = Checkpoint::open(folder.path());
+  std::vector<AttributionSample> samples;
+  for (const int64_t n : {150, 40, 97}) {
+    AttributionSample s{std::to_string(n), {}, n / 2, {3, n / 4, n - n / 2}};
+    for (int64_t t = 0; t < n; ++t) s.tokens.push_back((7 * t + n) % model.d_vocab);
+    samples.push_back(s);
+  }
+  for (const auto& [dtype, tolerance] : {std::pair{at::kFloat, 1e-4}, std::pair{at::kBFloat16, 0.05}})
+    for (const GraphKind graph : {GraphKind::qkv, GraphKind::block}) {
+      ScoringOptions options;
+      options.graph = graph;
+      const Decoder here(checkpoint, at::kCPU, dtype), there(checkpoint, resolve_device("cuda"), dtype);
+      const auto expected = attribute_chunk(here, options, samples, {/*keep=*/true, {}}),
+                 found = attribute_chunk(there, options, samples, {/*keep=*/true, {}}),
+                 again = attribute_chunk(there, options, samples, {/*keep=*/false, {}});
+      for (size_t i = 0; i < samples.size(); ++i)
+        for (size_t c = 0; c < samples[i].t_cut.size(); ++c) {
+          EXPECT_EQ(found[i][c].problem, "");
+          EXPECT_LE(largest_difference(found[i][c].scores, expected[i][c].scores).relative, tolerance)
+              << dtype_name(dtype) << " sample " << i << " cut " << c;
+          EXPECT_EQ(found[i][c].scores, again[i][c].scores);
+          EXPECT_NEAR(found[i][c].loss, expected[i][c].loss, expected[i][c].loss * tolerance);
+        }
+    }
 }
 
 std::string name_of(const testing::TestParamInfo<GoldenMeans::ParamType>& test) {

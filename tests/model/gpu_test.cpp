@@ -1,0 +1,161 @@
+// What a GPU computes by kernels of its own, beside the row jobs and loops of the CPU on the same numbers: both round once, so
+// they lie within a unit of the last place. Skipped where there is no GPU.
+#include "support/gpu.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/randn.h>
+
+#include "model/decoder.h"
+#include "model/device_jobs.h"
+#include "model/fused.h"
+#include "model/layer_stream.h"
+#include "model/packed.h"
+#include "support/temp_folder.h"
+#include "support/tiny_checkpoint.h"
+
+namespace circuitdiff {
+namespace {
+
+class Gpu : public testing::TestWithParam<at::ScalarType> {
+ protected:
+  void SetUp() override { CIRCUITDIFF_NEED_GPU(); }
+  static Tensor random(at::IntArrayRef sizes) { return at::randn(sizes).to(GetParam()); }
+  static Tensor there(const Tensor& t) { return t.to(at::kCUDA); }
+
+  static void expect_close(const Tensor& found, const Tensor& expected) {
+    ASSERT_EQ(found.sizes(), expected.sizes());
+    ASSERT_EQ(found.scalar_type(), expected.scalar_type());
+    const double unit = found.scalar_type() == at::kBFloat16 ? 1.0 / 128 : 1e-5;
+    const Tensor a = found.to(at::kCPU, at::kDouble), b = expected.to(at::kDouble);
+    EXPECT_LE(((a - b).abs() - b.abs() * unit).max().item<double>(), 2e-6);
+  }
+
+ private:
+  at::NoGradGuard no_grad_;
+};
+
+TEST_P(Gpu, NormAndItsBackward) {
+  for (const int64_t width : {8, 64, 4096, 4104}) {
+    const Tensor x = at::randn({5, width}), weight = random({width}), grad = random({5, width});
+    Tensor h, inverse, h_there, inverse_there;
+    ASSERT_TRUE(fused_norm(x, weight, 1e-5, h, inverse));
+    ASSERT_TRUE(fused_norm(there(x), there(weight), 1e-5, h_there, inverse_there));
+    expect_close(h_there, h);
+    expect_close(inverse_there, inverse);
+    const Tensor out = at::empty_like(x), out_there = there(out);
+    ASSERT_TRUE(fused_norm_backward(x, inverse, weight, grad, out));
+    ASSERT_TRUE(fused_norm_backward(there(x), there(inverse), there(weight), there(grad), out_there));
+    const Tensor off = out_there.to(at::kCPU) - out;
+    EXPECT_LE(off.abs().max().item<double>(), 1e-4);
+  }
+}
+
+TEST_P(Gpu, GatedAndItsBackward) {
+  const Tensor gate = random({37, 704}) * 3, up = random({37, 704}), d = random({37, 704});
+  Tensor out, out_there;
+  ASSERT_TRUE(fused_gated(gate, up, out));
+  ASSERT_TRUE(fused_gated(there(gate), there(up), out_there));
+  expect_close(out_there, out);
+  const Tensor d_gate = d.clone(), d_up = at::empty_like(d), d_gate_there = there(d), d_up_there = there(up);
+  ASSERT_TRUE(fused_gated_backward(gate, up, d_gate, d_gate, d_up));
+  ASSERT_TRUE(fused_gated_backward(there(gate), d_up_there, d_gate_there, d_gate_there, d_up_there));
+  expect_close(d_up_there, d_up);
+  const Tensor off = (d_gate_there.to(at::kCPU) - d_gate).abs() - d_gate.abs() / 64;
+  EXPECT_LE(off.max().item<double>(), 1e-5);
+}
+
+TEST_P(Gpu, HeadsAreTurned) {
+  const Tensor x = random({9, 3, 64}), cos = random({9, 64}), sin = random({9, 64});
+  for (const bool backwards : {false, true}) {
+    const Tensor here = x.clone(), on_gpu = there(x);
+    ASSERT_TRUE(fused_rotate(here, cos, sin, backwards));
+    ASSERT_TRUE(fused_rotate(on_gpu, there(cos), there(sin), backwards));
+    const Tensor off = (on_gpu.to(at::kCPU).to(at::kDouble) - here.to(at::kDouble)).abs();
+    EXPECT_LE(off.max().item<double>(), GetParam() == at::kBFloat16 ? 0.04 : 1e-5);
+  }
+}
+
+TEST_P(Gpu, TheStreamTakesASourceAndGivesItBack) {
+  const Tensor source = random({7, 24}), stream = at::randn({7, 24}).to(at::kDouble);
+  const Tensor source_there = there(source), stream_there = there(stream);
+  Tensor x;
+  ASSERT_TRUE(device_add_to_stream(source_there, stream_there, 1, x));
+  const Tensor expected = stream + source.to(at::kDouble);
+  EXPECT_TRUE(stream_there.to(at::kCPU).equal(expected));
+  EXPECT_TRUE(x.to(at::kCPU).equal(expected.to(at::kFloat)));
+  ASSERT_TRUE(device_add_to_stream(source_there, stream_there, -1, x));
+  EXPECT_TRUE(stream_there.to(at::kCPU).equal(expected - source.to(at::kDouble)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Gpu, testing::Values(at::kFloat, at::kBFloat16));
+
+// Grouped heads, a window, several cuts of a sequence: fused attention beside the loops, both on the GPU.
+TEST(GpuAttention, FusedIsThatOfTheLoops) {
+  CIRCUITDIFF_NEED_GPU();
+  const at::NoGradGuard no_grad;
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.d_model = 256, model.n_heads = 4, model.n_kv_heads = 2, model.d_head = 64, model.d_mlp = 320;
+  write_tiny_checkpoint(folder.path(), model);
+  const Decoder decoder(Checkpoint::open(folder.path()), resolve_device("cuda"), at::kBFloat16);
+  const ModelConfig& config = decoder.config();
+  Packing loops;
+  loops.sequences = {{0, 70}, {70, 33}};
+  loops.prefixes = {{0, 70, 0}, {70, 20, 0}, {90, 33, 1}};
+  Packing fused = loops;
+  place_on(fused, decoder.device());
+  const LayerWeights w = decoder.weights().layer(0);
+  const RopeTable rope = packed_rope(config, loops, decoder.options());
+  const auto options = decoder.options().dtype(at::kFloat);
+  const Tensor x = at::randn({103, 256}, options), grad = at::randn({123, 256}, options);
+  for (const int64_t window : {int64_t{0}, int64_t{16}}) {
+    AttentionSaved a, b;
+    const Tensor expected = packed_attention(config, w, window, rope, loops, x, &a).to(at::kFloat),
+                 found = packed_attention(config, w, window, rope, fused, x, &b).to(at::kFloat);
+    ASSERT_TRUE(can_flash(config, b.q, fused.flash_sequences));
+    EXPECT_LE((found - expected).abs().max().item<double>(), 0.02 * expected.abs().max().item<double>());
+    const Tensor back = packed_attention_backward(config, w, window, rope, loops, x, a, grad),
+                 fused_back = packed_attention_backward(config, w, window, rope, fused, x, b, grad),
+                 again = packed_attention_backward(config, w, window, rope, fused, x, b, grad);
+    for (int64_t branch = 0; branch < 3; ++branch)
+      EXPECT_LE((fused_back[branch] - back[branch]).abs().max().item<double>(),
+                0.02 * back[branch].abs().max().item<double>())
+          << "branch " << branch << " window " << window;
+    EXPECT_TRUE(again.equal(fused_back));
+  }
+}
+
+TEST(GpuLayers, StreamedAreTheResidentOnes) {
+  CIRCUITDIFF_NEED_GPU();
+  const at::NoGradGuard no_grad;
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.n_layers = 5, model.d_model = 512, model.d_mlp = 4096;
+  write_tiny_checkpoint(folder.path(), model);
+  const auto checkpoint = Checkpoint::open(folder.path());
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const Weights resident(checkpoint, resolve_device("cuda"), dtype, true),
+        streamed(checkpoint, resolve_device("cuda"), dtype, false);
+    LayerStream layers(streamed, /*ahead=*/true);
+    const auto check = [&](int64_t l, int64_t next) {
+      const LayerWeights& found = layers.layer(l, next);
+      const LayerWeights expected = resident.layer(l);
+      // Work that is still under way when the next layer begins to be copied must not see it.
+      const Tensor busy = at::randn({512, 512}, found.q_proj.options());
+      Tensor sum = busy;
+      for (int i = 0; i < 50; ++i) sum = sum.mm(busy).mul_(0.01);
+      EXPECT_TRUE(found.q_proj.equal(expected.q_proj)) << l;
+      EXPECT_TRUE(found.down_proj.equal(expected.down_proj)) << l;
+      EXPECT_TRUE(found.gate_proj.equal(expected.gate_proj)) << l;
+      EXPECT_TRUE(found.input_layernorm.equal(expected.input_layernorm)) << l;
+    };
+    for (int64_t l = 0; l < 5; ++l) check(l, l < 4 ? l + 1 : 3);
+    for (int64_t l = 4; l >= 0; --l) check(l, l > 0 ? l - 1 : 1);
+    check(3, 4);  // which nobody said would come
+  }
+}
+
+}  // namespace
+}  // namespace circuitdiff
