@@ -146,8 +146,8 @@ std::vector<std::vector<AttributionSample>> all_chunks(const AttributeOptions& o
 
 MemoryPlan plan_of(const AttributeOptions& o, const std::vector<std::vector<AttributionSample>>& chunks,
                    const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype, double rate) {
-  const int64_t budget =
-      o.memory > 0 ? static_cast<int64_t>(o.memory * (int64_t{1} << 30)) : free_bytes_of(device);
+  int64_t budget = o.memory > 0 ? static_cast<int64_t>(o.memory * (int64_t{1} << 30)) : free_bytes_of(device);
+  if (!device.is_cpu()) budget = std::min(budget, free_bytes_of(device));  // a GPU does not swap
   return plan_memory(checkpoint, device, dtype, o.scoring, chunks, budget, rate);
 }
 

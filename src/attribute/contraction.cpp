@@ -26,7 +26,7 @@ Contraction::Contraction(const Layout& layout, const Tensor& sources, const Grap
   totals_ = at::zeros({static_cast<int64_t>(layout.cuts.size()), graph.n_forward(), graph.n_backward()},
                       sources.options().dtype(type));
   if (!sources.device().is_cuda()) return;
-  constexpr int64_t kStretch = 16384;  // numbers of a source that one block of threads meets
+  constexpr int64_t kStretch = 8192;  // numbers of a source that one block of threads meets
   const int64_t d_model = sources.size(2);
   std::vector<int64_t> stretches, first_stretch{0};
   for (const PrefixSegment& p : layout.packing.prefixes) {

@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "attribute/contraction.h"
 #include "attribute/layout.h"
@@ -35,6 +36,8 @@ struct Pass {
   // What the backward of every layer needs, if it was kept; else it is computed again.
   std::vector<AttentionSaved> attention;
   std::vector<MlpSaved> mlp;
+  // What each of them reads, where kept too: on a GPU, which has the memory, and whose time goes into passes over it.
+  std::vector<Tensor> read;  // ahead of attention 0, of MLP 0, ...
 };
 
 class Engine {
@@ -97,12 +100,16 @@ class Engine {
       pass.attention.resize(static_cast<size_t>(config_.n_layers));
       pass.mlp.resize(static_cast<size_t>(config_.n_layers));
     }
+    // In float64 the layers read the stream itself, which moves on.
+    const bool keep_read = keep && decoder_.device().is_cuda() && type_ != at::kDouble;
     Tensor x = add(0, decoder_.embed(tokens_));
     for (int64_t l = 0; l < config_.n_layers; ++l) {
       const LayerWeights& w = layers_.layer(l, l + 1 < config_.n_layers ? l + 1 : l - 1);
       const auto at = static_cast<size_t>(l);
+      if (keep_read) pass.read.push_back(x);
       x = add(1 + 2 * l, packed_attention(config_, w, decoder_.window(l), rope_, layout_.packing, x,
                                           keep ? &pass.attention[at] : nullptr));
+      if (keep_read) pass.read.push_back(x);
       x = add(2 + 2 * l, packed_mlp(config_, w, x, keep ? &pass.mlp[at] : nullptr));
     }
     return pass;
@@ -144,6 +151,12 @@ class Engine {
     return gradient;
   }
 
+  // What the branch that adds source `branch` + 1 reads; to be asked for from the last to the first.
+  Tensor read_by(Pass& pass, int64_t branch) const {
+    if (pass.read.empty()) return moved(pass.stream, pass.sources.select(0, branch + 1), -1);
+    return std::exchange(pass.read[static_cast<size_t>(branch)], {});
+  }
+
   // Walks back from the final stream, contracting each destination's gradient with the sources. Consumes the
   // pass.
   void backward(Pass& pass, const Tensor& g, Contraction& contraction) {
@@ -162,36 +175,35 @@ class Engine {
       const int64_t window = decoder_.window(l);
       Tensor g_mlp;
       {
-        const Tensor x = moved(pass.stream, pass.sources.select(0, 2 + 2 * l), -1);  // ahead of MLP l
+        const Tensor x = read_by(pass, 1 + 2 * l);
         MlpSaved saved;
         if (pass.mlp.empty())
           packed_mlp_saved(config_, w, x, saved);
         else
           std::swap(saved, pass.mlp[static_cast<size_t>(l)]);
-        g_mlp = packed_mlp_backward(config_, w, packing, x, saved, g);
-        g.add_(g_mlp);
+        g_mlp = packed_mlp_backward(config_, w, packing, x, saved, g, /*carry=*/true);
         if (!together) {
           contraction.add(graph_.mlp_destination(l), (residual ? g : g_mlp).unsqueeze(0));
           g_mlp = Tensor();
         }
       }
-      const Tensor x = moved(pass.stream, pass.sources.select(0, 1 + 2 * l), -1);  // ahead of attention l
+      const Tensor x = read_by(pass, 2 * l);
       AttentionSaved saved;
       if (pass.attention.empty())
         packed_attention_saved(config_, w, window, rope_, packing, x, saved);
       else
         std::swap(saved, pass.attention[static_cast<size_t>(l)]);
-      const Tensor g_qkv = packed_attention_backward(config_, w, window, rope_, packing, x, saved, g);
-      const Tensor sum = g_qkv.sum(/*dim=*/0);
-      g.add_(sum);
-      if (together && graph_.kind == GraphKind::qkv)
-        contraction.add(graph_.attention_destination(l), {g_qkv[0], g_qkv[1], g_qkv[2], g_mlp});
-      else if (together)
-        contraction.add(graph_.attention_destination(l), {sum, g_mlp});
+      const Tensor g_qkv =
+          packed_attention_backward(config_, w, window, rope_, packing, x, saved, g, /*carry=*/true);
+      const int64_t first = graph_.attention_destination(l);
+      if (graph_.kind == GraphKind::qkv && together)
+        contraction.add(first, {g_qkv[0], g_qkv[1], g_qkv[2], g_mlp});
       else if (graph_.kind == GraphKind::qkv)
-        contraction.add(graph_.attention_destination(l), g_qkv);
+        contraction.add(first, g_qkv);
+      else if (together)
+        contraction.add(first, {g_qkv.sum(/*dim=*/0), g_mlp});
       else
-        contraction.add(graph_.attention_destination(l), (residual ? g : sum).unsqueeze(0));
+        contraction.add(first, (residual ? g : g_qkv.sum(/*dim=*/0)).unsqueeze(0));
     }
   }
 

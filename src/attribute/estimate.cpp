@@ -120,8 +120,6 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) + further +
                        std::max(piece, head_piece_bytes) + g +
                        widened(std::min(answers, logit_rows(c, dtype, device)), vocabulary_piece(c, device));
-  const int64_t contraction =
-      narrow && !device.is_cpu() ? graph.n_forward() * longest * d * w : 0;  // sources are widened
   // The gradient of the product beside what was saved, and where `up` cannot become its own gradient, that;
   // the gate is gone when they become the gradient at the norm.
   const int64_t product = gradients * c.d_mlp * b;
@@ -129,16 +127,17 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
       g + x + widened(gradients, c.d_mlp) +
       std::max({(gathered ? 2 : 1) * product + (narrow ? g / 2 : 0),
                 (gathered ? 2 : 1) * product - rows * c.d_mlp * b + 2 * gradients * d * b + g + x_gathered,
-                g + contraction});
+                g});
   // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
       g + x + 2 * gradients * (d_q + d_kv) * b +
       std::max(2 * scores + copies + longest * d_q * b, 3 * g + gradients * d * b + x_gathered +
                                                             (gathered ? 2 * gradients * c.d_head * b : 0) +
-                                                            contraction + widened(gradients, d_q));
+                                                            widened(gradients, d_q));
 
   // What is saved counts with the phase that holds it, or as a whole where every layer is kept.
-  const int64_t kept = means.keep ? c.n_layers * (attention_saved + mlp_saved) : 0;
+  const int64_t read = device.is_cpu() ? 0 : 2 * x;  // what the layer's branches read
+  const int64_t kept = means.keep ? c.n_layers * (attention_saved + mlp_saved + read) : 0;
   int64_t graph_bytes = kept, working = 0;
   const auto phase = [&](int64_t saved, int64_t bytes) {
     const int64_t own = means.keep ? kept : saved;

@@ -11,12 +11,21 @@
 #include "model/device_jobs.h"
 
 namespace circuitdiff {
+namespace {
+
+// Sums inside a product stay in float32, however it is split.
+at::Device gpu(int64_t index) {
+  at::globalContext().setAllowBF16ReductionCuBLAS(/*allow_reduced_precision=*/false);
+  return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+}  // namespace
 
 at::Device resolve_device(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
   const bool have_cuda =
       at::hasCUDA() && at::globalContext().getAcceleratorHooksInterface().deviceCount() > 0;
-  if (name == "auto") return have_cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  if (name == "auto") return have_cuda ? gpu(0) : at::Device(at::kCPU);
   if (name.rfind("cuda", 0) != 0)
     usage_error("--device: auto, cpu, cuda or cuda:INDEX expected, \"{}\" found", name);
   int64_t index = 0;
@@ -28,7 +37,7 @@ at::Device resolve_device(const std::string& name) {
     usage_error("--device {}: no CUDA device found (or this build has no CUDA half); use --device cpu", name);
   const int64_t count = at::globalContext().getAcceleratorHooksInterface().deviceCount();
   if (index < 0 || index >= count) usage_error("--device {}: {} CUDA devices are there", name, count);
-  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+  return gpu(index);
 }
 
 at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkpoint& checkpoint) {

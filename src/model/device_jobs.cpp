@@ -1,9 +1,10 @@
 #include "model/device_jobs.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
+#include <cstring>
 #include <initializer_list>
 #include <string>
 
@@ -53,13 +54,26 @@ bool device_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, T
 }
 
 bool device_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
-                          const Tensor& out) {
+                          const Tensor& out, const Tensor& total) {
+  if (total.defined() && (!fits({total}, at::kFloat) || total.sizes() != x.sizes())) return false;
   if (!is_row_type(weight) || weight.dim() != 1 || !fits({x, out}, at::kFloat) ||
       !fits({weight, grad}, weight.scalar_type()) || inverse.scalar_type() != at::kFloat || grad.sizes() != x.sizes())
     return false;
   const int64_t width = x.size(-1), rows = x.numel() / width;
   launch(x.device(), CIRCUITDIFF_KERNEL("norm_backward", weight), {rows, 1, row_threads(width)}, in(x), in(weight),
-         in(inverse), in(grad), inout(out), static_cast<int>(width));
+         in(inverse), in(grad), inout(out), total.defined() ? inout(total) : nullptr, static_cast<int>(width));
+  return true;
+}
+
+bool device_branches_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight,
+                              const std::array<Tensor, 3>& grads, const Tensor& out, const Tensor& total) {
+  if (!is_row_type(weight) || weight.dim() != 1 || !fits({x, out, total}, at::kFloat) ||
+      !fits({weight, grads[0], grads[1], grads[2]}, weight.scalar_type()) || inverse.scalar_type() != at::kFloat)
+    return false;
+  const int64_t width = x.size(-1), rows = x.numel() / width;
+  launch(x.device(), CIRCUITDIFF_KERNEL("branches_backward", weight), {rows, 1, row_threads(width)}, in(x), in(weight),
+         in(inverse), in(grads[0]), in(grads[1]), in(grads[2]), inout(out.select(0, 0)), inout(out.select(0, 1)),
+         inout(out.select(0, 2)), inout(total), static_cast<int>(width));
   return true;
 }
 
@@ -103,7 +117,7 @@ bool device_add_to_stream(const Tensor& source, const Tensor& stream, double sig
       source.sizes() != stream.sizes())
     return false;
   x = at::empty(stream.sizes(), stream.options().dtype(at::kFloat));
-  launch(stream.device(), CIRCUITDIFF_KERNEL("add_to_stream", source), {blocks_for(stream.numel() / 8)}, in(source),
+  launch(stream.device(), CIRCUITDIFF_KERNEL("add_to_stream", source), {blocks_for(stream.numel() / 4)}, in(source),
          inout(stream), inout(x), static_cast<Size>(stream.numel()), sign);
   return true;
 }
@@ -136,7 +150,14 @@ bool device_contract(const DeviceContraction& c, const std::vector<Tensor>& grad
 
 Tensor upload(const Tensor& host, at::Device device) {
   if (device.is_cpu()) return host.clone();
-  return host.pin_memory().to(device, host.scalar_type(), /*non_blocking=*/true);
+  const Tensor from = host.contiguous(), pinned = at::empty(host.sizes(), host.options().pinned_memory(true));
+  const auto* bytes = static_cast<const std::byte*>(from.const_data_ptr());
+  auto* to = static_cast<std::byte*>(pinned.mutable_data_ptr());
+  // One thread alone would be slower than the bus, where it is a piece of lm_head that lies in the file.
+  at::parallel_for(0, static_cast<int64_t>(from.nbytes()), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
+    std::memcpy(to + begin, bytes + begin, static_cast<size_t>(end - begin));
+  });
+  return pinned.to(device, host.scalar_type(), /*non_blocking=*/true);
 }
 
 }  // namespace circuitdiff

@@ -97,9 +97,10 @@ __device__ void norm(const float* x, const T* weight, float* inverse, T* h, int 
   }
 }
 
-// out = r (d w - x r^2 mean(x d w)); a block a row.
+// out = r (d w - x r^2 mean(x d w)), and total += out where there is one; a block a row.
 template <class T>
-__device__ void norm_backward(const float* x, const T* weight, const float* inverse, const T* grad, float* out, int width) {
+__device__ void norm_backward(const float* x, const T* weight, const float* inverse, const T* grad, float* out, float* total,
+                              int width) {
   const i64 begin = i64(blockIdx.x) * width;
   float along = 0;
   for (int i = threadIdx.x * 8; i < width; i += blockDim.x * 8) {
@@ -113,6 +114,49 @@ __device__ void norm_backward(const float* x, const T* weight, const float* inve
     Eight y;
     for (int k = 0; k < 8; ++k) y.v[k] = (d.v[k] * w.v[k] - a.v[k] * off) * r;
     store(out + begin + i, y);
+    if (!total) continue;
+    Eight t = load(total + begin + i);
+    for (int k = 0; k < 8; ++k) t.v[k] += y.v[k];
+    store(total + begin + i, t);
+  }
+}
+
+// The same for three gradients of one norm's output, and total += their sum.
+template <class T>
+__device__ void branches_backward(const float* x, const T* weight, const float* inverse, const T* grad0, const T* grad1,
+                                  const T* grad2, float* out0, float* out1, float* out2, float* total, int width) {
+  const T* const grads[3] = {grad0, grad1, grad2};
+  float* const outs[3] = {out0, out1, out2};
+  const i64 begin = i64(blockIdx.x) * width;
+  float along[3] = {0, 0, 0};
+  for (int i = threadIdx.x * 8; i < width; i += blockDim.x * 8) {
+    const Eight a = load(x + begin + i), w = load(weight + i);
+#pragma unroll
+    for (int j = 0; j < 3; ++j) {
+      const Eight d = load(grads[j] + begin + i);
+      for (int k = 0; k < 8; ++k) along[j] += a.v[k] * d.v[k] * w.v[k];
+    }
+  }
+  const float r = inverse[blockIdx.x];
+  float off[3];
+#pragma unroll
+  for (int j = 0; j < 3; ++j) off[j] = block_sum(along[j]) / width * r * r;
+  for (int i = threadIdx.x * 8; i < width; i += blockDim.x * 8) {
+    const Eight a = load(x + begin + i), w = load(weight + i);
+    Eight sum = {{0, 0, 0, 0, 0, 0, 0, 0}};
+#pragma unroll
+    for (int j = 0; j < 3; ++j) {
+      const Eight d = load(grads[j] + begin + i);
+      Eight y;
+      for (int k = 0; k < 8; ++k) {
+        y.v[k] = (d.v[k] * w.v[k] - a.v[k] * off[j]) * r;
+        sum.v[k] += y.v[k];
+      }
+      store(outs[j] + begin + i, y);
+    }
+    Eight t = load(total + begin + i);
+    for (int k = 0; k < 8; ++k) t.v[k] += sum.v[k];
+    store(total + begin + i, t);
   }
 }
 
@@ -176,23 +220,23 @@ __device__ void rotate(const T* cos, const T* sin, T* x, i64 rows, int heads, in
   store(a + half, z);
 }
 
-// stream += sign * source, and x takes the stream in float32.
+__device__ inline float4 load_four(const float* p) { return *reinterpret_cast<const float4*>(p); }
+__device__ inline float4 load_four(const bf16* p) {
+  const uint2 r = *reinterpret_cast<const uint2*>(p);
+  return make_float4(low_half(r.x), high_half(r.x), low_half(r.y), high_half(r.y));
+}
+
+// stream += sign * source, and x takes the stream in float32. Four numbers a thread: the stream's are wide.
 template <class T>
 __device__ void add_to_stream(const T* source, double* stream, float* x, i64 count, double sign) {
-  const i64 at = (i64(blockIdx.x) * blockDim.x + threadIdx.x) * 8;
+  const i64 at = (i64(blockIdx.x) * blockDim.x + threadIdx.x) * 4;
   if (at >= count) return;
-  const Eight added = load(source + at);
-  Eight y;
+  const float4 added = load_four(source + at);
   double2* s = reinterpret_cast<double2*>(stream + at);
-  for (int k = 0; k < 4; ++k) {
-    double2 two = s[k];
-    two.x += sign * added.v[2 * k];
-    two.y += sign * added.v[2 * k + 1];
-    s[k] = two;
-    y.v[2 * k] = float(two.x);
-    y.v[2 * k + 1] = float(two.y);
-  }
-  store(x + at, y);
+  double2 a = s[0], b = s[1];
+  a.x += sign * added.x, a.y += sign * added.y, b.x += sign * added.z, b.y += sign * added.w;
+  s[0] = a, s[1] = b;
+  *reinterpret_cast<float4*>(x + at) = make_float4(float(a.x), float(a.y), float(b.x), float(b.y));
 }
 
 // A stretch of a prefix: `count` numbers from `source` of every source's rows and from `gradient` of every gradient's.
@@ -261,8 +305,13 @@ extern "C" __global__ void collect(const float* partial, const i64* first_stretc
     norm(x, weight, inverse, h, width, eps);                                                                              \
   }                                                                                                                       \
   extern "C" __global__ void norm_backward_##NAME(const float* x, const T* weight, const float* inverse, const T* grad,   \
-                                                  float* out, int width) {                                                \
-    norm_backward(x, weight, inverse, grad, out, width);                                                                  \
+                                                  float* out, float* total, int width) {                                  \
+    norm_backward(x, weight, inverse, grad, out, total, width);                                                           \
+  }                                                                                                                       \
+  extern "C" __global__ void branches_backward_##NAME(const float* x, const T* weight, const float* inverse, const T* grad0,\
+                                                      const T* grad1, const T* grad2, float* out0, float* out1,           \
+                                                      float* out2, float* total, int width) {                             \
+    branches_backward(x, weight, inverse, grad0, grad1, grad2, out0, out1, out2, total, width);                           \
   }                                                                                                                       \
   extern "C" __global__ void gated_##NAME(const T* gate, const T* up, T* out, i64 rows, int width, i64 in_stride) {       \
     gated(gate, up, out, rows, width, in_stride);                                                                         \

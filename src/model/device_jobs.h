@@ -14,7 +14,12 @@ namespace circuitdiff {
 using at::Tensor;
 
 bool device_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Tensor& inverse);
-bool device_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad, const Tensor& out);
+// total [rows, d] += out, where defined.
+bool device_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad, const Tensor& out,
+                          const Tensor& total = {});
+// The same for three gradients of one norm's output: out [3, rows, d], and total [rows, d] += their sum.
+bool device_branches_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight,
+                              const std::array<Tensor, 3>& grads, const Tensor& out, const Tensor& total);
 bool device_gated(const Tensor& gate, const Tensor& up, Tensor& out);
 bool device_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_gate, const Tensor& d_up);
 bool device_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backwards);

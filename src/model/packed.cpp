@@ -275,7 +275,7 @@ Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_
 
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
                                  const RopeTable& rope, const Packing& packing, const Tensor& x,
-                                 const AttentionSaved& saved, const Tensor& grad) {
+                                 const AttentionSaved& saved, const Tensor& grad, bool carry) {
   const int64_t n_rows = packing.gradient_rows(), d_head = config.d_head;
   const at::ScalarType type = w.o_proj.scalar_type();
   const Tensor d_output = through_output_norm(config, packing, saved.output, w.attention_output_norm, grad);
@@ -298,15 +298,23 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
   }
   const Tensor x_rows = all_prefix_rows(packing, x), inverse = all_prefix_rows(packing, saved.inverse);
   Tensor out = at::empty({3, n_rows, config.d_model}, x.options());
-  const auto to_stream = [&](int64_t branch, const Tensor& d, const Tensor& weight) {
-    const Tensor dh = linear_rows_backward(d.reshape({n_rows, weight.size(0)}), weight);
+  const auto behind_norm = [&](const Tensor& d, const Tensor& weight) {
+    return linear_rows_backward(d.reshape({n_rows, weight.size(0)}), weight);
+  };
+  if (carry && x.device().is_cuda()) {
+    // All three at once: the stream and its gradient are read but once.
+    const std::array<Tensor, 3> dh{behind_norm(dq, w.q_proj), behind_norm(dk, w.k_proj), behind_norm(dv, w.v_proj)};
+    if (device_branches_backward(x_rows, inverse, w.input_layernorm, dh, out, grad)) return out;
+  }
+  const auto to_stream = [&](int64_t branch, const Tensor& dh) {
     const Tensor place = out.select(0, branch);
     if (!fused_norm_backward(x_rows, inverse, w.input_layernorm, dh, place))
       place.copy_(rms_norm_backward(x_rows, inverse, w.input_layernorm, dh));
   };
-  to_stream(0, dq, w.q_proj);
-  to_stream(1, dk, w.k_proj);
-  to_stream(2, dv, w.v_proj);
+  to_stream(0, behind_norm(dq, w.q_proj));
+  to_stream(1, behind_norm(dk, w.k_proj));
+  to_stream(2, behind_norm(dv, w.v_proj));
+  if (carry) grad.add_(out.sum(/*dim=*/0));
   return out;
 }
 
@@ -327,7 +335,7 @@ Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor
 }
 
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
-                           const Tensor& x, MlpSaved& saved, const Tensor& grad) {
+                           const Tensor& x, MlpSaved& saved, const Tensor& grad, bool carry) {
   const Tensor d_output = through_output_norm(config, packing, saved.output, w.mlp_output_norm, grad);
   const Tensor d_product =
       linear_rows_backward(d_output.to(w.down_proj.scalar_type()), w.down_proj);  // [gradient_rows, d_mlp]
@@ -344,9 +352,16 @@ Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, con
     }
   }
   saved.gate = Tensor();
-  const Tensor dh = linear_rows_backward(d_product, w.gate_proj).add_(linear_rows_backward(d_up, w.up_proj));
-  return rms_norm_backward(all_prefix_rows(packing, x), all_prefix_rows(packing, saved.inverse),
-                           w.post_attention_layernorm, dh);
+  const Tensor dh = linear_rows_backward(d_product, w.gate_proj);
+  add_linear_rows_backward(dh, d_up, w.up_proj);
+  const Tensor x_rows = all_prefix_rows(packing, x), inverse = all_prefix_rows(packing, saved.inverse);
+  if (carry && x.device().is_cuda()) {
+    const Tensor out = at::empty_like(x_rows);
+    if (device_norm_backward(x_rows, inverse, w.post_attention_layernorm, dh, out, grad)) return out;
+  }
+  const Tensor out = rms_norm_backward(x_rows, inverse, w.post_attention_layernorm, dh);
+  if (carry) grad.add_(out);
+  return out;
 }
 
 }  // namespace circuitdiff

@@ -61,16 +61,18 @@ void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, in
                             const RopeTable& rope, const Packing& packing, const Tensor& x,
                             AttentionSaved& saved);
 // Gradients at the three branch inputs, from that at attention's output. grad: [gradient_rows, d_model] ->
-// [3, gradient_rows, d_model] for q, k, v, in the stream's dtype.
+// [3, gradient_rows, d_model] for q, k, v, in the stream's dtype. With `carry`, their sum is added to grad, which so
+// becomes the gradient of the stream ahead of the branch.
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
                                  const RopeTable& rope, const Packing& packing, const Tensor& x,
-                                 const AttentionSaved& saved, const Tensor& grad);
+                                 const AttentionSaved& saved, const Tensor& grad, bool carry = false);
 
 Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved);
 void packed_mlp_saved(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved& saved);
-// [gradient_rows, d_model] -> [gradient_rows, d_model]. Consumes what was saved: gradients take its place.
+// [gradient_rows, d_model] -> [gradient_rows, d_model]. Consumes what was saved: gradients take its place. With `carry`, the
+// result is added to grad.
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
-                           const Tensor& x, MlpSaved& saved, const Tensor& grad);
+                           const Tensor& x, MlpSaved& saved, const Tensor& grad, bool carry = false);
 
 // Input gradient of rms_norm: x [rows, d], inverse [rows, 1], grad [rows, d] (of the output) -> [rows, d] in
 // x's dtype. Without a norm (weight undefined), grad in x's dtype.

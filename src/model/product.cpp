@@ -113,6 +113,13 @@ Tensor linear_rows_backward(const Tensor& dy, const Tensor& weight) {
   return dy.mm(weight);
 }
 
+void add_linear_rows_backward(const Tensor& into, const Tensor& dy, const Tensor& weight) {
+  if (into.device().is_cuda())
+    into.addmm_(dy, weight);
+  else
+    into.add_(linear_rows_backward(dy, weight));
+}
+
 Tensor batched_product(const Tensor& a, const Tensor& b) {
   if (!must_widen(a, a.size(1))) return a.bmm(b);
   const Tensor out = at::empty({a.size(0), a.size(1), b.size(2)}, a.options());

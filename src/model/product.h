@@ -22,6 +22,9 @@ Tensor linear_rows(const Tensor& x, const Tensor& weight, const Tensor& bias = {
 // dy [rows, out] times weight [out, in]: the gradient at x, [rows, in].
 Tensor linear_rows_backward(const Tensor& dy, const Tensor& weight);
 
+// Adds that to `into` [rows, in].
+void add_linear_rows_backward(const Tensor& into, const Tensor& dy, const Tensor& weight);
+
 // Adds the gradient at the weight, dy [rows, out] transposed times x [rows, in], to `into` [out, in]; of
 // other types than `into`, converted first.
 void add_weight_gradient(const Tensor& into, const Tensor& dy, const Tensor& x);
