@@ -1,6 +1,6 @@
-// Attribution on a GPU: samples a second, the share of the device's own peak, memory beside the weights, and where the time
-// goes. The peak is a large product measured in the same run; operations are those of the forward pass and the input gradient,
-// nothing that is computed twice.
+// Attribution on a GPU: samples a second, the share of the device's own peak, memory beside the weights, and
+// where the time goes. The peak is a large product measured in the same run; operations are those of the
+// forward pass and the input gradient, nothing that is computed twice.
 //   gpu_bench MODEL [prompt=160] [answer=60] [chunks=1,4,16,32] [dtype=bfloat16]
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/core/grad_mode.h>
@@ -34,7 +34,8 @@ double seconds_of(at::Device device, int64_t repeats, const std::function<void()
   const auto start = std::chrono::steady_clock::now();
   for (int64_t r = 0; r < repeats; ++r) work();
   wait_for(device);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(repeats);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() /
+         static_cast<double>(repeats);
 }
 
 double best_of(at::Device device, int64_t times, int64_t repeats, const std::function<void()>& work) {
@@ -72,14 +73,17 @@ std::vector<AttributionSample> random_samples(const Decoder& decoder, int64_t co
 
 // Of the linear maps, forward and input gradient, and lm_head at the answer, for one sample at one cut.
 double operations(const ModelConfig& c, int64_t prompt, int64_t answer) {
-  const double layer = static_cast<double>(c.d_model) * static_cast<double>(c.d_head * (2 * c.n_heads + 2 * c.n_kv_heads)) +
-                       3.0 * static_cast<double>(c.d_model) * static_cast<double>(c.d_mlp);
-  return 4.0 * (static_cast<double>(prompt + answer - 1) * layer * static_cast<double>(c.n_layers) +
-                static_cast<double>(answer) * static_cast<double>(c.d_model) * static_cast<double>(c.d_vocab));
+  const double layer =
+      static_cast<double>(c.d_model) * static_cast<double>(c.d_head * (2 * c.n_heads + 2 * c.n_kv_heads)) +
+      3.0 * static_cast<double>(c.d_model) * static_cast<double>(c.d_mlp);
+  return 4.0 *
+         (static_cast<double>(prompt + answer - 1) * layer * static_cast<double>(c.n_layers) +
+          static_cast<double>(answer) * static_cast<double>(c.d_model) * static_cast<double>(c.d_vocab));
 }
 
 void report(const Decoder& decoder, const std::string& name, const std::vector<AttributionSample>& samples,
-            const ChunkMeans& means, int64_t forecast_bytes, double work, double peak) {
+            const ChunkMeans& means, const Forecast& forecast, int64_t weight_bytes, double work,
+            double peak) {
   const at::Device device = decoder.device();
   const int64_t before = allocated(device, false);
   attribute_chunk(decoder, {}, samples, means);
@@ -87,9 +91,12 @@ void report(const Decoder& decoder, const std::string& name, const std::vector<A
   const double best = best_of(device, 2, 1, [&] { attribute_chunk(decoder, {}, samples, means); });
   const int64_t above = allocated(device, true) - before;
   const auto n = static_cast<double>(samples.size());
-  fmt::print("{:<44} {:8.4f} s {:8.2f} a second {:6.1f} TFLOP/s {:5.1f} % of peak {:7.2f} GiB (forecast {:.2f})\n", name, best,
-             n / best, n * work / best / 1e12, 100 * n * work / best / peak,
-             static_cast<double>(above) / (1 << 30), static_cast<double>(forecast_bytes) / (1 << 30));
+  fmt::print(
+      "{:<44} {:8.4f} s {:8.2f} a second {:6.1f} TFLOP/s {:5.1f} % of peak {:7.2f} GiB (forecast {:.2f}, "
+      "{:.3f} s)\n",
+      name, best, n / best, n * work / best / 1e12, 100 * n * work / best / peak,
+      static_cast<double>(above) / (1 << 30),
+      static_cast<double>(forecast.peak_bytes - weight_bytes) / (1 << 30), forecast.seconds);
   std::fflush(stdout);
 }
 
@@ -113,8 +120,8 @@ void parts(const Decoder& decoder, const std::vector<AttributionSample>& samples
     if (flops > 0) fmt::print("  {:6.1f} TFLOP/s", flops / s / 1e12);
     fmt::print("\n");
   };
-  const double r = static_cast<double>(rows), dm = static_cast<double>(c.d_model), mlp = static_cast<double>(c.d_mlp),
-               q = static_cast<double>(c.n_heads * c.d_head);
+  const double r = static_cast<double>(rows), dm = static_cast<double>(c.d_model),
+               mlp = static_cast<double>(c.d_mlp), q = static_cast<double>(c.n_heads * c.d_head);
   fmt::print("parts of a layer, {} rows in {} sequences:\n", rows, layout.packing.sequences.size());
   show("product d_model -> d_mlp", 0, 2 * r * dm * mlp, [&] { linear_rows(dh, w.gate_proj); });
   show("its input gradient", 0, 2 * r * dm * mlp, [&] { linear_rows_backward(d, w.gate_proj); });
@@ -123,7 +130,8 @@ void parts(const Decoder& decoder, const std::vector<AttributionSample>& samples
   Tensor h, inverse, out;
   show("norm", r * dm * 6, 0, [&] { fused_norm(x, w.input_layernorm, 1e-5, h, inverse); });
   const Tensor into = at::empty_like(x);
-  show("norm backward", r * dm * 10, 0, [&] { fused_norm_backward(x, inverse, w.input_layernorm, dh, into); });
+  show("norm backward", r * dm * 10, 0,
+       [&] { fused_norm_backward(x, inverse, w.input_layernorm, dh, into); });
   show("gated", r * mlp * 6, 0, [&] { fused_gated(gate, up, out); });
   const Tensor d_gate = at::empty_like(d), d_up = at::empty_like(d);
   show("gated backward", r * mlp * 10, 0, [&] { fused_gated_backward(gate, up, d, d_gate, d_up); });
@@ -147,8 +155,10 @@ void parts(const Decoder& decoder, const std::vector<AttributionSample>& samples
   const Tensor sources = at::randn({graph.n_forward(), rows, c.d_model}, decoder.options());
   Contraction contraction(layout, sources, graph, 1.0);
   const int64_t middle = c.n_layers / 2;
-  show("contraction of the middle layer", static_cast<double>(graph.sources_before(graph.mlp_destination(middle))) * r * dm * 2,
-       0, [&] { contraction.add(graph.attention_destination(middle), {x, x, x, g}); });
+  show("contraction of the middle layer",
+       static_cast<double>(graph.sources_before(graph.mlp_destination(middle))) * r * dm * 2, 0, [&] {
+         contraction.add(graph.attention_destination(middle), {x, x, x, g});
+       });
 }
 
 int run(int argc, char** argv) {
@@ -164,10 +174,10 @@ int run(int argc, char** argv) {
       resolve_dtype(parse_value<DtypeChoice>("dtype", argc > 5 ? argv[5] : "bfloat16"), device, *checkpoint);
   const double peak = peak_rate(device, dtype);
   fmt::print("peak, measured: {:.1f} TFLOP/s\n", peak / 1e12);
+  const double rate = matmul_rate(device, dtype, checkpoint->config().d_model);
   const double work = operations(checkpoint->config(), prompt, answer);
   const auto forecast_of = [&](const std::vector<AttributionSample>& samples, const MemoryMeans& means) {
-    const Forecast f = forecast(*checkpoint, device, dtype, {}, {samples}, means, 1.0);
-    return f.peak_bytes - (means.resident ? f.weight_bytes : 0);
+    return forecast(*checkpoint, device, dtype, {}, {samples}, means, rate);
   };
   {
     const auto start = std::chrono::steady_clock::now();
@@ -176,22 +186,25 @@ int run(int argc, char** argv) {
     fmt::print("weights resident after {:.1f} s: {:.2f} GiB\n",
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
                static_cast<double>(allocated(device, false)) / (1 << 30));
+    const int64_t resident_bytes = allocated(device, false);
     parts(decoder, random_samples(decoder, 16, prompt, {answer}));
     for (const int64_t n : chunks)
       for (const bool keep : {true, false}) {
         const auto samples = random_samples(decoder, n, prompt, {answer});
-        report(decoder, fmt::format("{} packed, one cut, {}", n, keep ? "kept" : "recomputed"), samples, {keep, {}},
-               forecast_of(samples, {keep, true, false}), work, peak);
+        report(decoder, fmt::format("{} packed, one cut, {}", n, keep ? "kept" : "recomputed"), samples,
+               {keep, {}}, forecast_of(samples, {keep, true, false}), resident_bytes, work, peak);
       }
-    const std::vector<int64_t> four{std::max<int64_t>(1, answer * 3 / 50), answer / 5, answer * 3 / 5, answer};
+    const std::vector<int64_t> four{std::max<int64_t>(1, answer * 3 / 50), answer / 5, answer * 3 / 5,
+                                    answer};
     const auto samples = random_samples(decoder, 16, prompt, four);
-    report(decoder, "16 packed, four cuts, kept", samples, {true, {}}, forecast_of(samples, {true, true, false}), work, peak);
+    report(decoder, "16 packed, four cuts, kept", samples, {true, {}},
+           forecast_of(samples, {true, true, false}), resident_bytes, work, peak);
   }
   const Decoder streamed(checkpoint, device, dtype, /*resident=*/false);
   for (const int64_t n : {chunks.back(), 2 * chunks.back()}) {
     const auto samples = random_samples(streamed, n, prompt, {answer});
     report(streamed, fmt::format("{} packed, one cut, recomputed, streamed", n), samples, {false, {}, true},
-           forecast_of(samples, {false, false, false}), work, peak);
+           forecast_of(samples, {false, false, false}), 0, work, peak);
   }
   return 0;
 }

@@ -6,8 +6,8 @@ install(RUNTIME_DEPENDENCY_SET libraries DESTINATION lib/circuitdiff
   PRE_EXCLUDE_REGEXES "^lib(c|m|dl|rt|pthread|util|resolv)\\.so" "^lib(stdc\\+\\+|gcc_s)\\.so" "^ld-linux" "^libcuda\\.so"
   DIRECTORIES ${CIRCUITDIFF_TORCH_DIR}/lib ${CIRCUITDIFF_TORCH_DIR}/../nvidia/cu13/lib)
 if(CIRCUITDIFF_CUDA_LINKED)
-  # cuDNN, cuBLAS and NVRTC load parts of themselves by name, which no list of dependencies shows.
+  # cuDNN, cuBLAS and NVRTC load parts of themselves by name, which no list of dependencies shows; so do we libtorch's own part with NVRTC.
   file(GLOB cuda_parts ${CIRCUITDIFF_TORCH_DIR}/../nvidia/*/lib/*.so*)
-  install(FILES ${cuda_parts} DESTINATION lib/circuitdiff)
+  install(FILES ${cuda_parts} ${CIRCUITDIFF_TORCH_DIR}/lib/libcaffe2_nvrtc.so DESTINATION lib/circuitdiff)
 endif()
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION share/doc/circuitdiff)

@@ -146,8 +146,11 @@ std::vector<std::vector<AttributionSample>> all_chunks(const AttributeOptions& o
 
 MemoryPlan plan_of(const AttributeOptions& o, const std::vector<std::vector<AttributionSample>>& chunks,
                    const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype, double rate) {
-  int64_t budget = o.memory > 0 ? static_cast<int64_t>(o.memory * (int64_t{1} << 30)) : free_bytes_of(device);
-  if (!device.is_cpu()) budget = std::min(budget, free_bytes_of(device));  // a GPU does not swap
+  const int64_t budget =
+      o.memory > 0 ? static_cast<int64_t>(o.memory * (int64_t{1} << 30)) : free_bytes_of(device);
+  if (!device.is_cpu() && budget > free_bytes_of(device))  // which does not swap
+    fail("--memory: {:.2f} GiB wanted, but the GPU has {:.2f} to give", o.memory,
+         static_cast<double>(free_bytes_of(device)) / (1 << 30));
   return plan_memory(checkpoint, device, dtype, o.scoring, chunks, budget, rate);
 }
 

@@ -42,7 +42,8 @@ Contraction::Contraction(const Layout& layout, const Tensor& sources, const Grap
   first_stretch_ = on_device(first_stretch, {static_cast<int64_t>(first_stretch.size())});
 }
 
-void Contraction::add(int64_t first, const std::vector<Tensor>& gradients) {
+bool Contraction::add_on_device(int64_t first, const std::vector<Tensor>& gradients) {
+  if (!sources_.device().is_cuda()) return false;
   const auto n = static_cast<int64_t>(gradients.size());
   const int64_t from = std::max<int64_t>(only_, 0);
   std::vector<int64_t> before;  // of the sources from `from` on, how many each destination sees
@@ -51,13 +52,23 @@ void Contraction::add(int64_t first, const std::vector<Tensor>& gradients) {
     before.push_back(only_ < 0 ? all : (only_ < all ? 1 : 0));
   }
   const int64_t most = *std::max_element(before.begin(), before.end());
-  if (most == 0) return;
-  const DeviceContraction job{sources_.narrow(0, from, most), stretches_, first_stretch_, totals_, from, first, weight_};
-  if (device_contract(job, gradients, before)) return;
-  for (int64_t j = 0; j < n; ++j) add(first + j, gradients[static_cast<size_t>(j)].unsqueeze(0));
+  if (most == 0) return true;
+  const DeviceContraction job{
+      sources_.narrow(0, from, most), stretches_, first_stretch_, totals_, from, first, weight_};
+  return device_contract(job, gradients, before);
+}
+
+void Contraction::add(int64_t first, const std::vector<Tensor>& gradients) {
+  if (add_on_device(first, gradients)) return;
+  for (size_t j = 0; j < gradients.size(); ++j)
+    add_plainly(first + static_cast<int64_t>(j), gradients[j].unsqueeze(0));
 }
 
 void Contraction::add(int64_t first, const Tensor& g) {
+  if (!add_on_device(first, g.unbind(0))) add_plainly(first, g);
+}
+
+void Contraction::add_plainly(int64_t first, const Tensor& g) {
   const int64_t before = graph_.sources_before(first);
   if (only_ >= before) return;
   const int64_t from = std::max<int64_t>(only_, 0), n_sources = only_ < 0 ? before : 1;

@@ -16,16 +16,19 @@ class Contraction {
   // sources: [n_forward, rows, d_model]; must stay alive and unchanged.
   Contraction(const Layout& layout, const Tensor& sources, const Graph& graph, double weight);
   // g: [n, gradient_rows, d_model], the gradients of destinations first, .., first + n - 1 (which read the
-  // same stream).
+  // same stream; on a GPU four at most).
   void add(int64_t first, const Tensor& g);
-  // Destinations first .. whose gradients lie apart, each [gradient_rows, d_model], and which do not all see the same sources.
-  // On a GPU all of them meet the sources in one reading of these, of which there is most.
+  // Destinations first .. whose gradients lie apart, each [gradient_rows, d_model], and which do not all see
+  // the same sources. On a GPU all of them meet the sources in one reading of these, of which there is most.
   void add(int64_t first, const std::vector<Tensor>& gradients);
   // From here on only this source's row is summed; -1: all of them.
   void restrict_to(int64_t source) { only_ = source; }
   const Tensor& totals() const { return totals_; }  // [cuts, n_forward, n_backward], float32 at least
 
  private:
+  bool add_on_device(int64_t first, const std::vector<Tensor>& gradients);
+  void add_plainly(int64_t first, const Tensor& g);
+
   const Layout& layout_;
   Tensor sources_;
   const Graph& graph_;

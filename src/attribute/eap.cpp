@@ -36,7 +36,8 @@ struct Pass {
   // What the backward of every layer needs, if it was kept; else it is computed again.
   std::vector<AttentionSaved> attention;
   std::vector<MlpSaved> mlp;
-  // What each of them reads, where kept too: on a GPU, which has the memory, and whose time goes into passes over it.
+  // What each of them reads, where kept too: on a GPU, which has the memory, and whose time goes into passes
+  // over it.
   std::vector<Tensor> read;  // ahead of attention 0, of MLP 0, ...
 };
 
@@ -55,9 +56,10 @@ class Engine {
         type_(decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat),
         layers_(decoder.weights(), means.read_ahead) {
     for (const AttributionSample& s : samples) scores_.emplace_back(s.t_cut.size());
-    // All that the device needs of the samples is put there before it has anything to do.
+    // What the device needs of the samples is put there before it has anything to do; tokens where the
+    // embedding lies.
     place_on(layout_.packing, decoder.device());
-    tokens_ = decoder.tokens(layout_.tokens);
+    tokens_ = decoder.tokens(layout_.tokens).to(decoder.weights().embed_tokens().device());
     std::vector<int64_t> targets;
     for (size_t i = 0; i < samples.size(); ++i) {
       const Segment& s = layout_.packing.sequences[i];
@@ -132,7 +134,8 @@ class Engine {
     std::vector<Tensor> rows;
     for (size_t i = 0; i < samples_.size(); ++i) {
       const Segment& s = layout_.packing.sequences[i];
-      rows.push_back(stream.narrow(0, s.begin + samples_[i].prompt_len - 1, s.length - samples_[i].prompt_len + 1));
+      rows.push_back(
+          stream.narrow(0, s.begin + samples_[i].prompt_len - 1, s.length - samples_[i].prompt_len + 1));
     }
     const RowLosses losses = row_losses(decoder_, options_.objective, at::cat(rows).to(type_), targets_,
                                         means_.keep ? LogitUse::kept : LogitUse::recomputed);
@@ -193,17 +196,20 @@ class Engine {
         packed_attention_saved(config_, w, window, rope_, packing, x, saved);
       else
         std::swap(saved, pass.attention[static_cast<size_t>(l)]);
+      const bool apart = graph_.kind == GraphKind::qkv;
       const Tensor g_qkv =
-          packed_attention_backward(config_, w, window, rope_, packing, x, saved, g, /*carry=*/true);
+          packed_attention_backward(config_, w, window, rope_, packing, x, saved, g, /*carry=*/apart);
+      Tensor sum;
+      if (!apart) g.add_(sum = g_qkv.sum(/*dim=*/0));
       const int64_t first = graph_.attention_destination(l);
-      if (graph_.kind == GraphKind::qkv && together)
+      if (apart && together)
         contraction.add(first, {g_qkv[0], g_qkv[1], g_qkv[2], g_mlp});
-      else if (graph_.kind == GraphKind::qkv)
+      else if (apart)
         contraction.add(first, g_qkv);
       else if (together)
-        contraction.add(first, {g_qkv.sum(/*dim=*/0), g_mlp});
+        contraction.add(first, {sum, g_mlp});
       else
-        contraction.add(first, (residual ? g : g_qkv.sum(/*dim=*/0)).unsqueeze(0));
+        contraction.add(first, (residual ? g : sum).unsqueeze(0));
     }
   }
 
@@ -235,8 +241,8 @@ class Engine {
     for (size_t p = 0; p < layout_.cuts.size(); ++p) {
       const auto [i, c] = layout_.cuts[p];
       SampleScores& s = scores_[i][c];
-      const auto mean = [&, begin = first_row_[i], t = samples_[i].t_cut[c]](
-                            const std::vector<double>& of_rows) {
+      const auto mean = [&, begin = first_row_[i],
+                         t = samples_[i].t_cut[c]](const std::vector<double>& of_rows) {
         double sum = 0;
         for (int64_t k = 0; k < t; ++k) sum += of_rows[static_cast<size_t>(begin + k)];
         return sum / static_cast<double>(t);
@@ -260,7 +266,7 @@ class Engine {
   RopeTable rope_;
   at::ScalarType type_;  // what the layers read the stream in, and gradients
   LayerStream layers_;
-  Tensor tokens_, targets_;          // of all rows; of the answers' rows, one sample after another
+  Tensor tokens_, targets_;         // of all rows; of the answers' rows, one sample after another
   std::vector<int64_t> first_row_;  // of each sample among the answers' rows
   RowLosses losses_;                // at the clean run
   std::vector<std::vector<SampleScores>> scores_;

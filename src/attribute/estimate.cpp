@@ -10,6 +10,7 @@
 #include "attribute/layout.h"
 #include "attribute/objective.h"
 #include "checkpoint/inspect.h"
+#include "model/flash_attention.h"
 #include "model/product.h"
 
 namespace circuitdiff {
@@ -35,23 +36,28 @@ std::pair<double, double> passes(const ScoringOptions& o, int64_t n_layers) {
   return {1, 0};
 }
 
+TensorType stored_type_of(at::ScalarType dtype) {
+  return dtype == at::kDouble ? TensorType::f64 : dtype == at::kFloat ? TensorType::f32 : TensorType::bf16;
+}
+
 // Bytes of the weights that are not the files' own pages: of all of them where they are resident, else of the
 // two widest layers that are in memory together, and of the ends where they must be computed.
 int64_t converted_bytes(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
                         bool resident) {
   const auto element = static_cast<int64_t>(c10::elementSize(dtype));
-  const TensorType same = dtype == at::kDouble  ? TensorType::f64
-                          : dtype == at::kFloat ? TensorType::f32
-                                                : TensorType::bf16;
+  const TensorType same = stored_type_of(dtype);
   std::map<std::string, int64_t> layers;
   int64_t all = 0, rest = 0;
+  int64_t largest_other = 0;  // of a layer, in a stored type that a GPU converts from
   for (const TensorSpec& spec : tensor_table(checkpoint.config())) {
     const Checkpoint::Outline outline = checkpoint.outline(spec.name);
     if (device.is_cpu() && !outline.computed && outline.type == same) continue;
     int64_t bytes = element;
     for (const int64_t n : spec.shape) bytes *= n;
     all += bytes;
-    if (spec.name.rfind("model.layers.", 0) == 0)
+    const bool in_layer = spec.name.rfind("model.layers.", 0) == 0;
+    if (in_layer && outline.type != same) largest_other = std::max(largest_other, outline.bytes());
+    if (in_layer)
       layers[spec.name.substr(0, spec.name.find('.', 13))] += bytes;
     else if (spec.shape.size() == 1)
       rest += bytes;
@@ -61,7 +67,7 @@ int64_t converted_bytes(const Checkpoint& checkpoint, at::Device device, at::Sca
   if (resident) return all;
   int64_t widest = 0;
   for (const auto& [name, bytes] : layers) widest = std::max(widest, bytes);
-  return 2 * widest + rest;
+  return 2 * widest + rest + (device.is_cpu() ? 0 : largest_other);
 }
 
 // How many edges `exact` takes out.
@@ -97,8 +103,9 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t group = c.n_heads / c.n_kv_heads, one = group * longest * longest * w;
   const int64_t heads =
       std::clamp<int64_t>(kScoreBytes / std::max<int64_t>(1, group * longest * longest * 4), 1, c.n_kv_heads);
-  const int64_t scores = heads * one * (narrow ? 2 : 1);
-  const int64_t copies = longest * c.d_head * heads * (2 * group + 2) * b;
+  const bool flash = !device.is_cpu() && flash_knows(c, dtype);
+  const int64_t scores = flash ? 0 : heads * one * (narrow ? 2 : 1);
+  const int64_t copies = flash ? 0 : longest * c.d_head * heads * (2 * group + 2) * b;
 
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
   // Where bfloat16 is not multiplied, products widen their operands: those of linear maps piece by piece,
@@ -128,12 +135,21 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
       std::max({(gathered ? 2 : 1) * product + (narrow ? g / 2 : 0),
                 (gathered ? 2 : 1) * product - rows * c.d_mlp * b + 2 * gradients * d * b + g + x_gathered,
                 g});
+  // On a GPU the MLP's gradient waits for attention's, whose branches pass the norm together; flash attention
+  // sums q's gradients in float32, and k's and v's for every query head.
+  const bool waits = !device.is_cpu() && options.gradient != GradientKind::residual;
+  const int64_t on_gpu = device.is_cpu() ? 0 : (waits ? g : 0) + (narrow ? gradients * d * b : 0);
+  const auto prefixes = static_cast<int64_t>(layout.packing.prefixes.size());
+  const int64_t inside_flash = flash ? gradients * d_q * b + (gradients + 128 * prefixes) * d_q * w +
+                                           (group > 1 ? 2 * gradients * d_q * b : 0) +
+                                           (gathered ? gradients * (d_q + 2 * d_kv) * b : 0)
+                                     : 0;
   // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
-      g + x + 2 * gradients * (d_q + d_kv) * b +
-      std::max(2 * scores + copies + longest * d_q * b, 3 * g + gradients * d * b + x_gathered +
-                                                            (gathered ? 2 * gradients * c.d_head * b : 0) +
-                                                            widened(gradients, d_q));
+      g + x + on_gpu + 2 * gradients * (d_q + d_kv) * b +
+      std::max({2 * scores + copies + longest * d_q * b, inside_flash,
+                3 * g + (device.is_cpu() ? 1 : 3) * gradients * d * b + x_gathered +
+                    (gathered ? 2 * gradients * c.d_head * b : 0) + widened(gradients, d_q)});
 
   // What is saved counts with the phase that holds it, or as a whole where every layer is kept.
   const int64_t read = device.is_cpu() ? 0 : 2 * x;  // what the layer's branches read
@@ -179,9 +195,14 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
   Forecast out;
   out.weight_bytes = converted_bytes(checkpoint, device, dtype, means.resident);
   const bool converts = converted_bytes(checkpoint, device, dtype, true) > 0;
-  const int64_t head_piece = !means.resident && converts ? vocabulary_piece(c, device) * c.d_model *
-                                                               static_cast<int64_t>(c10::elementSize(dtype))
-                                                         : 0;
+  int64_t head_piece = !means.resident && converts ? vocabulary_piece(c, device) * c.d_model *
+                                                         static_cast<int64_t>(c10::elementSize(dtype))
+                                                   : 0;
+  if (head_piece > 0 && !device.is_cpu()) {
+    const auto stored = checkpoint.outline(c.tied_head ? "model.embed_tokens.weight" : "lm_head.weight");
+    if (stored.type != stored_type_of(dtype))  // which lies there too while it is converted
+      head_piece += vocabulary_piece(c, device) * c.d_model * stored.bytes() / (c.d_vocab * c.d_model);
+  }
   for (const auto& samples : chunks) {
     const Layout layout = lay_out(samples);
     const int64_t rows = layout.packing.rows(), gradient_rows = layout.packing.gradient_rows();
@@ -218,13 +239,21 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
   }
   out.peak_bytes = out.weight_bytes + out.source_bytes + out.graph_bytes + out.working_bytes;
   out.seconds = out.flops / rate;
+  if (!device.is_cpu() && !means.resident) {
+    // Every pass over a chunk brings all weights, beside the computation.
+    const auto [forwards, backwards] = passes(options, c.n_layers);
+    const double bytes = static_cast<double>(converted_bytes(checkpoint, device, dtype, true)) *
+                         static_cast<double>(chunks.size()) * (forwards + backwards);
+    out.seconds = std::max(out.seconds, bytes / kBusRate);
+  }
   return out;
 }
 
 double matmul_rate(at::Device device, at::ScalarType dtype, int64_t d_model) {
   const at::NoGradGuard no_grad;
   const auto options = at::TensorOptions().dtype(dtype).device(device);
-  const int64_t rows = 256, width = std::clamp<int64_t>(4 * d_model, 64, 8192);
+  // A GPU is full at some thousands of rows only.
+  const int64_t rows = device.is_cpu() ? 256 : 4096, width = std::clamp<int64_t>(4 * d_model, 64, 8192);
   const Tensor a = at::randn({rows, d_model}, options), b = at::randn({width, d_model}, options);
   linear_rows(a, b);  // warm-up
   using Clock = std::chrono::steady_clock;

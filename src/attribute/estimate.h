@@ -26,8 +26,11 @@ struct Forecast {
   int64_t working_bytes = 0;            // the stream, gradients, logits, attention scores
   int64_t peak_bytes = 0;               // the sum, without the spilled file
   double flops = 0;                     // of all chunks
-  double seconds = 0;                   // flops at `rate`
+  double seconds = 0;  // flops at `rate`, or what the bus takes for streamed weights if that is longer
 };
+
+// Bytes a second at which streamed weights come to a GPU: through pinned memory on PCIe 5, as measured.
+constexpr double kBusRate = 25e9;
 
 // `chunks`: the samples as they will be computed together. rate: floating-point operations a second.
 Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,

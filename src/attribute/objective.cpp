@@ -1,15 +1,18 @@
 #include "attribute/objective.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
-#include "model/device_jobs.h"
 #include "model/packed.h"
+#include "model/pinned_copy.h"
 #include "model/product.h"
 
 namespace circuitdiff {
@@ -86,6 +89,9 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
       std::min(n_rows, logit_rows(config, decoder.dtype(), decoder.device()) *
                            (with_gradient ? 1 : std::max<int64_t>(1, config.d_vocab / piece / 4)));
   const double cap = config.final_softcap;
+  std::optional<PinnedCopy> pinned;  // where lm_head lies in the file and the device is a GPU
+  if (weights.lm_head().device().type() != decoder.device().type())
+    pinned.emplace(c10::impl::VirtualGuardImpl(decoder.device().type()).getStream(decoder.device()));
   for (int64_t begin = 0; begin < n_rows; begin += step) {
     const int64_t count = std::min(step, n_rows - begin);
     const Tensor t = target.narrow(0, begin, count), rows = h.narrow(0, begin, count).to(decoder.dtype());
@@ -95,7 +101,10 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
     const auto head_of = [&](int64_t v, int64_t n) {
       // In the file, in the stored type, where weights are streamed.
       const Tensor part = weights.lm_head().narrow(0, v, n);
-      return (part.device().type() == decoder.device().type() ? part : upload(part, decoder.device())).to(decoder.dtype());
+      if (!pinned) return part.to(decoder.dtype());
+      const Tensor there = at::empty(part.sizes(), part.options().device(decoder.device()));
+      pinned->copy(part, there);
+      return there.to(decoder.dtype());
     };
     const auto logits_of = [&](const Tensor& head) {
       Tensor z = linear_rows(rows, head).to(wide);  // [count, n]

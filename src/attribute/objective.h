@@ -13,8 +13,8 @@
 
 namespace circuitdiff {
 
-// One entry a row, its own value, not yet averaged: float64 [rows] on the compute device. Nothing is fetched from there, so
-// that a GPU goes on to the backward pass meanwhile.
+// One entry a row, its own value, not yet averaged: float64 [rows] on the compute device. Nothing is fetched
+// from there, so that a GPU goes on to the backward pass meanwhile.
 struct RowLosses {
   Tensor nll;        // -log p(target), nats
   Tensor error;      // 1 - p(target)
@@ -29,13 +29,14 @@ std::vector<double> host_values(const Tensor& t);
 // computed again piece by piece (the same bits).
 enum class LogitUse { losses_only, kept, recomputed };
 
-// x: the final stream at the rows that predict `targets`, [rows, d_model]; targets: int64 [rows] on the compute device.
+// x: the final stream at the rows that predict `targets`, [rows, d_model]; targets: int64 [rows] on the
+// compute device.
 RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x, const Tensor& targets,
                      LogitUse use);
 
 // Rows of lm_head taken at once (converted, where weights are streamed), and rows of the answer taken at
-// once: they follow from shapes and the kind of device alone, so that the same products are made whatever the budget. A GPU
-// takes larger pieces: small ones would not fill it.
+// once: they follow from shapes and the kind of device alone, so that the same products are made whatever the
+// budget. A GPU takes larger pieces: small ones would not fill it.
 int64_t vocabulary_piece(const ModelConfig& config, at::Device device);
 int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device);
 

@@ -5,6 +5,7 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/headeronly/version.h>
 
 #include "base/error.h"
@@ -13,10 +14,11 @@
 namespace circuitdiff {
 namespace {
 
-// Sums inside a product stay in float32, however it is split.
 at::Device gpu(int64_t index) {
+  const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(index));
   at::globalContext().setAllowBF16ReductionCuBLAS(/*allow_reduced_precision=*/false);
-  return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+  c10::impl::VirtualGuardImpl(at::kCUDA).setDevice(device);
+  return device;
 }
 
 }  // namespace
@@ -70,8 +72,9 @@ const char* dtype_name(at::ScalarType dtype) {
 }
 
 Tensor Decoder::tokens(std::span<const int64_t> ids) const {
-  return upload(at::from_blob(const_cast<int64_t*>(ids.data()), {static_cast<int64_t>(ids.size())}, at::kLong),
-                device());
+  return upload(
+      at::from_blob(const_cast<int64_t*>(ids.data()), {static_cast<int64_t>(ids.size())}, at::kLong),
+      device());
 }
 
 Tensor Decoder::embed(const Tensor& tokens) const {

@@ -22,7 +22,9 @@ struct EnumWords<DtypeChoice> {
       std::pair{DtypeChoice::bfloat16, "bfloat16"}, std::pair{DtypeChoice::float64, "float64"}};
 };
 
-// "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1". UsageError where that device is not there.
+// "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1". UsageError where that device is not there. A GPU
+// becomes the current one of this thread, and libtorch is told to keep the sums inside its products in
+// float32.
 at::Device resolve_device(const std::string& name);
 // auto: float32 on a CPU; on a GPU bfloat16 where the checkpoint is stored in 16 bits, else float32.
 at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkpoint& checkpoint);

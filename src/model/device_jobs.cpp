@@ -1,10 +1,8 @@
 #include "model/device_jobs.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <cstring>
 #include <initializer_list>
 #include <string>
 
@@ -20,10 +18,12 @@ void* inout(const Tensor& t) { return t.mutable_data_ptr(); }
 
 bool is_aligned(const Tensor& t) { return reinterpret_cast<uintptr_t>(t.const_data_ptr()) % 16 == 0; }
 
-// On a GPU, of this type, whole rows that lie together or, with `strided`, at multiples of eight numbers from each other.
+// On a GPU, of this type, whole rows that lie together or, with `strided`, at multiples of eight numbers from
+// each other.
 bool fits(std::initializer_list<Tensor> tensors, at::ScalarType type, bool strided = false) {
   return std::all_of(tensors.begin(), tensors.end(), [&](const Tensor& t) {
-    if (!t.defined() || !t.device().is_cuda() || t.scalar_type() != type || t.dim() == 0 || t.numel() == 0) return false;
+    if (!t.defined() || !t.device().is_cuda() || t.scalar_type() != type || t.dim() == 0 || t.numel() == 0)
+      return false;
     if (t.size(-1) % 8 != 0 || !is_aligned(t)) return false;
     return strided ? t.stride(-1) == 1 && t.stride(0) % 8 == 0 : t.is_contiguous();
   });
@@ -33,11 +33,16 @@ bool is_row_type(const Tensor& t) {
   return t.defined() && (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
 }
 
-// The kernel of a job for a type; names are literals, by which kernels are looked up.
-#define CIRCUITDIFF_KERNEL(JOB, TENSOR) ((TENSOR).scalar_type() == at::kBFloat16 ? JOB "_narrow" : JOB "_wide")
+// The kernel of a job for a tensor's type. Both are literals: kernels are looked up by their names'
+// addresses.
+const char* of_type(const Tensor& t, const char* wide, const char* narrow) {
+  return t.scalar_type() == at::kBFloat16 ? narrow : wide;
+}
 
 // Threads for one row of `width` numbers, eight each.
-int row_threads(int64_t width) { return static_cast<int>(std::clamp<int64_t>((width / 8 + 31) / 32 * 32, 32, 256)); }
+int row_threads(int64_t width) {
+  return static_cast<int>(std::clamp<int64_t>((width / 8 + 31) / 32 * 32, 32, 256));
+}
 
 int64_t blocks_for(int64_t eights) { return (eights + 255) / 256; }
 
@@ -48,8 +53,8 @@ bool device_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, T
   const int64_t width = x.size(-1), rows = x.numel() / width;
   h = at::empty(x.sizes(), weight.options());
   inverse = at::empty({rows, 1}, x.options());
-  launch(x.device(), CIRCUITDIFF_KERNEL("norm", weight), {rows, 1, row_threads(width)}, in(x), in(weight), inout(inverse),
-         inout(h), static_cast<int>(width), static_cast<float>(eps));
+  launch(x.device(), of_type(weight, "norm_wide", "norm_narrow"), {rows, 1, row_threads(width)}, in(x),
+         in(weight), inout(inverse), inout(h), static_cast<int>(width), static_cast<float>(eps));
   return true;
 }
 
@@ -57,46 +62,53 @@ bool device_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& 
                           const Tensor& out, const Tensor& total) {
   if (total.defined() && (!fits({total}, at::kFloat) || total.sizes() != x.sizes())) return false;
   if (!is_row_type(weight) || weight.dim() != 1 || !fits({x, out}, at::kFloat) ||
-      !fits({weight, grad}, weight.scalar_type()) || inverse.scalar_type() != at::kFloat || grad.sizes() != x.sizes())
+      !fits({weight, grad}, weight.scalar_type()) || inverse.scalar_type() != at::kFloat ||
+      grad.sizes() != x.sizes())
     return false;
   const int64_t width = x.size(-1), rows = x.numel() / width;
-  launch(x.device(), CIRCUITDIFF_KERNEL("norm_backward", weight), {rows, 1, row_threads(width)}, in(x), in(weight),
-         in(inverse), in(grad), inout(out), total.defined() ? inout(total) : nullptr, static_cast<int>(width));
+  launch(x.device(), of_type(weight, "norm_backward_wide", "norm_backward_narrow"),
+         {rows, 1, row_threads(width)}, in(x), in(weight), in(inverse), in(grad), inout(out),
+         total.defined() ? inout(total) : nullptr, static_cast<int>(width));
   return true;
 }
 
 bool device_branches_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight,
                               const std::array<Tensor, 3>& grads, const Tensor& out, const Tensor& total) {
   if (!is_row_type(weight) || weight.dim() != 1 || !fits({x, out, total}, at::kFloat) ||
-      !fits({weight, grads[0], grads[1], grads[2]}, weight.scalar_type()) || inverse.scalar_type() != at::kFloat)
+      !fits({weight, grads[0], grads[1], grads[2]}, weight.scalar_type()) ||
+      inverse.scalar_type() != at::kFloat)
     return false;
   const int64_t width = x.size(-1), rows = x.numel() / width;
-  launch(x.device(), CIRCUITDIFF_KERNEL("branches_backward", weight), {rows, 1, row_threads(width)}, in(x), in(weight),
-         in(inverse), in(grads[0]), in(grads[1]), in(grads[2]), inout(out.select(0, 0)), inout(out.select(0, 1)),
-         inout(out.select(0, 2)), inout(total), static_cast<int>(width));
+  launch(x.device(), of_type(weight, "branches_backward_wide", "branches_backward_narrow"),
+         {rows, 1, row_threads(width)}, in(x), in(weight), in(inverse), in(grads[0]), in(grads[1]),
+         in(grads[2]), inout(out.select(0, 0)), inout(out.select(0, 1)), inout(out.select(0, 2)),
+         inout(total), static_cast<int>(width));
   return true;
 }
 
 bool device_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
-  if (!is_row_type(gate) || gate.dim() != 2 || !fits({gate, up}, gate.scalar_type(), /*strided=*/true)) return false;
+  if (!is_row_type(gate) || gate.dim() != 2 || !fits({gate, up}, gate.scalar_type(), /*strided=*/true))
+    return false;
   if (gate.stride(0) != up.stride(0)) return false;
   out = at::empty(gate.sizes(), gate.options());
   const int64_t rows = gate.size(0), width = gate.size(1);
-  launch(gate.device(), CIRCUITDIFF_KERNEL("gated", gate), {blocks_for(rows * (width / 8))}, in(gate), in(up), inout(out),
-         static_cast<Size>(rows), static_cast<int>(width), static_cast<Size>(gate.stride(0)));
+  launch(gate.device(), of_type(gate, "gated_wide", "gated_narrow"), {blocks_for(rows * (width / 8))},
+         in(gate), in(up), inout(out), static_cast<Size>(rows), static_cast<int>(width),
+         static_cast<Size>(gate.stride(0)));
   return true;
 }
 
 bool device_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_gate,
                            const Tensor& d_up) {
-  if (!is_row_type(gate) || gate.dim() != 2 || !fits({gate, up, d_gate, d_up}, gate.scalar_type(), /*strided=*/true) ||
-      !fits({d}, gate.scalar_type()))
+  if (!is_row_type(gate) || gate.dim() != 2 ||
+      !fits({gate, up, d_gate, d_up}, gate.scalar_type(), /*strided=*/true) || !fits({d}, gate.scalar_type()))
     return false;
   if (gate.stride(0) != up.stride(0) || d_gate.stride(0) != d_up.stride(0)) return false;
   const int64_t rows = gate.size(0), width = gate.size(1);
-  launch(gate.device(), CIRCUITDIFF_KERNEL("gated_backward", gate), {blocks_for(rows * (width / 8))}, in(gate), in(up),
-         in(d), inout(d_gate), inout(d_up), static_cast<Size>(rows), static_cast<int>(width),
-         static_cast<Size>(gate.stride(0)), static_cast<Size>(d_gate.stride(0)));
+  launch(gate.device(), of_type(gate, "gated_backward_wide", "gated_backward_narrow"),
+         {blocks_for(rows * (width / 8))}, in(gate), in(up), in(d), inout(d_gate), inout(d_up),
+         static_cast<Size>(rows), static_cast<int>(width), static_cast<Size>(gate.stride(0)),
+         static_cast<Size>(d_gate.stride(0)));
   return true;
 }
 
@@ -106,9 +118,9 @@ bool device_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool b
     return false;
   const int64_t rows = x.size(0), heads = x.size(1), d_head = x.size(2);
   if (d_head % 16 != 0) return false;
-  launch(x.device(), CIRCUITDIFF_KERNEL("rotate", x), {blocks_for(rows * heads * (d_head / 16))}, in(cos), in(sin),
-         inout(x), static_cast<Size>(rows), static_cast<int>(heads), static_cast<int>(d_head),
-         static_cast<Size>(x.stride(0)), backwards ? -1.0f : 1.0f);
+  launch(x.device(), of_type(x, "rotate_wide", "rotate_narrow"), {blocks_for(rows * heads * (d_head / 16))},
+         in(cos), in(sin), inout(x), static_cast<Size>(rows), static_cast<int>(heads),
+         static_cast<int>(d_head), static_cast<Size>(x.stride(0)), backwards ? -1.0f : 1.0f);
   return true;
 }
 
@@ -117,47 +129,45 @@ bool device_add_to_stream(const Tensor& source, const Tensor& stream, double sig
       source.sizes() != stream.sizes())
     return false;
   x = at::empty(stream.sizes(), stream.options().dtype(at::kFloat));
-  launch(stream.device(), CIRCUITDIFF_KERNEL("add_to_stream", source), {blocks_for(stream.numel() / 4)}, in(source),
-         inout(stream), inout(x), static_cast<Size>(stream.numel()), sign);
+  launch(stream.device(), of_type(source, "add_to_stream_wide", "add_to_stream_narrow"),
+         {blocks_for(stream.numel() / 4)}, in(source), inout(stream), inout(x),
+         static_cast<Size>(stream.numel()), sign);
   return true;
 }
 
-bool device_contract(const DeviceContraction& c, const std::vector<Tensor>& gradients, const std::vector<int64_t>& before) {
+bool device_contract(const DeviceContraction& c, const std::vector<Tensor>& gradients,
+                     const std::vector<int64_t>& before) {
   const size_t m = gradients.size();
   if (m == 0 || m > 4 || !is_row_type(c.sources) || c.sources.dim() != 3) return false;
   const Tensor& s = c.sources;
-  if (!s.device().is_cuda() || s.stride(2) != 1 || s.stride(1) != s.size(2) || s.stride(0) % 8 != 0 || s.size(2) % 8 != 0 ||
-      !is_aligned(s) || c.totals.scalar_type() != at::kFloat || !c.totals.is_contiguous())
+  if (!s.device().is_cuda() || s.stride(2) != 1 || s.stride(1) != s.size(2) || s.stride(0) % 8 != 0 ||
+      s.size(2) % 8 != 0 || !is_aligned(s) || c.totals.scalar_type() != at::kFloat ||
+      !c.totals.is_contiguous())
     return false;
   for (const Tensor& g : gradients)
     if (!fits({g}, at::kFloat)) return false;
-  static constexpr const char* kNarrow[] = {"contract1_narrow", "contract2_narrow", "contract3_narrow", "contract4_narrow"};
-  static constexpr const char* kWide[] = {"contract1_wide", "contract2_wide", "contract3_wide", "contract4_wide"};
+  static constexpr const char* kNarrow[] = {"contract1_narrow", "contract2_narrow", "contract3_narrow",
+                                            "contract4_narrow"};
+  static constexpr const char* kWide[] = {"contract1_wide", "contract2_wide", "contract3_wide",
+                                          "contract4_wide"};
   const int64_t n = s.size(0), k = c.stretches.size(0);
   const Tensor partial = at::empty({k, n, static_cast<int64_t>(m)}, c.totals.options());
   const auto gradient = [&](size_t j) -> const void* { return j < m ? in(gradients[j]) : nullptr; };
-  launch(s.device(), (s.scalar_type() == at::kBFloat16 ? kNarrow : kWide)[m - 1], {k, (n + 63) / 64}, in(s),
-         static_cast<Size>(s.stride(0)), static_cast<int>(n), gradient(0), gradient(1), gradient(2), gradient(3),
-         in(c.stretches), inout(partial));
+  launch(s.device(), of_type(s, kWide[m - 1], kNarrow[m - 1]), {k, (n + 63) / 64}, in(s),
+         static_cast<Size>(s.stride(0)), static_cast<int>(n), gradient(0), gradient(1), gradient(2),
+         gradient(3), in(c.stretches), inout(partial));
   const auto sees = [&](size_t j) { return j < m ? static_cast<int>(before[j]) : 0; };
   const int64_t cells = n * static_cast<int64_t>(m);
   launch(s.device(), "collect", {c.first_stretch.size(0) - 1, (cells + 127) / 128, 128}, in(partial),
-         in(c.first_stretch), static_cast<int>(n), static_cast<int>(m), sees(0), sees(1), sees(2), sees(3), c.weight,
-         inout(c.totals), static_cast<int>(c.from), static_cast<int>(c.first), static_cast<int>(c.totals.size(1)),
-         static_cast<int>(c.totals.size(2)));
+         in(c.first_stretch), static_cast<int>(n), static_cast<int>(m), sees(0), sees(1), sees(2), sees(3),
+         c.weight, inout(c.totals), static_cast<int>(c.from), static_cast<int>(c.first),
+         static_cast<int>(c.totals.size(1)), static_cast<int>(c.totals.size(2)));
   return true;
 }
 
 Tensor upload(const Tensor& host, at::Device device) {
   if (device.is_cpu()) return host.clone();
-  const Tensor from = host.contiguous(), pinned = at::empty(host.sizes(), host.options().pinned_memory(true));
-  const auto* bytes = static_cast<const std::byte*>(from.const_data_ptr());
-  auto* to = static_cast<std::byte*>(pinned.mutable_data_ptr());
-  // One thread alone would be slower than the bus, where it is a piece of lm_head that lies in the file.
-  at::parallel_for(0, static_cast<int64_t>(from.nbytes()), int64_t{1} << 20, [&](int64_t begin, int64_t end) {
-    std::memcpy(to + begin, bytes + begin, static_cast<size_t>(end - begin));
-  });
-  return pinned.to(device, host.scalar_type(), /*non_blocking=*/true);
+  return host.pin_memory().to(device, host.scalar_type(), /*non_blocking=*/true);
 }
 
 }  // namespace circuitdiff

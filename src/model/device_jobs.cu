@@ -1,6 +1,6 @@
-// Row jobs and the contraction of scores on a CUDA device. Compiled by NVRTC when first used (device_jobs.cpp), without any
-// header, so bfloat16 is taken apart by hand. Every thread reads eight numbers that lie together at once; sums are in an order
-// that the launch alone determines, so that the same input gives the same bits.
+// Row jobs and the contraction of scores on a CUDA device. Compiled by NVRTC when first used (device_kernels.cpp), without any
+// header, so bfloat16 is taken apart by hand. A thread reads eight numbers that lie together at once, four where the stream is
+// wide; sums are in an order that the launch alone determines, so that the same input gives the same bits.
 //
 // Rows, widths and counts are in numbers, not bytes; widths and strides are multiples of eight.
 

@@ -11,7 +11,8 @@
 
 #include "base/error.h"
 
-extern "C" const char circuitdiff_device_jobs[];  // device_jobs.cu, put in by the assembler; a zero byte ends it
+extern "C" const char
+    circuitdiff_device_jobs[];  // device_jobs.cu, put in by the assembler; a zero byte ends it
 
 namespace circuitdiff {
 namespace {
@@ -107,7 +108,8 @@ void* function_of(int index, const char* name) {
   if (function) return function;
   void*& module = modules[index];
   if (!module) {
-    const std::vector<char> binary = compile(compute_capability(at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index))));
+    const std::vector<char> binary =
+        compile(compute_capability(at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index))));
     check(nvrtc().load(&module, binary.data()), "kernels cannot be loaded");
   }
   check(nvrtc().function(&function, module, name), name);
@@ -138,8 +140,8 @@ void launch_kernel(at::Device device, const char* name, LaunchShape shape, void*
   void* function = function_of(index_of(device), name);
   const c10::impl::VirtualGuardImpl implementation(device.type());
   void* stream = implementation.getStreamNativeHandle(implementation.getStream(device));
-  check(nvrtc().launch(function, static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y), 1,
-                       static_cast<unsigned>(shape.threads), 1, 1, 0, stream, arguments, nullptr),
+  check(nvrtc().launch(function, static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y),
+                       1, static_cast<unsigned>(shape.threads), 1, 1, 0, stream, arguments, nullptr),
         name);
 }
 

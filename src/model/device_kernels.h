@@ -1,6 +1,6 @@
-// The kernels of device_jobs.cu: compiled for a GPU when they are first asked for, by the NVRTC that libtorch's CUDA half
-// brings along, and started on libtorch's current stream. Nothing of CUDA is needed to build this, and a build without the
-// CUDA half has it too.
+// The kernels of device_jobs.cu: compiled for a GPU when they are first asked for, by the NVRTC that
+// libtorch's CUDA half brings along, and started on libtorch's current stream. Nothing of CUDA is needed to
+// build this, and a build without the CUDA half has it too.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -15,8 +15,8 @@ struct LaunchShape {
   int threads = 256;  // a block
 };
 
-// `arguments`: a pointer to each argument, of exactly the kernel's parameter types. Error where the kernels cannot be compiled
-// or started.
+// `arguments`: a pointer to each argument, of exactly the kernel's parameter types. Error where the kernels
+// cannot be compiled or started.
 void launch_kernel(at::Device device, const char* name, LaunchShape shape, void** arguments);
 
 // launch(device, "norm_narrow", {rows}, pointer, 4096, ...)

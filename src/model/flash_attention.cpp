@@ -18,8 +18,8 @@ class Deterministic {
       : was_(at::globalContext().deterministicAlgorithms()),
         warned_(at::globalContext().deterministicAlgorithmsWarnOnly()),
         filled_(at::globalContext().deterministicFillUninitializedMemory()) {
-    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
     at::globalContext().setDeterministicFillUninitializedMemory(false);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
   }
   ~Deterministic() {
     at::globalContext().setDeterministicAlgorithms(was_, warned_);
@@ -32,9 +32,10 @@ class Deterministic {
   bool was_, warned_, filled_;
 };
 
-auto forward(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v, const FlashRows& rows,
-             int64_t window) {
-  return at::_flash_attention_forward(q, k, v, rows.starts, rows.starts, rows.longest, rows.longest, /*dropout_p=*/0.0,
+auto forward(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
+             const FlashRows& rows, int64_t window) {
+  return at::_flash_attention_forward(q, k, v, rows.starts, rows.starts, rows.longest, rows.longest,
+                                      /*dropout_p=*/0.0,
                                       /*is_causal=*/true, /*return_debug_mask=*/false, config.attention_scale,
                                       window > 0 ? std::optional<int64_t>(window - 1) : std::nullopt,
                                       window > 0 ? std::optional<int64_t>(0) : std::nullopt);
@@ -42,19 +43,24 @@ auto forward(const ModelConfig& config, const Tensor& q, const Tensor& k, const 
 
 }  // namespace
 
-bool can_flash(const ModelConfig& config, const Tensor& q, const FlashRows& rows) {
-  return rows.starts.defined() && q.device().is_cuda() && q.scalar_type() == at::kBFloat16 &&
-         config.attention_softcap <= 0 && config.d_head <= 256 && config.d_head % 8 == 0 &&
-         compute_capability(q.device()) >= 80;
+bool flash_knows(const ModelConfig& config, at::ScalarType type) {
+  return type == at::kBFloat16 && config.attention_softcap <= 0 && config.d_head <= 256 &&
+         config.d_head % 8 == 0;
 }
 
-Tensor flash_attention(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v, const FlashRows& rows,
-                       int64_t window) {
+bool can_flash(const ModelConfig& config, const Tensor& q, const FlashRows& rows) {
+  return rows.starts.defined() && rows.longest > 1 && q.device().is_cuda() &&
+         flash_knows(config, q.scalar_type()) && compute_capability(q.device()) >= 80;
+}
+
+Tensor flash_attention(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
+                       const FlashRows& rows, int64_t window) {
   return std::get<0>(forward(config, q, k, v, rows, window));
 }
 
-std::array<Tensor, 3> flash_attention_backward(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
-                                               const Tensor& grad, const FlashRows& rows, int64_t window) {
+std::array<Tensor, 3> flash_attention_backward(const ModelConfig& config, const Tensor& q, const Tensor& k,
+                                               const Tensor& v, const Tensor& grad, const FlashRows& rows,
+                                               int64_t window) {
   const auto [out, log_sums, seed, unused, debug] = forward(config, q, k, v, rows, window);
   const Deterministic deterministic;
   auto [dq, dk, dv] = at::_flash_attention_backward(

@@ -1,6 +1,6 @@
-// Row jobs on tensors: each function says whether it could do the work (on the CPU, laid out row after row
-// except where said, float32 or, where the job allows it, bfloat16); where it could not, the caller goes on
-// with plain operations.
+// Row jobs on tensors: each function says whether it could do the work (on the CPU, and where device_jobs.h
+// has it on a GPU, laid out row after row except where said, float32 or, where the job allows it, bfloat16);
+// where it could not, the caller goes on with plain operations.
 #pragma once
 
 #include <ATen/core/Tensor.h>

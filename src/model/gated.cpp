@@ -7,6 +7,8 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "model/fused.h"
 
@@ -40,6 +42,16 @@ Tensor gated(const std::string& activation, const Tensor& gate, const Tensor& up
 void gated_backward(const std::string& activation, const Tensor& gate, const Tensor& up, const Tensor& d,
                     Tensor d_gate, Tensor d_up) {
   if (activation == "silu" && fused_gated_backward(gate, up, d, d_gate, d_up)) return;
+  // Plain operations hold two further tensors: a piece at a time.
+  constexpr int64_t kPiece = int64_t{1} << 22;  // numbers
+  const int64_t rows = gate.size(0), step = std::max<int64_t>(1, kPiece / gate.size(1));
+  if (rows > step) {
+    for (int64_t begin = 0; begin < rows; begin += step) {
+      const auto part = [&](const Tensor& t) { return t.narrow(0, begin, std::min(step, rows - begin)); };
+      gated_backward(activation, part(gate), part(up), part(d), part(d_gate), part(d_up));
+    }
+    return;
+  }
   const Tensor of_gate = activate_backward(activation, d * up, gate);
   d_up.copy_(activate(activation, gate).mul_(d));
   d_gate.copy_(of_gate);

@@ -29,7 +29,7 @@ class LayerStream {
   const Weights& weights_;
   bool read_ahead_;
   LayerWeights current_, other_;  // `other_` may be being read
-  int64_t current_index_ = -1, other_index_ = -1;
+  int64_t current_index_ = -1, other_index_ = -1, ahead_index_ = -1;
   std::unique_ptr<Transfer> transfer_;  // where layers are read ahead and the device is a GPU
   std::future<void> ahead_;
 };

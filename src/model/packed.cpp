@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 #include "model/device_jobs.h"
@@ -170,7 +171,8 @@ void project(const ModelConfig& config, const LayerWeights& w, const RopeTable& 
 }
 
 // softmax(q k') v of every sequence: [rows, n_heads, d_head]
-Tensor mixed_values(const ModelConfig& config, const AttentionSaved& s, int64_t window, const Packing& packing) {
+Tensor mixed_values(const ModelConfig& config, const AttentionSaved& s, int64_t window,
+                    const Packing& packing) {
   if (can_flash(config, s.q, packing.flash_sequences))
     return flash_attention(config, s.q, s.k, s.v, packing.flash_sequences, window);
   const int64_t group = config.n_heads / config.n_kv_heads;
@@ -193,11 +195,12 @@ Tensor mixed_values(const ModelConfig& config, const AttentionSaved& s, int64_t 
 
 // Gradients at q, k and v (behind RoPE) from that at the mixed values, of every prefix:
 // [gradient_rows, n_heads | n_kv_heads, d_head].
-std::array<Tensor, 3> mixed_values_backward(const ModelConfig& config, const AttentionSaved& saved, int64_t window,
-                                            const Packing& packing, const Tensor& d_mixed) {
+std::array<Tensor, 3> mixed_values_backward(const ModelConfig& config, const AttentionSaved& saved,
+                                            int64_t window, const Packing& packing, const Tensor& d_mixed) {
   if (can_flash(config, saved.q, packing.flash_prefixes))
-    return flash_attention_backward(config, all_prefix_rows(packing, saved.q), all_prefix_rows(packing, saved.k),
-                                    all_prefix_rows(packing, saved.v), d_mixed, packing.flash_prefixes, window);
+    return flash_attention_backward(config, all_prefix_rows(packing, saved.q),
+                                    all_prefix_rows(packing, saved.k), all_prefix_rows(packing, saved.v),
+                                    d_mixed, packing.flash_prefixes, window);
   const int64_t n_rows = packing.gradient_rows(), d_head = config.d_head;
   const int64_t group = config.n_heads / config.n_kv_heads;
   const at::ScalarType type = d_mixed.scalar_type();
@@ -244,7 +247,8 @@ void place_on(Packing& packing, at::Device device) {
       starts.push_back(static_cast<int32_t>(s.begin + s.length));
       out.longest = std::max(out.longest, s.length);
     }
-    out.starts = upload(at::from_blob(starts.data(), {static_cast<int64_t>(starts.size())}, at::kInt), device);
+    out.starts =
+        upload(at::from_blob(starts.data(), {static_cast<int64_t>(starts.size())}, at::kInt), device);
     return out;
   };
   packing.flash_sequences = rows_of(packing.sequences);
@@ -301,19 +305,23 @@ Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& 
   const auto behind_norm = [&](const Tensor& d, const Tensor& weight) {
     return linear_rows_backward(d.reshape({n_rows, weight.size(0)}), weight);
   };
-  if (carry && x.device().is_cuda()) {
-    // All three at once: the stream and its gradient are read but once.
-    const std::array<Tensor, 3> dh{behind_norm(dq, w.q_proj), behind_norm(dk, w.k_proj), behind_norm(dv, w.v_proj)};
-    if (device_branches_backward(x_rows, inverse, w.input_layernorm, dh, out, grad)) return out;
-  }
   const auto to_stream = [&](int64_t branch, const Tensor& dh) {
     const Tensor place = out.select(0, branch);
     if (!fused_norm_backward(x_rows, inverse, w.input_layernorm, dh, place))
       place.copy_(rms_norm_backward(x_rows, inverse, w.input_layernorm, dh));
   };
-  to_stream(0, behind_norm(dq, w.q_proj));
-  to_stream(1, behind_norm(dk, w.k_proj));
-  to_stream(2, behind_norm(dv, w.v_proj));
+  if (x.device().is_cuda()) {
+    // All three at once, so that the stream and its gradient are read but once.
+    const std::array<Tensor, 3> dh{behind_norm(std::exchange(dq, {}), w.q_proj),
+                                   behind_norm(std::exchange(dk, {}), w.k_proj),
+                                   behind_norm(std::exchange(dv, {}), w.v_proj)};
+    if (carry && device_branches_backward(x_rows, inverse, w.input_layernorm, dh, out, grad)) return out;
+    for (int64_t branch = 0; branch < 3; ++branch) to_stream(branch, dh[static_cast<size_t>(branch)]);
+  } else {
+    to_stream(0, behind_norm(std::exchange(dq, {}), w.q_proj));
+    to_stream(1, behind_norm(std::exchange(dk, {}), w.k_proj));
+    to_stream(2, behind_norm(std::exchange(dv, {}), w.v_proj));
+  }
   if (carry) grad.add_(out.sum(/*dim=*/0));
   return out;
 }
@@ -342,13 +350,13 @@ Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, con
   // d_product becomes the gate's gradient in place, and `up` its own where no two prefixes share its rows.
   const bool whole = prefixes_are_sequences(packing);
   const Tensor d_up = whole ? saved.up : at::empty_like(d_product);
-  if (whole) {
+  if (whole && x.device().is_cuda()) {  // one launch, not one a sample
     gated_backward(config.activation, saved.gate, saved.up, d_product, d_product, d_up);
   } else {
     for (const PrefixSegment& p : packing.prefixes) {
       const Tensor d = d_product.narrow(0, p.begin, p.length);
-      gated_backward(config.activation, prefix_rows(packing, p, saved.gate), prefix_rows(packing, p, saved.up),
-                     d, d, d_up.narrow(0, p.begin, p.length));
+      gated_backward(config.activation, prefix_rows(packing, p, saved.gate),
+                     prefix_rows(packing, p, saved.up), d, d, d_up.narrow(0, p.begin, p.length));
     }
   }
   saved.gate = Tensor();

@@ -24,7 +24,8 @@ struct PrefixSegment {
 struct Packing {
   std::vector<Segment> sequences;
   std::vector<PrefixSegment> prefixes;
-  // The same for a GPU's fused attention, once place_on() has put them there; without, attention goes one segment at a time.
+  // The same for a GPU's fused attention, once place_on() has put them there; without, attention goes one
+  // segment at a time.
   FlashRows flash_sequences, flash_prefixes;
   int64_t rows() const { return sequences.empty() ? 0 : sequences.back().begin + sequences.back().length; }
   int64_t gradient_rows() const {
@@ -61,16 +62,16 @@ void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, in
                             const RopeTable& rope, const Packing& packing, const Tensor& x,
                             AttentionSaved& saved);
 // Gradients at the three branch inputs, from that at attention's output. grad: [gradient_rows, d_model] ->
-// [3, gradient_rows, d_model] for q, k, v, in the stream's dtype. With `carry`, their sum is added to grad, which so
-// becomes the gradient of the stream ahead of the branch.
+// [3, gradient_rows, d_model] for q, k, v, in the stream's dtype. With `carry`, their sum is added to grad,
+// which so becomes the gradient of the stream ahead of the branch.
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
                                  const RopeTable& rope, const Packing& packing, const Tensor& x,
                                  const AttentionSaved& saved, const Tensor& grad, bool carry = false);
 
 Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved);
 void packed_mlp_saved(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved& saved);
-// [gradient_rows, d_model] -> [gradient_rows, d_model]. Consumes what was saved: gradients take its place. With `carry`, the
-// result is added to grad.
+// [gradient_rows, d_model] -> [gradient_rows, d_model]. Consumes what was saved: gradients take its place.
+// With `carry`, the result is added to grad.
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
                            const Tensor& x, MlpSaved& saved, const Tensor& grad, bool carry = false);
 

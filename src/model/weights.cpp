@@ -97,6 +97,15 @@ LayerWeights Weights::host_layer(int64_t index) const {
   });
 }
 
+const LayerWeights& Weights::layer_outline() const {
+  if (outline_) return *outline_;
+  auto outline = std::make_shared<LayerWeights>(host_layer(0));
+  for (const auto member : kLayerTensors)
+    if (Tensor& t = (*outline).*member; t.defined()) t = at::empty(t.sizes(), t.options().device(at::kMeta));
+  outline_ = std::move(outline);
+  return *outline_;
+}
+
 Tensor Weights::read(const std::string& name) const {
   // The mapping is read-only and outlives the tensor; where dtype and device already fit, the file's own
   // pages are used.

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,6 +34,28 @@ struct LayerWeights {
   Tensor attention_output_norm, mlp_output_norm;  // of what attention and MLP add, [d_model]
 };
 
+// Every tensor of a layer.
+inline constexpr std::array kLayerTensors{&LayerWeights::input_layernorm,
+                                          &LayerWeights::q_proj,
+                                          &LayerWeights::k_proj,
+                                          &LayerWeights::v_proj,
+                                          &LayerWeights::q_bias,
+                                          &LayerWeights::k_bias,
+                                          &LayerWeights::v_bias,
+                                          &LayerWeights::q_norm,
+                                          &LayerWeights::k_norm,
+                                          &LayerWeights::o_proj,
+                                          &LayerWeights::o_bias,
+                                          &LayerWeights::post_attention_layernorm,
+                                          &LayerWeights::gate_proj,
+                                          &LayerWeights::up_proj,
+                                          &LayerWeights::gate_bias,
+                                          &LayerWeights::up_bias,
+                                          &LayerWeights::down_proj,
+                                          &LayerWeights::down_bias,
+                                          &LayerWeights::attention_output_norm,
+                                          &LayerWeights::mlp_output_norm};
+
 // A tensor in its stored type: the file's own pages where its bytes lie in them (they live as long as the
 // checkpoint), else bytes that it owns.
 Tensor stored_tensor(const Checkpoint& checkpoint, const std::string& name);
@@ -45,8 +68,11 @@ class Weights {
   // in dtype and device. Error where one is missing.
   Weights(std::shared_ptr<const Checkpoint> checkpoint, const std::map<std::string, Tensor>& tensors);
   LayerWeights layer(int64_t index) const;
-  // The same of the file, on the host: matrices in their stored type, what has one dimension as layer() has it.
+  // The same of the file, on the host: matrices in their stored type, what has one dimension as layer() has
+  // it.
   LayerWeights host_layer(int64_t index) const;
+  // Shapes and types of that, which are the same for every layer; no memory is behind them. By one thread.
+  const LayerWeights& layer_outline() const;
   const Tensor& embed_tokens() const { return embed_tokens_; }  // [d_vocab, d_model]
   const Tensor& norm() const { return norm_; }                  // [d_model], the factor
   const Tensor& lm_head() const { return lm_head_; }  // [d_vocab, d_model]; the same tensor where tied
@@ -67,6 +93,7 @@ class Weights {
   std::shared_ptr<const Checkpoint> checkpoint_;
   at::Device device_;
   at::ScalarType dtype_;
+  mutable std::shared_ptr<const LayerWeights> outline_;
   std::vector<LayerWeights> layers_;  // empty where weights are streamed
   Tensor embed_tokens_, norm_, lm_head_;
 };

@@ -124,7 +124,8 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenScores,
                                           testing::Values(at::kFloat, at::kDouble),
                                           testing::Values("cpu", "cuda")),
                          [](const auto& param_info) {
-                           return std::get<0>(param_info.param) + "_" + dtype_name(std::get<1>(param_info.param)) +
+                           return std::get<0>(param_info.param) + "_" +
+                                  dtype_name(std::get<1>(param_info.param)) +
                                   (std::get<2>(param_info.param) == "cuda" ? "_cuda" : "");
                          });
 

@@ -1,10 +1,14 @@
-// What a GPU computes by kernels of its own, beside the row jobs and loops of the CPU on the same numbers: both round once, so
-// they lie within a unit of the last place. Skipped where there is no GPU.
+// What a GPU computes by kernels of its own, beside the row jobs and loops of the CPU on the same numbers:
+// both round once, so they lie within a unit of the last place. Skipped where there is no GPU.
 #include "support/gpu.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 
 #include "model/decoder.h"
@@ -89,9 +93,88 @@ TEST_P(Gpu, TheStreamTakesASourceAndGivesItBack) {
   EXPECT_TRUE(stream_there.to(at::kCPU).equal(expected - source.to(at::kDouble)));
 }
 
+// One norm's three gradients at once, and what is carried on, beside one at a time.
+TEST_P(Gpu, BranchesOfOneNormTogether) {
+  for (const int64_t width : {24, 4096}) {
+    const Tensor x = there(at::randn({9, width})), weight = there(random({width}));
+    const std::array<Tensor, 3> grads{there(random({9, width})), there(random({9, width})),
+                                      there(random({9, width}))};
+    Tensor h, inverse;
+    ASSERT_TRUE(device_norm(x, weight, 1e-5, h, inverse));
+    const Tensor out = at::empty({3, 9, width}, x.options()), total = at::randn({9, width}, x.options());
+    Tensor sum = total.clone();
+    for (size_t j = 0; j < 3; ++j) {
+      const Tensor one = at::empty_like(x), carried = sum.clone();
+      ASSERT_TRUE(device_norm_backward(x, inverse, weight, grads[j], one));
+      ASSERT_TRUE(device_norm_backward(x, inverse, weight, grads[j], at::empty_like(x), carried));
+      EXPECT_TRUE(carried.equal(sum + one));
+      sum = carried;
+    }
+    const Tensor before = total.clone();
+    ASSERT_TRUE(device_branches_backward(x, inverse, weight, grads, out, total));
+    for (size_t j = 0; j < 3; ++j) {
+      const Tensor one = at::empty_like(x);
+      ASSERT_TRUE(device_norm_backward(x, inverse, weight, grads[j], one));
+      EXPECT_TRUE(out[static_cast<int64_t>(j)].equal(one)) << "branch " << j;
+    }
+    EXPECT_LE((total - sum).abs().max().item<double>(), 1e-5 * sum.abs().max().item<double>());
+    EXPECT_FALSE(total.equal(before));
+  }
+}
+
+// Sources beyond a block's 64, prefixes of several stretches, destinations that see different numbers of
+// sources, a first source other than 0, and columns that nobody asked for.
+TEST_P(Gpu, GradientsMeetTheirSources) {
+  const int64_t n = 71, d = 40, kStretch = 256;
+  const std::vector<std::array<int64_t, 3>> prefixes{
+      {0, 0, 50}, {0, 50, 11}, {50, 61, 23}};  // rows: source, gradient
+  const Tensor sources = random({n, 73, d}), there_sources = there(sources);
+  std::vector<int64_t> stretches, first_stretch{0};
+  for (const auto& [source, gradient, rows] : prefixes) {
+    for (int64_t at = 0; at < rows * d; at += kStretch)
+      stretches.insert(stretches.end(),
+                       {source * d + at, gradient * d + at, std::min(kStretch, rows * d - at)});
+    first_stretch.push_back(static_cast<int64_t>(stretches.size()) / 3);
+  }
+  const auto on_gpu = [](std::vector<int64_t> v, at::IntArrayRef sizes) {
+    return at::from_blob(v.data(), sizes, at::kLong).to(at::kCUDA);
+  };
+  for (size_t m = 1; m <= 4; ++m)
+    for (const int64_t from : {int64_t{0}, int64_t{5}}) {
+      std::vector<Tensor> gradients, there_gradients;
+      std::vector<int64_t> before;
+      for (size_t j = 0; j < m; ++j) {
+        gradients.push_back(at::randn({84, d}));
+        there_gradients.push_back(there(gradients.back()));
+        before.push_back(n - from - 3 * static_cast<int64_t>(j));
+      }
+      const Tensor start = at::randn({3, n, 9});
+      const DeviceContraction job{there_sources.narrow(0, from, n - from),
+                                  on_gpu(stretches, {first_stretch.back(), 3}),
+                                  on_gpu(first_stretch, {4}),
+                                  there(start),
+                                  from,
+                                  /*first=*/2,
+                                  /*weight=*/0.5};
+      ASSERT_TRUE(device_contract(job, there_gradients, before));
+      Tensor expected = start.to(at::kDouble);
+      for (int64_t p = 0; p < 3; ++p)
+        for (size_t j = 0; j < m; ++j)
+          for (int64_t s = 0; s < before[j]; ++s) {
+            const auto& [source, gradient, rows] = prefixes[static_cast<size_t>(p)];
+            const Tensor o = sources[from + s].narrow(0, source, rows).to(at::kDouble),
+                         g = gradients[j].narrow(0, gradient, rows).to(at::kDouble);
+            expected[p][from + s][2 + static_cast<int64_t>(j)].sub_((o * g).sum().mul_(0.5));
+          }
+      const Tensor off = (job.totals.to(at::kCPU, at::kDouble) - expected).abs();
+      EXPECT_LE(off.max().item<double>(), 1e-4) << m << " destinations from source " << from;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, Gpu, testing::Values(at::kFloat, at::kBFloat16));
 
-// Grouped heads, a window, several cuts of a sequence: fused attention and the loops, both on the GPU, beside float64.
+// Grouped heads, a window, several cuts of a sequence: fused attention and the loops, both on the GPU, beside
+// float64.
 TEST(GpuAttention, FusedIsAsExactAsTheLoops) {
   CIRCUITDIFF_NEED_GPU();
   const at::NoGradGuard no_grad;
@@ -124,20 +207,23 @@ TEST(GpuAttention, FusedIsAsExactAsTheLoops) {
     out.forward = packed_attention(config, w, window, rope, packing, x.to(there), &saved).to(at::kDouble);
     EXPECT_EQ(can_flash(config, saved.q, packing.flash_sequences),
               type == at::kBFloat16 && packing.flash_sequences.starts.defined());
-    out.backward = packed_attention_backward(config, w, window, rope, packing, x.to(there), saved, grad.to(there))
-                       .to(at::kDouble);
+    out.backward =
+        packed_attention_backward(config, w, window, rope, packing, x.to(there), saved, grad.to(there))
+            .to(at::kDouble);
     return out;
   };
   for (const int64_t window : {int64_t{0}, int64_t{16}}) {
     const Result exact = run(at::kDouble, loops, window), plain = run(at::kBFloat16, loops, window),
                  found = run(at::kBFloat16, fused, window), again = run(at::kBFloat16, fused, window);
     for (int64_t branch = -1; branch < 3; ++branch)
-      EXPECT_LE(found.off(exact, branch), 1.5 * plain.off(exact, branch)) << "branch " << branch << " window " << window;
+      EXPECT_LE(found.off(exact, branch), 1.5 * plain.off(exact, branch))
+          << "branch " << branch << " window " << window;
     EXPECT_TRUE(again.backward.equal(found.backward));
   }
 }
 
-// The gradient of the stream that a branch hands on, and with it those of its inputs.
+// The gradient of the stream that a branch hands on, and with it those of its inputs: also where cuts share a
+// sequence's rows.
 TEST(GpuAttention, CarriesTheGradientOn) {
   CIRCUITDIFF_NEED_GPU();
   const at::NoGradGuard no_grad;
@@ -145,63 +231,95 @@ TEST(GpuAttention, CarriesTheGradientOn) {
   TinyModel model;
   model.d_model = 256, model.n_heads = 4, model.n_kv_heads = 2, model.d_head = 64, model.d_mlp = 320;
   write_tiny_checkpoint(folder.path(), model);
-  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    const Decoder decoder(Checkpoint::open(folder.path()), resolve_device("cuda"), type);
-    const ModelConfig& config = decoder.config();
-    Packing packing;
-    packing.sequences = {{0, 70}, {70, 33}};
-    packing.prefixes = {{0, 70, 0}, {70, 33, 1}};
-    const LayerWeights w = decoder.weights().layer(0);
-    const RopeTable rope = packed_rope(config, packing, decoder.options());
-    const Tensor x = at::randn({103, 256}, decoder.options().dtype(at::kFloat)), grad = at::randn({103, 256}, x.options());
-    AttentionSaved attention;
-    MlpSaved mlp, same;
-    packed_attention(config, w, 0, rope, packing, x, &attention);
-    packed_mlp(config, w, x, &mlp);
-    packed_mlp(config, w, x, &same);
-    const Tensor carried = grad.clone();
-    const Tensor alone = packed_attention_backward(config, w, 0, rope, packing, x, attention, grad),
-                 with = packed_attention_backward(config, w, 0, rope, packing, x, attention, carried, true);
-    const auto close = [](const Tensor& a, const Tensor& b) {
-      return (a - b).abs().max().item<double>() <= 1e-5 * b.abs().max().item<double>();
-    };
-    EXPECT_TRUE(close(with, alone));
-    EXPECT_TRUE(close(carried, grad + alone.sum(0)));
-    const Tensor before = carried.clone();
-    const Tensor mlp_alone = packed_mlp_backward(config, w, packing, x, mlp, before),
-                 mlp_with = packed_mlp_backward(config, w, packing, x, same, carried, true);
-    EXPECT_TRUE(close(mlp_with, mlp_alone));
-    EXPECT_TRUE(close(carried, before + mlp_alone));
-  }
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16})
+    for (const bool cuts : {false, true}) {
+      const Decoder decoder(Checkpoint::open(folder.path()), resolve_device("cuda"), type);
+      const ModelConfig& config = decoder.config();
+      Packing packing;
+      packing.sequences = {{0, 70}, {70, 33}};
+      packing.prefixes = {{0, 70, 0}, {70, 33, 1}};
+      if (cuts) packing.prefixes = {{0, 70, 0}, {70, 20, 0}, {90, 33, 1}};
+      place_on(packing, decoder.device());
+      const LayerWeights w = decoder.weights().layer(0);
+      const RopeTable rope = packed_rope(config, packing, decoder.options());
+      const Tensor x = at::randn({103, 256},
+                                 decoder.options().dtype(type == at::kDouble ? at::kDouble : at::kFloat)),
+                   grad = at::randn({packing.gradient_rows(), 256}, x.options());
+      AttentionSaved attention;
+      MlpSaved mlp, same;
+      packed_attention(config, w, 0, rope, packing, x, &attention);
+      packed_mlp(config, w, x, &mlp);
+      packed_mlp(config, w, x, &same);
+      const Tensor carried = grad.clone();
+      const Tensor alone = packed_attention_backward(config, w, 0, rope, packing, x, attention, grad),
+                   with = packed_attention_backward(config, w, 0, rope, packing, x, attention, carried, true);
+      const auto close = [](const Tensor& a, const Tensor& b) {
+        return (a - b).abs().max().item<double>() <= 1e-5 * b.abs().max().item<double>();
+      };
+      EXPECT_TRUE(close(with, alone));
+      EXPECT_TRUE(close(carried, grad + alone.sum(0)));
+      const Tensor before = carried.clone();
+      const Tensor mlp_alone = packed_mlp_backward(config, w, packing, x, mlp, before),
+                   mlp_with = packed_mlp_backward(config, w, packing, x, same, carried, true);
+      EXPECT_TRUE(close(mlp_with, mlp_alone));
+      EXPECT_TRUE(close(carried, before + mlp_alone));
+    }
 }
 
-TEST(GpuLayers, StreamedAreTheResidentOnes) {
+// A sequence of one token, which the fused kernel lays out otherwise.
+TEST(GpuAttention, OneTokenAlone) {
   CIRCUITDIFF_NEED_GPU();
   const at::NoGradGuard no_grad;
   const TemporaryFolder folder;
   TinyModel model;
-  model.n_layers = 5, model.d_model = 512, model.d_mlp = 4096;
+  model.d_model = 256, model.n_heads = 4, model.n_kv_heads = 2, model.d_head = 64, model.d_mlp = 320;
+  write_tiny_checkpoint(folder.path(), model);
+  const Decoder decoder(Checkpoint::open(folder.path()), resolve_device("cuda"), at::kBFloat16);
+  Packing loops;
+  loops.sequences = {{0, 1}, {1, 1}};
+  loops.prefixes = {{0, 1, 0}, {1, 1, 1}};
+  Packing placed = loops;
+  place_on(placed, decoder.device());
+  const LayerWeights w = decoder.weights().layer(0);
+  const RopeTable rope = packed_rope(decoder.config(), loops, decoder.options());
+  const Tensor x = at::randn({2, 256}, decoder.options().dtype(at::kFloat));
+  AttentionSaved a, b;
+  EXPECT_TRUE(packed_attention(decoder.config(), w, 0, rope, loops, x, &a)
+                  .equal(packed_attention(decoder.config(), w, 0, rope, placed, x, &b)));
+  EXPECT_TRUE(packed_attention_backward(decoder.config(), w, 0, rope, loops, x, a, x)
+                  .equal(packed_attention_backward(decoder.config(), w, 0, rope, placed, x, b, x)));
+}
+
+TEST(GpuLayers, StreamedAreTheResidentOnesWhileTheGpuIsBehind) {
+  CIRCUITDIFF_NEED_GPU();
+  const at::NoGradGuard no_grad;
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.n_layers = 5, model.d_model = 512, model.n_heads = 8, model.n_kv_heads = 8, model.d_head = 64;
+  model.d_mlp = 4096;
   write_tiny_checkpoint(folder.path(), model);
   const auto checkpoint = Checkpoint::open(folder.path());
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     const Weights resident(checkpoint, resolve_device("cuda"), dtype, true),
         streamed(checkpoint, resolve_device("cuda"), dtype, false);
-    LayerStream layers(streamed, /*ahead=*/true);
-    const auto check = [&](int64_t l, int64_t next) {
-      const LayerWeights& found = layers.layer(l, next);
-      const LayerWeights expected = resident.layer(l);
-      // Work that is still under way when the next layer begins to be copied must not see it.
-      const Tensor busy = at::randn({512, 512}, found.q_proj.options());
-      Tensor sum = busy;
-      for (int i = 0; i < 50; ++i) sum = sum.mm(busy).mul_(0.01);
-      EXPECT_TRUE(found.q_proj.equal(expected.q_proj)) << l;
-      EXPECT_TRUE(found.down_proj.equal(expected.down_proj)) << l;
-      EXPECT_TRUE(found.gate_proj.equal(expected.gate_proj)) << l;
-      EXPECT_TRUE(found.input_layernorm.equal(expected.input_layernorm)) << l;
+    // Work that reads a layer long after the host has asked for the next ones: were a layer overwritten too
+    // early or read before it has come, the result would be another. Nothing is fetched until the end.
+    const auto work = [](const LayerWeights& w) {
+      const Tensor start = at::ones({512, 512}, w.q_proj.options()).mul_(1e-3);
+      Tensor x = start;
+      for (int i = 0; i < 40; ++i) x = x.mm(w.q_proj).mul_(0.05).add_(start);
+      return at::cat({x.flatten(), w.gate_proj.sum(0), w.down_proj.sum(1), w.input_layernorm});
     };
-    for (int64_t l = 0; l < 5; ++l) check(l, l < 4 ? l + 1 : 3);
-    for (int64_t l = 4; l >= 0; --l) check(l, l > 0 ? l - 1 : 1);
-    check(3, 4);  // which nobody said would come
+    std::vector<int64_t> order{0, 1, 2, 3, 4, 4, 3, 2, 1, 0, 3, 1};
+    std::vector<Tensor> found;
+    {
+      LayerStream layers(streamed, /*ahead=*/true);
+      for (size_t i = 0; i < order.size(); ++i)
+        // The last ones come otherwise than was said.
+        found.push_back(work(layers.layer(order[i], i + 1 < 10 ? order[i + 1] : 4)));
+    }
+    for (size_t i = 0; i < order.size(); ++i)
+      EXPECT_TRUE(found[i].equal(work(resident.layer(order[i])))) << dtype << " step " << i;
   }
 }
 

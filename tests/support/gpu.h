@@ -12,5 +12,6 @@ inline bool have_gpu() {
 
 }  // namespace circuitdiff
 
-#define CIRCUITDIFF_NEED_GPU() \
-  if (!::circuitdiff::have_gpu()) GTEST_SKIP() << "no CUDA device here, or a build without libtorch's CUDA half"
+#define CIRCUITDIFF_NEED_GPU()    \
+  if (!::circuitdiff::have_gpu()) \
+  GTEST_SKIP() << "no CUDA device here, or a build without libtorch's CUDA half"
