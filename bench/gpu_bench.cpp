@@ -82,21 +82,20 @@ double operations(const ModelConfig& c, int64_t prompt, int64_t answer) {
 }
 
 void report(const Decoder& decoder, const std::string& name, const std::vector<AttributionSample>& samples,
-            const ChunkMeans& means, const Forecast& forecast, int64_t weight_bytes, double work,
-            double peak) {
+            const ChunkMeans& means, const Forecast& forecast, double work, double peak) {
   const at::Device device = decoder.device();
-  const int64_t before = allocated(device, false);
+  const int64_t weights = means.read_ahead ? 0 : forecast.weight_bytes;
   attribute_chunk(decoder, {}, samples, means);
   at::getDeviceAllocator(device.type())->resetPeakStats(device.index());
   const double best = best_of(device, 2, 1, [&] { attribute_chunk(decoder, {}, samples, means); });
-  const int64_t above = allocated(device, true) - before;
+  const int64_t above = allocated(device, true) - weights;
   const auto n = static_cast<double>(samples.size());
   fmt::print(
       "{:<44} {:8.4f} s {:8.2f} a second {:6.1f} TFLOP/s {:5.1f} % of peak {:7.2f} GiB (forecast {:.2f}, "
       "{:.3f} s)\n",
       name, best, n / best, n * work / best / 1e12, 100 * n * work / best / peak,
-      static_cast<double>(above) / (1 << 30),
-      static_cast<double>(forecast.peak_bytes - weight_bytes) / (1 << 30), forecast.seconds);
+      static_cast<double>(above) / (1 << 30), static_cast<double>(forecast.peak_bytes - weights) / (1 << 30),
+      forecast.seconds);
   std::fflush(stdout);
 }
 
@@ -186,25 +185,24 @@ int run(int argc, char** argv) {
     fmt::print("weights resident after {:.1f} s: {:.2f} GiB\n",
                std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
                static_cast<double>(allocated(device, false)) / (1 << 30));
-    const int64_t resident_bytes = allocated(device, false);
     parts(decoder, random_samples(decoder, 16, prompt, {answer}));
     for (const int64_t n : chunks)
       for (const bool keep : {true, false}) {
         const auto samples = random_samples(decoder, n, prompt, {answer});
         report(decoder, fmt::format("{} packed, one cut, {}", n, keep ? "kept" : "recomputed"), samples,
-               {keep, {}}, forecast_of(samples, {keep, true, false}), resident_bytes, work, peak);
+               {keep, {}}, forecast_of(samples, {keep, true, false}), work, peak);
       }
     const std::vector<int64_t> four{std::max<int64_t>(1, answer * 3 / 50), answer / 5, answer * 3 / 5,
                                     answer};
     const auto samples = random_samples(decoder, 16, prompt, four);
     report(decoder, "16 packed, four cuts, kept", samples, {true, {}},
-           forecast_of(samples, {true, true, false}), resident_bytes, work, peak);
+           forecast_of(samples, {true, true, false}), work, peak);
   }
   const Decoder streamed(checkpoint, device, dtype, /*resident=*/false);
   for (const int64_t n : {chunks.back(), 2 * chunks.back()}) {
     const auto samples = random_samples(streamed, n, prompt, {answer});
     report(streamed, fmt::format("{} packed, one cut, recomputed, streamed", n), samples, {false, {}, true},
-           forecast_of(samples, {false, false, false}), 0, work, peak);
+           forecast_of(samples, {false, false, false}), work, peak);
   }
   return 0;
 }

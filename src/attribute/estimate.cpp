@@ -139,11 +139,15 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   // sums q's gradients in float32, and k's and v's for every query head.
   const bool waits = !device.is_cpu() && options.gradient != GradientKind::residual;
   const int64_t on_gpu = device.is_cpu() ? 0 : (waits ? g : 0) + (narrow ? gradients * d * b : 0);
+  // So that sums have one order, each of the kernel's parts sums for itself: as many as fill the GPU.
+  constexpr int64_t kProcessors = 132;  // an H100's and H200's
   const auto prefixes = static_cast<int64_t>(layout.packing.prefixes.size());
-  const int64_t inside_flash = flash ? gradients * d_q * b + (gradients + 128 * prefixes) * d_q * w +
-                                           (group > 1 ? 2 * gradients * d_q * b : 0) +
-                                           (gathered ? gradients * (d_q + 2 * d_kv) * b : 0)
-                                     : 0;
+  const int64_t flash_parts = (kProcessors + prefixes * c.n_heads - 1) / (prefixes * c.n_heads);
+  const int64_t inside_flash =
+      flash
+          ? gradients * d_q * b + flash_parts * (gradients + 128 * prefixes) * d_q * w +
+                (group > 1 ? 2 * gradients * d_q * b : 0) + (gathered ? gradients * (d_q + 2 * d_kv) * b : 0)
+          : 0;
   // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
       g + x + on_gpu + 2 * gradients * (d_q + d_kv) * b +
@@ -164,7 +168,8 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   phase(0, head);
   phase(mlp_saved, backward_mlp);
   phase(attention_saved, backward_attention);
-  working += stream;
+  constexpr int64_t kProductScratch = int64_t{32} << 20;  // of cuBLAS, in libtorch's pool, as seen
+  working += stream + (device.is_cpu() ? 0 : kProductScratch);
   const int64_t in_memory = means.spill ? 0 : sources;
   if (in_memory + graph_bytes + working <= out.source_bytes + out.graph_bytes + out.working_bytes) return;
   out.rows = rows;

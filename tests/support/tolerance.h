@@ -2,7 +2,7 @@
 // are float64 throughout; float32 rounding through three layers was seen at 2e-6 for logits and 1e-5 for
 // scores. bfloat16 rounds weights and activations to 8 bits (a unit is 0.4 %), which the gradient of these
 // random networks multiplies: 0.12 was seen, and 0.151 on a GPU, where flash attention rounds its weights
-// to bfloat16 before they meet v.
+// before it normalises them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
