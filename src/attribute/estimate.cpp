@@ -168,7 +168,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   phase(0, head);
   phase(mlp_saved, backward_mlp);
   phase(attention_saved, backward_attention);
-  constexpr int64_t kProductScratch = int64_t{32} << 20;  // of cuBLAS, in libtorch's pool, as seen
+  constexpr int64_t kProductScratch = int64_t{32} << 20;  // cuBLAS on a Hopper GPU, out of libtorch's pool
   working += stream + (device.is_cpu() ? 0 : kProductScratch);
   const int64_t in_memory = means.spill ? 0 : sources;
   if (in_memory + graph_bytes + working <= out.source_bytes + out.graph_bytes + out.working_bytes) return;
