@@ -54,6 +54,7 @@ class Engine {
         layout_(lay_out(samples)),
         rope_(packed_rope(config_, layout_.packing, decoder.options())),
         type_(decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat),
+        takes_places_(decoder.device().is_cpu() && decoder.dtype() == at::kFloat && means.spill.empty()),
         layers_(decoder.weights(), means.read_ahead) {
     for (const AttributionSample& s : samples) scores_.emplace_back(s.t_cut.size());
     // What the device needs of the samples is put there before it has anything to do; tokens where the
@@ -112,9 +113,18 @@ class Engine {
       x = add(1 + 2 * l, packed_attention(config_, w, decoder_.window(l), rope_, layout_.packing, x,
                                           keep ? &pass.attention[at] : nullptr));
       if (keep_read) pass.read.push_back(x);
+      fill_holes(keep);
       x = add(2 + 2 * l, packed_mlp(config_, w, x, keep ? &pass.mlp[at] : nullptr));
     }
     return pass;
+  }
+
+  // Ahead of an MLP, where memory is highest: attention leaves holes on the heap that its tensors do not fit
+  // in. It costs half a millisecond, which small layers, and those that are kept, have no use for.
+  void fill_holes(bool keep) const {
+    constexpr int64_t kSmall = int64_t{1} << 19;  // numbers
+    if (!keep && decoder_.device().is_cpu() && layout_.packing.rows() * config_.d_mlp >= kSmall)
+      give_back_heap();
   }
 
   // Adds a source to the stream or takes it off; returns what the layers read there.
@@ -156,8 +166,11 @@ class Engine {
 
   // What the branch that adds source `branch` + 1 reads; to be asked for from the last to the first.
   Tensor read_by(Pass& pass, int64_t branch) const {
-    if (pass.read.empty()) return moved(pass.stream, pass.sources.select(0, branch + 1), -1);
-    return std::exchange(pass.read[static_cast<size_t>(branch)], {});
+    if (!pass.read.empty()) return std::exchange(pass.read[static_cast<size_t>(branch)], {});
+    const Tensor source = pass.sources.select(0, branch + 1);
+    if (!takes_places_) return moved(pass.stream, source, -1);
+    // No destination from here on sees this source: the stream takes its place.
+    return source.copy_(pass.stream.sub_(source));
   }
 
   // Walks back from the final stream, contracting each destination's gradient with the sources. Consumes the
@@ -167,12 +180,10 @@ class Engine {
     // On a GPU the gradients of a layer's destinations wait for each other, to meet the sources at once.
     const bool together = decoder_.device().is_cuda() && !residual;
     const Packing& packing = layout_.packing;
-    // The forward pass leaves holes on the heap that the backward pass, where memory is highest, would not
-    // fill.
-    if (pass.mlp.empty()) give_back_heap();
     contraction.add(graph_.logits_destination(), std::vector<Tensor>{g});
     for (int64_t l = config_.n_layers - 1; l >= 0; --l) {
       check_interrupt();
+      fill_holes(!pass.mlp.empty());
       // After the first layer's backward comes, if anything, another forward.
       const LayerWeights& w = layers_.layer(l, l > 0 ? l - 1 : 1);
       const int64_t window = decoder_.window(l);
@@ -265,6 +276,7 @@ class Engine {
   Layout layout_;
   RopeTable rope_;
   at::ScalarType type_;  // what the layers read the stream in, and gradients
+  bool takes_places_;    // the stream those of sources, on the way back
   LayerStream layers_;
   Tensor tokens_, targets_;         // of all rows; of the answers' rows, one sample after another
   std::vector<int64_t> first_row_;  // of each sample among the answers' rows

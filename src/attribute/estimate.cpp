@@ -11,12 +11,11 @@
 #include "attribute/objective.h"
 #include "checkpoint/inspect.h"
 #include "model/flash_attention.h"
+#include "model/packed.h"
 #include "model/product.h"
 
 namespace circuitdiff {
 namespace {
-
-constexpr int64_t kScoreBytes = int64_t{64} << 20;  // as packed.cpp holds at once
 
 // Multiply-adds of the linear maps of one row through all layers.
 double layer_products(const ModelConfig& c) {
@@ -92,6 +91,8 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   for (const Segment& s : layout.packing.sequences) longest = std::max(longest, s.length);
   const bool gathered = rows != gradients;  // several cuts of a sample: their rows are copied
   const bool narrow = b < w;
+  const bool in_parts = device.is_cpu() && !gathered;
+  const bool takes_places = device.is_cpu() && dtype == at::kFloat && !means.spill;  // as eap.cpp
 
   const int64_t source_copies = options.method == Method::eap ? 1 : 2;
   const int64_t sources = source_copies * graph.n_forward() * rows * d * b;
@@ -101,8 +102,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
 
   // Scores of the heads taken at once, and the grouped copies of q, k and v beside them.
   const int64_t group = c.n_heads / c.n_kv_heads, one = group * longest * longest * w;
-  const int64_t heads =
-      std::clamp<int64_t>(kScoreBytes / std::max<int64_t>(1, group * longest * longest * 4), 1, c.n_kv_heads);
+  const int64_t heads = kv_heads_at_once(c, longest, device);
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
   const int64_t scores = flash ? 0 : heads * one * (narrow ? 2 : 1);
   const int64_t copies = flash ? 0 : longest * c.d_head * heads * (2 * group + 2) * b;
@@ -119,7 +119,9 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
       widens ? 4 * (group * longest * longest + (group + 2) * longest * c.d_head) : 0;
   const int64_t forward_attention =
       x + rows * d_q * b + std::max(rows * d * b + widened(rows, d_q), scores + copies + widened_attention);
-  const int64_t forward_mlp = x + rows * c.d_mlp * b + rows * d * b + widened(rows, c.d_mlp);
+  // The product takes the gate's place where that is not kept.
+  const int64_t forward_product = device.is_cpu() && !means.keep ? 0 : rows * c.d_mlp * b;
+  const int64_t forward_mlp = x + forward_product + rows * d * b + widened(rows, c.d_mlp);
   const int64_t logits = means.keep ? std::min(answers, logit_rows(c, dtype, device)) * c.d_vocab * w : 0;
   const int64_t piece = std::min(answers, logit_rows(c, dtype, device)) * vocabulary_piece(c, device) * w;
   // A piece of the logits, and beside it what the objective makes of it or the piece of lm_head it came from.
@@ -127,14 +129,17 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) + further +
                        std::max(piece, head_piece_bytes) + g +
                        widened(std::min(answers, logit_rows(c, dtype, device)), vocabulary_piece(c, device));
-  // The gradient of the product beside what was saved, and where `up` cannot become its own gradient, that;
-  // the gate is gone when they become the gradient at the norm.
-  const int64_t product = gradients * c.d_mlp * b;
+  // Where no two cuts share rows, the gradients of gate and up take their places, on a CPU from a part of the
+  // product's at a time; else they lie beside what was saved until that goes. The gate's is gone when up's is
+  // taken back.
+  const int64_t x_behind = takes_places ? 0 : x;
+  const int64_t saved_middle = rows * c.d_mlp * b, product = gradients * c.d_mlp * b;
+  const int64_t beside = gathered ? 2 * product : in_parts ? rows_of_product(rows) * c.d_mlp * b : product;
+  const int64_t grown = gathered ? 2 * (product - saved_middle) : 0;
   const int64_t backward_mlp =
-      g + x + widened(gradients, c.d_mlp) +
-      std::max({(gathered ? 2 : 1) * product + (narrow ? g / 2 : 0),
-                (gathered ? 2 : 1) * product - rows * c.d_mlp * b + 2 * gradients * d * b + g + x_gathered,
-                g});
+      g + x_behind + widened(gradients, c.d_mlp) +
+      std::max({beside + (narrow ? g / 2 : 0), grown + gradients * d * b,
+                grown - (gathered ? product : saved_middle) + 2 * gradients * d * b + g + x_gathered, g});
   // On a GPU the MLP's gradient waits for attention's, whose branches pass the norm together; flash attention
   // sums q's gradients in float32, and k's and v's for every query head.
   const bool waits = !device.is_cpu() && options.gradient != GradientKind::residual;
@@ -150,7 +155,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
           : 0;
   // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
-      g + x + on_gpu + 2 * gradients * (d_q + d_kv) * b +
+      g + x_behind + on_gpu + 2 * gradients * (d_q + d_kv) * b +
       std::max({2 * scores + copies + longest * d_q * b, inside_flash,
                 3 * g + (device.is_cpu() ? 1 : 3) * gradients * d * b + x_gathered +
                     (gathered ? 2 * gradients * c.d_head * b : 0) + widened(gradients, d_q)});

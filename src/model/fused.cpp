@@ -72,10 +72,10 @@ bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
   const bool is_narrow = rows_of_type({gate, up}, at::kBFloat16);
   if (!is_narrow && !rows_of_type({gate, up}, at::kFloat)) return false;
   if (gate.stride(0) != up.stride(0)) return false;
-  out = at::empty(gate.sizes(), gate.options());
+  if (!out.defined()) out = at::empty(gate.sizes(), gate.options());
   RowJob job{RowKind::gated, in(gate), in(up)};
   job.out = inout(out), job.width = gate.size(1), job.narrow = is_narrow;
-  job.in_stride = gate.stride(0), job.out_stride = job.width;
+  job.in_stride = gate.stride(0), job.out_stride = out.stride(0);
   run_rows(job, gate.size(0), job.width * 4);
   return true;
 }

@@ -15,7 +15,8 @@ bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Te
 // others float32.
 bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
                          const Tensor& out);
-// silu(gate) * up; gate and up may be columns of one wider tensor.
+// silu(gate) * up; gate and up may be columns of one wider tensor. On a CPU `out` may be gate; undefined, it
+// is made.
 bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out);
 // d: gradient of the product. d_gate and d_up may be columns of one wider tensor, gate and up themselves, or
 // d_gate may be d.

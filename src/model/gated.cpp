@@ -23,6 +23,14 @@ Tensor activate(const std::string& name, const Tensor& gate) {
   fail("activation \"{}\" is not known", name);
 }
 
+Tensor activate_in_place(const std::string& name, Tensor gate) {
+  if (name == "silu") return at::silu_(gate);
+  if (name == "gelu") return at::gelu_(gate);
+  if (name == "gelu_pytorch_tanh") return at::gelu_(gate, "tanh");
+  if (name == "relu") return at::relu_(gate);
+  fail("activation \"{}\" is not known", name);
+}
+
 Tensor activate_backward(const std::string& name, const Tensor& grad, const Tensor& gate) {
   if (name == "silu") return at::silu_backward(grad, gate);
   if (name == "gelu") return at::gelu_backward(grad, gate);
@@ -37,6 +45,12 @@ Tensor gated(const std::string& activation, const Tensor& gate, const Tensor& up
   Tensor out;
   if (activation == "silu" && fused_gated(gate, up, out)) return out;
   return activate(activation, gate).mul_(up);
+}
+
+Tensor gated_over_gate(const std::string& activation, const Tensor& gate, const Tensor& up) {
+  Tensor out = gate.device().is_cpu() ? gate : Tensor();
+  if (activation == "silu" && fused_gated(gate, up, out)) return out;
+  return activate_in_place(activation, gate).mul_(up);
 }
 
 void gated_backward(const std::string& activation, const Tensor& gate, const Tensor& up, const Tensor& d,

@@ -19,10 +19,6 @@
 namespace circuitdiff {
 namespace {
 
-// Scores of one product of attention kept at once; heads are taken in groups so that a long sequence stays
-// within it.
-constexpr int64_t kScoreBytes = int64_t{64} << 20;
-
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return linear_rows(x.to(weight.scalar_type()), weight, bias);
 }
@@ -78,10 +74,6 @@ Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tenso
   return scores.softmax(/*dim=*/-1);
 }
 
-int64_t kv_heads_at_once(int64_t kv_heads, int64_t group, int64_t n) {
-  return std::clamp<int64_t>(kScoreBytes / std::max<int64_t>(1, group * n * n * 4), 1, kv_heads);
-}
-
 // x * cos + rotate_half(x) * sin over [rows, heads, d_head]; with `inverse`, its transpose (the rotation
 // back). May do so in place.
 Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool inverse) {
@@ -114,6 +106,14 @@ Tensor all_prefix_rows(const Packing& packing, const Tensor& t) {
 }
 
 }  // namespace
+
+int64_t kv_heads_at_once(const ModelConfig& config, int64_t length, at::Device device) {
+  // A processor's caches are no fuller with more; a GPU is.
+  const int64_t score_bytes = int64_t{device.is_cpu() ? 2 : 64} << 20;
+  const int64_t group = config.n_heads / config.n_kv_heads;
+  return std::clamp<int64_t>(score_bytes / std::max<int64_t>(1, group * length * length * 4), 1,
+                             config.n_kv_heads);
+}
 
 Tensor inverse_rms(const Tensor& x, double eps) {
   return (x * x).mean(/*dim=*/-1, /*keepdim=*/true).add_(eps).rsqrt_();
@@ -178,7 +178,7 @@ Tensor mixed_values(const ModelConfig& config, const AttentionSaved& s, int64_t 
   const int64_t group = config.n_heads / config.n_kv_heads;
   Tensor mixed = at::empty(s.q.sizes(), s.q.options());
   for (const Segment& segment : packing.sequences) {
-    const int64_t step = kv_heads_at_once(config.n_kv_heads, group, segment.length);
+    const int64_t step = kv_heads_at_once(config, segment.length, s.q.device());
     for (int64_t kv = 0; kv < config.n_kv_heads; kv += step) {
       const int64_t count = std::min(step, config.n_kv_heads - kv);
       const Tensor q = group_heads(rows(s.q, segment).narrow(1, kv * group, count * group), count);
@@ -209,7 +209,7 @@ std::array<Tensor, 3> mixed_values_backward(const ModelConfig& config, const Att
   Tensor dv = at::empty_like(dk);
   for (const PrefixSegment& p : packing.prefixes) {
     const int64_t n = p.length;
-    const int64_t step = kv_heads_at_once(config.n_kv_heads, group, n);
+    const int64_t step = kv_heads_at_once(config, n, saved.q.device());
     for (int64_t kv = 0; kv < config.n_kv_heads; kv += step) {
       const int64_t count = std::min(step, config.n_kv_heads - kv);
       const auto query_heads = [&](const Tensor& t) { return t.narrow(1, kv * group, count * group); };
@@ -339,28 +339,57 @@ Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor
   MlpSaved& s = saved ? *saved : own;
   packed_mlp_saved(config, w, x, s);
   if (w.mlp_output_norm.defined()) return rms_norm(s.output, w.mlp_output_norm, config.norm_eps);
-  return linear(gated(config.activation, s.gate, s.up), w.down_proj, w.down_bias);
+  const Tensor product = saved ? gated(config.activation, s.gate, s.up)
+                               : gated_over_gate(config.activation, std::exchange(s.gate, {}), s.up);
+  s.up = saved ? s.up : Tensor();
+  return linear(product, w.down_proj, w.down_bias);
 }
+
+int64_t rows_of_product(int64_t rows) { return std::max<int64_t>(64, (rows / 4 + 63) / 64 * 64); }
+
+namespace {
+
+// Gradients at gate and up, [gradient_rows, d_mlp] each, from that at the MLP's output. Consumes what was
+// saved.
+std::array<Tensor, 2> gated_gradients(const ModelConfig& config, const LayerWeights& w,
+                                      const Packing& packing, MlpSaved& saved, const Tensor& d_output) {
+  const Tensor gate = std::exchange(saved.gate, {}), up = std::exchange(saved.up, {});
+  const bool whole = prefixes_are_sequences(packing);
+  if (whole && gate.device().is_cpu()) {
+    // They take the places of gate and up themselves, some rows at a time: the gradient of the whole product
+    // would be half as much again at the very peak of memory.
+    const int64_t rows = gate.size(0), step = rows_of_product(rows);
+    for (int64_t begin = 0; begin < rows; begin += step) {
+      const int64_t n = std::min(step, rows - begin);
+      const Tensor g = gate.narrow(0, begin, n), u = up.narrow(0, begin, n);
+      gated_backward(config.activation, g, u, linear_rows_backward(d_output.narrow(0, begin, n), w.down_proj),
+                     g, u);
+    }
+    return {gate, up};
+  }
+  // The product's gradient becomes the gate's in place, and `up` its own where no two prefixes share its
+  // rows.
+  const Tensor d_gate = linear_rows_backward(d_output, w.down_proj);
+  const Tensor d_up = whole ? up : at::empty_like(d_gate);
+  if (whole) {  // one launch, not one a sample
+    gated_backward(config.activation, gate, up, d_gate, d_gate, d_up);
+  } else {
+    for (const PrefixSegment& p : packing.prefixes) {
+      const Tensor d = d_gate.narrow(0, p.begin, p.length);
+      gated_backward(config.activation, prefix_rows(packing, p, gate), prefix_rows(packing, p, up), d, d,
+                     d_up.narrow(0, p.begin, p.length));
+    }
+  }
+  return {d_gate, d_up};
+}
+
+}  // namespace
 
 Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, const Packing& packing,
                            const Tensor& x, MlpSaved& saved, const Tensor& grad, bool carry) {
   const Tensor d_output = through_output_norm(config, packing, saved.output, w.mlp_output_norm, grad);
-  const Tensor d_product =
-      linear_rows_backward(d_output.to(w.down_proj.scalar_type()), w.down_proj);  // [gradient_rows, d_mlp]
-  // d_product becomes the gate's gradient in place, and `up` its own where no two prefixes share its rows.
-  const bool whole = prefixes_are_sequences(packing);
-  const Tensor d_up = whole ? saved.up : at::empty_like(d_product);
-  if (whole && x.device().is_cuda()) {  // one launch, not one a sample
-    gated_backward(config.activation, saved.gate, saved.up, d_product, d_product, d_up);
-  } else {
-    for (const PrefixSegment& p : packing.prefixes) {
-      const Tensor d = d_product.narrow(0, p.begin, p.length);
-      gated_backward(config.activation, prefix_rows(packing, p, saved.gate),
-                     prefix_rows(packing, p, saved.up), d, d, d_up.narrow(0, p.begin, p.length));
-    }
-  }
-  saved.gate = Tensor();
-  const Tensor dh = linear_rows_backward(d_product, w.gate_proj);
+  auto [d_gate, d_up] = gated_gradients(config, w, packing, saved, d_output.to(w.down_proj.scalar_type()));
+  const Tensor dh = linear_rows_backward(std::exchange(d_gate, {}), w.gate_proj);
   add_linear_rows_backward(dh, d_up, w.up_proj);
   const Tensor x_rows = all_prefix_rows(packing, x), inverse = all_prefix_rows(packing, saved.inverse);
   if (carry && x.device().is_cuda()) {

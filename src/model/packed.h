@@ -49,6 +49,13 @@ struct MlpSaved {
   Tensor output;    // [rows, d_model], ahead of its norm; undefined where the model has none
 };
 
+// Key heads whose scores, [group * length, length] in float32 each, are in memory together.
+int64_t kv_heads_at_once(const ModelConfig& config, int64_t length, at::Device device);
+
+// Of so many rows, those whose gradient at an MLP's product, [.., d_mlp], is in memory on a CPU: enough for
+// full products.
+int64_t rows_of_product(int64_t rows);
+
 // Rows of cos and sin for a packing, [rows, d_head].
 RopeTable packed_rope(const ModelConfig& config, const Packing& packing, const at::TensorOptions& options);
 

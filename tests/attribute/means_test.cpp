@@ -295,6 +295,24 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
   }
 }
 
+// Computed again, a chunk takes little more than its sources and what one layer saves.
+TEST(Forecast, RecomputedTensorsAreTheSourcesAndOneLayersGraph) {
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.n_layers = 24, model.d_model = 256, model.d_mlp = 1376, model.n_heads = 4, model.d_head = 64;
+  model.d_vocab = 500;
+  write_tiny_checkpoint(folder.path(), model);
+  const auto checkpoint = Checkpoint::open(folder.path());
+  AttributionSample sample{"", {}, 160, {60}};
+  for (int64_t t = 0; t < 220; ++t) sample.tokens.push_back(7 * t % model.d_vocab);
+  const Decoder decoder(checkpoint, at::kCPU, at::kFloat);
+  CountingAllocator counting;
+  attribute_chunk(decoder, {}, {sample}, {/*keep=*/false, {}});
+  const int64_t rows = 219, sources = (1 + 2 * model.n_layers) * rows * model.d_model * 4,
+                layer = rows * (2 * model.d_mlp + 1) * 4;
+  EXPECT_LT(static_cast<double>(counting.peak()), 1.15 * static_cast<double>(sources + layer));
+}
+
 // Weights are nearer to a CPU than to a GPU: there layers are rather computed again than streamed.
 TEST(MemoryPlan, ComputesAgainRatherThanStreamsToAGpu) {
   const TemporaryFolder folder;

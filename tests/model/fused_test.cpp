@@ -53,6 +53,9 @@ TEST_P(Fused, GatedAndItsBackward) {
   Tensor out, d_up = at::empty_like(d);
   ASSERT_TRUE(fused_gated(gate, up, out));
   expect_rounded_once(out, g * s * u);
+  Tensor over_gate = gate.clone();
+  ASSERT_TRUE(fused_gated(over_gate, up, over_gate));
+  EXPECT_TRUE(over_gate.equal(out));
   const Tensor in_place = d.clone(), up_in_place = up.clone();
   ASSERT_TRUE(fused_gated_backward(gate, up, d, d, d_up));
   expect_rounded_once(d_up, dd * g * s);
