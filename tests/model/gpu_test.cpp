@@ -11,6 +11,8 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 
+#include <memory>
+
 #include "model/decoder.h"
 #include "model/device_jobs.h"
 #include "model/fused.h"
@@ -173,16 +175,27 @@ TEST_P(Gpu, GradientsMeetTheirSources) {
 
 INSTANTIATE_TEST_SUITE_P(Types, Gpu, testing::Values(at::kFloat, at::kBFloat16));
 
+// A small model with heads that the fused kernels know. Without a GPU nothing is written.
+class GpuAttention : public testing::Test {
+ protected:
+  void SetUp() override {
+    CIRCUITDIFF_NEED_GPU();
+    TinyModel model;
+    model.d_model = 256, model.n_heads = 4, model.n_kv_heads = 2, model.d_head = 64, model.d_mlp = 320;
+    write_tiny_checkpoint(folder_.path(), model);
+    checkpoint_ = Checkpoint::open(folder_.path());
+  }
+  Decoder decoder_in(at::ScalarType type) const { return {checkpoint_, resolve_device("cuda"), type}; }
+
+ private:
+  at::NoGradGuard no_grad_;
+  TemporaryFolder folder_;
+  std::shared_ptr<const Checkpoint> checkpoint_;
+};
+
 // Grouped heads, a window, several cuts of a sequence: fused attention and the loops, both on the GPU, beside
 // float64.
-TEST(GpuAttention, FusedIsAsExactAsTheLoops) {
-  CIRCUITDIFF_NEED_GPU();
-  const at::NoGradGuard no_grad;
-  const TemporaryFolder folder;
-  TinyModel model;
-  model.d_model = 256, model.n_heads = 4, model.n_kv_heads = 2, model.d_head = 64, model.d_mlp = 320;
-  write_tiny_checkpoint(folder.path(), model);
-  const auto checkpoint = Checkpoint::open(folder.path());
+TEST_F(GpuAttention, FusedIsAsExactAsTheLoops) {
   Packing loops;
   loops.sequences = {{0, 70}, {70, 33}};
   loops.prefixes = {{0, 70, 0}, {70, 20, 0}, {90, 33, 1}};
@@ -197,7 +210,7 @@ TEST(GpuAttention, FusedIsAsExactAsTheLoops) {
     }
   };
   const auto run = [&](at::ScalarType type, const Packing& packing, int64_t window) {
-    const Decoder decoder(checkpoint, resolve_device("cuda"), type);
+    const Decoder decoder = decoder_in(type);
     const ModelConfig& config = decoder.config();
     const LayerWeights w = decoder.weights().layer(0);
     const RopeTable rope = packed_rope(config, packing, decoder.options());
@@ -224,16 +237,10 @@ TEST(GpuAttention, FusedIsAsExactAsTheLoops) {
 
 // The gradient of the stream that a branch hands on, and with it those of its inputs: also where cuts share a
 // sequence's rows.
-TEST(GpuAttention, CarriesTheGradientOn) {
-  CIRCUITDIFF_NEED_GPU();
-  const at::NoGradGuard no_grad;
-  const TemporaryFolder folder;
-  TinyModel model;
-  model.d_model = 256, model.n_heads = 4, model.n_kv_heads = 2, model.d_head = 64, model.d_mlp = 320;
-  write_tiny_checkpoint(folder.path(), model);
+TEST_F(GpuAttention, CarriesTheGradientOn) {
   for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16})
     for (const bool cuts : {false, true}) {
-      const Decoder decoder(Checkpoint::open(folder.path()), resolve_device("cuda"), type);
+      const Decoder decoder = decoder_in(type);
       const ModelConfig& config = decoder.config();
       Packing packing;
       packing.sequences = {{0, 70}, {70, 33}};
@@ -267,14 +274,8 @@ TEST(GpuAttention, CarriesTheGradientOn) {
 }
 
 // A sequence of one token, which the fused kernel lays out otherwise.
-TEST(GpuAttention, OneTokenAlone) {
-  CIRCUITDIFF_NEED_GPU();
-  const at::NoGradGuard no_grad;
-  const TemporaryFolder folder;
-  TinyModel model;
-  model.d_model = 256, model.n_heads = 4, model.n_kv_heads = 2, model.d_head = 64, model.d_mlp = 320;
-  write_tiny_checkpoint(folder.path(), model);
-  const Decoder decoder(Checkpoint::open(folder.path()), resolve_device("cuda"), at::kBFloat16);
+TEST_F(GpuAttention, OneTokenAlone) {
+  const Decoder decoder = decoder_in(at::kBFloat16);
   Packing loops;
   loops.sequences = {{0, 1}, {1, 1}};
   loops.prefixes = {{0, 1, 0}, {1, 1, 1}};
