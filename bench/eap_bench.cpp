@@ -123,7 +123,7 @@ Decoder open(const Arguments& o) {
   return Decoder(checkpoint, at::kCPU, resolve_dtype(choice, at::kCPU, *checkpoint));
 }
 
-// MiB above the weights of one case in a process of its own: of its first run, and the most of two more, when
+// MiB above the weights of one case in a process of its own: of its first run, and of one more, when
 // generated code and libraries' own memory are there (bench/peers/attribution.py measures peers so, behind a
 // run on a tiny model).
 int print_memory(const Arguments& o, size_t which) {
@@ -131,13 +131,12 @@ int print_memory(const Arguments& o, size_t which) {
   const Decoder decoder = open(o);
   const Case c = cases_of(o, decoder).at(which);
   std::array<double, 2> above{};
-  for (size_t i = 0; i < 3; ++i) {
+  for (double& most : above) {
     give_back_heap();
     std::ofstream("/proc/self/clear_refs") << "5";
     const double before = mib("RssAnon:");
     attribute_chunk(decoder, {}, c.samples, {c.keep, {}});
-    double& most = above.at(std::min<size_t>(i, 1));
-    most = std::max(most, mib("VmHWM:") - mib("RssFile:") - before);
+    most = mib("VmHWM:") - mib("RssFile:") - before;
   }
   fmt::print("{:.1f} {:.1f}\n", above[0], above[1]);
   return 0;
@@ -168,7 +167,7 @@ int run(const Arguments& o) {
     }
   }
   fmt::print("{:<34} {:>9} {:>9}   {:>22}   {}\n", "", "wall", "processor", "x limit a sample (both)",
-             "above weights: first, next runs");
+             "above weights: first, next run");
   fmt::print("{:<34} {:7.2f} s {:7.2f} s   {} threads\n", "GEMM limit of one sample", limit.wall,
              limit.processor, at::get_num_threads());
   fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:10.2f} {:10.2f}\n", "by the products taken here", own_limit.wall,
