@@ -113,18 +113,16 @@ class Engine {
       x = add(1 + 2 * l, packed_attention(config_, w, decoder_.window(l), rope_, layout_.packing, x,
                                           keep ? &pass.attention[at] : nullptr));
       if (keep_read) pass.read.push_back(x);
-      fill_holes(keep);
       x = add(2 + 2 * l, packed_mlp(config_, w, x, keep ? &pass.mlp[at] : nullptr));
     }
     return pass;
   }
 
-  // Ahead of an MLP, where memory is highest: attention leaves holes on the heap that its tensors do not fit
-  // in. It costs half a millisecond, which small layers, and those that are kept, have no use for.
-  void fill_holes(bool keep) const {
+  // Ahead of an MLP's backward, where memory is highest: the forward pass, and attention of the layer behind,
+  // leave holes on the heap that its tensors do not fit in. Small layers have no use for it.
+  void give_back_holes() const {
     constexpr int64_t kSmall = int64_t{1} << 19;  // numbers
-    if (!keep && decoder_.device().is_cpu() && layout_.packing.rows() * config_.d_mlp >= kSmall)
-      give_back_heap();
+    if (decoder_.device().is_cpu() && layout_.packing.rows() * config_.d_mlp >= kSmall) give_back_heap();
   }
 
   // Adds a source to the stream or takes it off; returns what the layers read there.
@@ -183,7 +181,7 @@ class Engine {
     contraction.add(graph_.logits_destination(), std::vector<Tensor>{g});
     for (int64_t l = config_.n_layers - 1; l >= 0; --l) {
       check_interrupt();
-      fill_holes(!pass.mlp.empty());
+      if (pass.mlp.empty()) give_back_holes();
       // After the first layer's backward comes, if anything, another forward.
       const LayerWeights& w = layers_.layer(l, l > 0 ? l - 1 : 1);
       const int64_t window = decoder_.window(l);

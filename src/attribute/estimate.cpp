@@ -134,7 +134,9 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   // taken back.
   const int64_t x_behind = takes_places ? 0 : x;
   const int64_t saved_middle = rows * c.d_mlp * b, product = gradients * c.d_mlp * b;
-  const int64_t beside = gathered ? 2 * product : in_parts ? rows_of_product(rows) * c.d_mlp * b : product;
+  const int64_t beside = gathered   ? 2 * product
+                         : in_parts ? rows_of_product(rows, dtype) * c.d_mlp * b
+                                    : product;
   const int64_t grown = gathered ? 2 * (product - saved_middle) : 0;
   const int64_t backward_mlp =
       g + x_behind + widened(gradients, c.d_mlp) +

@@ -345,7 +345,10 @@ Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor
   return linear(product, w.down_proj, w.down_bias);
 }
 
-int64_t rows_of_product(int64_t rows) { return std::max<int64_t>(64, (rows / 4 + 63) / 64 * 64); }
+int64_t rows_of_product(int64_t rows, at::ScalarType type) {
+  // A product of bfloat16 rows packs the weight anew, which costs as much as many rows.
+  return type == at::kBFloat16 ? rows : std::max<int64_t>(64, (rows / 4 + 63) / 64 * 64);
+}
 
 namespace {
 
@@ -358,7 +361,7 @@ std::array<Tensor, 2> gated_gradients(const ModelConfig& config, const LayerWeig
   if (whole && gate.device().is_cpu()) {
     // They take the places of gate and up themselves, some rows at a time: the gradient of the whole product
     // would be half as much again at the very peak of memory.
-    const int64_t rows = gate.size(0), step = rows_of_product(rows);
+    const int64_t rows = gate.size(0), step = rows_of_product(rows, gate.scalar_type());
     for (int64_t begin = 0; begin < rows; begin += step) {
       const int64_t n = std::min(step, rows - begin);
       const Tensor g = gate.narrow(0, begin, n), u = up.narrow(0, begin, n);

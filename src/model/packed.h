@@ -54,7 +54,7 @@ int64_t kv_heads_at_once(const ModelConfig& config, int64_t length, at::Device d
 
 // Of so many rows, those whose gradient at an MLP's product, [.., d_mlp], is in memory on a CPU: enough for
 // full products.
-int64_t rows_of_product(int64_t rows);
+int64_t rows_of_product(int64_t rows, at::ScalarType type);
 
 // Rows of cos and sin for a packing, [rows, d_head].
 RopeTable packed_rope(const ModelConfig& config, const Packing& packing, const at::TensorOptions& options);
