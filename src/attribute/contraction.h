@@ -13,7 +13,7 @@ namespace circuitdiff {
 
 class Contraction {
  public:
-  // sources: [n_forward, rows, d_model]; must stay alive and unchanged.
+  // sources: [n_forward, rows, d_model]; must stay alive; those that a destination sees unchanged until it was added.
   Contraction(const Layout& layout, const Tensor& sources, const Graph& graph, double weight);
   // g: [n, gradient_rows, d_model], the gradients of destinations first, .., first + n - 1 (which read the
   // same stream; on a GPU four at most).

@@ -120,7 +120,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t forward_attention =
       x + rows * d_q * b + std::max(rows * d * b + widened(rows, d_q), scores + copies + widened_attention);
   // The product takes the gate's place where that is not kept.
-  const int64_t forward_product = device.is_cpu() && !means.keep ? 0 : rows * c.d_mlp * b;
+  const int64_t forward_product = device.is_cpu() && !means.keep && !c.output_norms ? 0 : rows * c.d_mlp * b;
   const int64_t forward_mlp = x + forward_product + rows * d * b + widened(rows, c.d_mlp);
   const int64_t logits = means.keep ? std::min(answers, logit_rows(c, dtype, device)) * c.d_vocab * w : 0;
   const int64_t piece = std::min(answers, logit_rows(c, dtype, device)) * vocabulary_piece(c, device) * w;
@@ -141,6 +141,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t backward_mlp =
       g + x_behind + widened(gradients, c.d_mlp) +
       std::max({beside + (narrow ? g / 2 : 0), grown + gradients * d * b,
+                c.output_norms && !means.keep ? rows * (c.d_mlp + d) * b : 0,  // the product, made again
                 grown - (gathered ? product : saved_middle) + 2 * gradients * d * b + g + x_gathered, g});
   // On a GPU the MLP's gradient waits for attention's, whose branches pass the norm together; flash attention
   // sums q's gradients in float32, and k's and v's for every query head.
