@@ -50,11 +50,14 @@ std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, c
 std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const ScoringOptions& options,
                                                  const std::vector<AttributionSample>& samples,
                                                  const ChunkMeans& means);
-// exact (8), one sample and cut at a time, as many ablated streams together as keep the widest tensor within
-// kAblationBytes:
-inline constexpr int64_t kAblationBytes = int64_t{64} << 20;
+// exact (8), one sample and cut at a time:
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
                           const AttributionSample& sample, int64_t t_cut);
+
+// Ablated streams of `length` tokens that run together, so that the widest tensor is on the heap (LargeHeap);
+// and final streams' answer rows, [.., d_model], from which on they meet lm_head.
+int64_t ablations_at_once(const ModelConfig& config, int64_t length, at::ScalarType dtype);
+inline constexpr int64_t kAblatedLossRows = 1024;
 
 // Interpolation point k (1-based) of m: (k - 1/2)/m or k/m.
 double ig_point(IgRule rule, int64_t k, int64_t m);

@@ -13,6 +13,7 @@
 #include "model/flash_attention.h"
 #include "model/packed.h"
 #include "model/product.h"
+#include "model/tiled_attention.h"
 
 namespace circuitdiff {
 namespace {
@@ -100,12 +101,13 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t mlp_saved = rows * (2 * c.d_mlp * b + w);
   const int64_t stream = rows * d * 8 + 2 * rows * c.d_head * b;
 
-  // Scores of the heads taken at once, and the grouped copies of q, k and v beside them.
-  const int64_t group = c.n_heads / c.n_kv_heads, one = group * longest * longest * w;
-  const int64_t heads = kv_heads_at_once(c, longest, device);
+  // Scores of the heads and queries taken at once, and the grouped copies of q, k and v beside them.
+  const int64_t group = c.n_heads / c.n_kv_heads;
+  const AttentionTile tile = attention_tile(c, longest, longest, device);
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
-  const int64_t scores = flash ? 0 : heads * one * (narrow ? 2 : 1);
-  const int64_t copies = flash ? 0 : longest * c.d_head * heads * (2 * group + 2) * b;
+  const int64_t tile_queries = tile.kv_heads * group * tile.queries;
+  const int64_t scores = flash ? 0 : tile_queries * longest * w * (narrow ? 2 : 1);
+  const int64_t copies = flash ? 0 : c.d_head * 2 * (tile_queries + tile.kv_heads * longest) * b;
 
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
   // Where bfloat16 is not multiplied, products widen their operands: those of linear maps piece by piece,
@@ -116,7 +118,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
     return widens ? widened_product_bytes(of_rows, d, width) : 0;
   };
   const int64_t widened_attention =
-      widens ? 4 * (group * longest * longest + (group + 2) * longest * c.d_head) : 0;
+      widens ? 4 * group * tile.queries * (longest + c.d_head) + 8 * longest * c.d_head : 0;
   const int64_t forward_attention =
       x + rows * d_q * b + std::max(rows * d * b + widened(rows, d_q), scores + copies + widened_attention);
   // The product takes the gate's place where that is not kept.
@@ -124,10 +126,15 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t forward_mlp = x + forward_product + rows * d * b + widened(rows, c.d_mlp);
   const int64_t logits = means.keep ? std::min(answers, logit_rows(c, dtype, device)) * c.d_vocab * w : 0;
   const int64_t piece = std::min(answers, logit_rows(c, dtype, device)) * vocabulary_piece(c, device) * w;
-  // A piece of the logits, and beside it what the objective makes of it or the piece of lm_head it came from.
-  const int64_t further = options.objective == Objective::entropy ? piece : 0;
+  // A piece of the logits, and beside it what the objective makes of it, or its narrow form and the piece of
+  // lm_head it came from.
+  const bool is_entropy = options.objective == Objective::entropy;
+  const bool one_pass = device.is_cpu() && dtype != at::kDouble && !is_entropy;  // as fused_log_sum
+  const int64_t further = is_entropy ? piece : 0;
+  const int64_t beside_logits =
+      one_pass ? (narrow ? piece / 2 : 0) + head_piece_bytes : std::max(piece, head_piece_bytes);
   const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) + further +
-                       std::max(piece, head_piece_bytes) + g +
+                       beside_logits + g +
                        widened(std::min(answers, logit_rows(c, dtype, device)), vocabulary_piece(c, device));
   // Where no two cuts share rows, the gradients of gate and up take their places, on a CPU from a part of the
   // product's at a time; else they lie beside what was saved until that goes. The gate's is gone when up's is
@@ -188,14 +195,21 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   out.working_bytes = working;
 }
 
-// exact keeps a clean run and the ablated streams of a batch.
-void add_exact_memory(const ModelConfig& c, at::ScalarType dtype, const Layout& layout, Forecast& out) {
+// exact keeps a clean run, and the heap what the tensors of a batch of ablated streams took: streams, gate
+// and up, the losses' rows, and a piece of lm_head as the product copies it with its logits.
+void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, const Layout& layout,
+                      int64_t answers, Forecast& out) {
   const int64_t w = dtype == at::kDouble ? 8 : 4;
   int64_t longest = 0;
   for (const Segment& s : layout.packing.sequences) longest = std::max(longest, s.length);
+  const int64_t batch = ablations_at_once(c, longest, dtype), rows = batch * longest;
+  const int64_t final_rows = kAblatedLossRows + batch * answers;
+  const int64_t piece =
+      (std::min(final_rows, loss_rows(c, dtype, device)) + c.d_model) * vocabulary_piece(c, device) * w;
   out.rows = std::max(out.rows, longest);
   out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * longest * c.d_model * w);
-  out.working_bytes = std::max<int64_t>(out.working_bytes, 4 * kAblationBytes);
+  out.working_bytes = std::max(
+      out.working_bytes, w * (rows * (2 * c.d_mlp + 4 * c.d_model) + 3 * final_rows * c.d_model) + piece);
 }
 
 }  // namespace
@@ -245,7 +259,7 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
         Method::exact) {  // every edge a run of the layers behind it: half the model on average
       out.flops += static_cast<double>(edges_run(graph, options)) * static_cast<double>(layout.cuts.size()) /
                    static_cast<double>(samples.size()) * (0.5 * forward + 0.5 * head);
-      add_exact_memory(c, dtype, layout, out);
+      add_exact_memory(c, device, dtype, layout, answers, out);
     } else {
       add_memory(c, device, dtype, options, layout, answers, means, head_piece, out);
     }

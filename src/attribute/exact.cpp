@@ -4,16 +4,16 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/stack.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/sub.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 
 #include "attribute/eap.h"
 #include "attribute/objective.h"
+#include "base/heap.h"
 #include "base/progress.h"
-#include "model/layers.h"
 #include "model/packed.h"
 
 namespace circuitdiff {
@@ -23,8 +23,10 @@ namespace {
 // of MLP l).
 struct CleanRun {
   std::vector<Tensor> sources;  // [pos, d_model] each
-  std::vector<Tensor> stream;   // 2 n_layers + 1 points, [pos, d_model]
+  std::vector<Tensor> stream;   // 2 n_layers + 1 points, [1, pos, d_model]
 };
+
+Tensor last_rows(const Tensor& streams, int64_t n) { return streams.narrow(1, streams.size(1) - n, n); }
 
 class Ablation {
  public:
@@ -32,23 +34,23 @@ class Ablation {
            int64_t t_cut)
       : decoder_(decoder), options_(options), config_(decoder.config()) {
     length_ = sample.prompt_len + t_cut - 1;
-    first_ = sample.prompt_len - 1;
     const std::vector<int64_t> input(sample.tokens.begin(), sample.tokens.begin() + length_);
     targets_.assign(sample.tokens.begin() + sample.prompt_len,
                     sample.tokens.begin() + sample.prompt_len + t_cut);
     rope_ = decoder.rope(length_);
-    Tensor x = decoder.embed(decoder.tokens(input)).to(wide());
-    clean_.sources.push_back(x);
+    Tensor x = decoder.embed(decoder.tokens(input)).to(wide()).unsqueeze(0);
+    const auto add = [&](const Tensor& source) {
+      clean_.sources.push_back(source.to(wide()).squeeze(0));
+      x = x + source;
+      clean_.stream.push_back(x);
+    };
+    clean_.sources.push_back(x.squeeze(0));
+    clean_.stream.push_back(x);
     for (int64_t l = 0; l < config_.n_layers; ++l) {
       const LayerWeights w = decoder.weights().layer(l);
-      clean_.stream.push_back(x);
-      clean_.sources.push_back(attention_of(l, w, x.unsqueeze(0), x.unsqueeze(0), x.unsqueeze(0)).squeeze(0));
-      x = x + clean_.sources.back();
-      clean_.stream.push_back(x);
-      clean_.sources.push_back(mlp(config_, w, x));
-      x = x + clean_.sources.back();
+      add(attention_of(l, w, {x, x, x}, length_));
+      add(mlp_of(w, x));
     }
-    clean_.stream.push_back(x);
   }
 
   const CleanRun& clean() const { return clean_; }
@@ -57,8 +59,8 @@ class Ablation {
   const std::vector<int64_t>& targets() const { return targets_; }
   const RopeTable& rope() const { return rope_; }
 
-  // The rows of streams [batch, pos, d_model] that predict the answer: [batch, answer, d_model].
-  Tensor answer_rows(const Tensor& streams) const { return streams.narrow(1, first_, answer()); }
+  // The rows of streams [batch, pos, d_model] that predict the answer, [batch, answer, d_model]: the last.
+  Tensor answer_rows(const Tensor& streams) const { return last_rows(streams, answer()); }
 
   // Losses of a batch of final streams' answer rows: mean over the answer, one triple (nll, error, objective)
   // each.
@@ -85,58 +87,61 @@ class Ablation {
   }
 
   // From the streams at `point`, [batch, pos, d_model], to the final streams' answer rows.
-  Tensor run_from(int64_t point, const Tensor& x) const {
-    const int64_t batch = x.size(0);
-    Packing packing;
-    for (int64_t b = 0; b < batch; ++b) packing.sequences.push_back({b * length_, length_});
-    const RopeTable rope{rope_.cos.repeat({batch, 1}), rope_.sin.repeat({batch, 1})};
-    Tensor rows = x.flatten(0, 1);
+  Tensor run_from(int64_t point, Tensor x) const {
+    if (point == 2 * config_.n_layers) return answer_rows(x);
     for (int64_t l = point / 2; l < config_.n_layers; ++l) {
       const LayerWeights w = decoder_.weights().layer(l);
-      if (!(l == point / 2 && point % 2 == 1))
-        rows = rows + packed_attention(config_, w, decoder_.window(l), rope, packing, rows, nullptr);
-      if (is_last(l)) rows = answer_rows(rows.view_as(x)).flatten(0, 1);
-      rows = rows + packed_mlp(config_, w, rows, nullptr);
+      // Behind the last attention, the answer's rows are all that anything reads.
+      const int64_t read = is_last(l) ? answer() : length_;
+      const bool is_behind_attention = l == point / 2 && point % 2 == 1;
+      const Tensor kept = last_rows(x, read);
+      x = is_behind_attention ? kept : sum(kept, attention_of(l, w, {x, x, x}, read));
+      x = sum(x, mlp_of(w, x));
     }
-    return point == 2 * config_.n_layers ? answer_rows(x) : rows.view({batch, answer(), config_.d_model});
+    return x;
   }
 
   bool is_last(int64_t l) const { return l + 1 == config_.n_layers; }
 
-  Tensor attention_of(int64_t l, const LayerWeights& w, const Tensor& q, const Tensor& k,
-                      const Tensor& v) const {
-    return attention(config_, w, decoder_.window(l), rope_, q, k, v);
+  // a + b, [batch, ..] where one of them may be of all runs; b is not used again.
+  Tensor sum(const Tensor& a, const Tensor& b) const { return b.scalar_type() == wide() ? b.add_(a) : a + b; }
+
+  Tensor attention_of(int64_t l, const LayerWeights& w, const std::array<Tensor, 3>& x,
+                      int64_t queries) const {
+    return branched_attention(config_, w, decoder_.window(l), rope_, x, queries);
   }
 
-  int64_t batch_limit() const {
-    const int64_t widest = std::max(config_.d_mlp, config_.n_heads * length_);
-    return std::max<int64_t>(1,
-                             kAblationBytes / (length_ * widest * (decoder_.dtype() == at::kDouble ? 8 : 4)));
+  Tensor mlp_of(const LayerWeights& w, const Tensor& x) const {
+    return packed_mlp(config_, w, x.reshape({-1, config_.d_model}), nullptr).view(x.sizes());
   }
 
   // Final streams' answer rows with each source of `sources` left out of destination d's input (or of the
   // stream, under `residual`).
-  Tensor ablate(const Graph& graph, int64_t d, const Tensor& sources) const {
-    const bool residual = options_.gradient == GradientKind::residual;
-    if (d == graph.logits_destination()) return answer_rows(clean_.stream.back() - sources);
+  Tensor ablate(const Graph& graph, int64_t d, const std::vector<int64_t>& sources) const {
     const int64_t per_layer = graph.kind == GraphKind::qkv ? 4 : 2;
     const int64_t l = d / per_layer, part = d % per_layer;
-    const LayerWeights w = decoder_.weights().layer(l);
-    const bool is_mlp = part == per_layer - 1;
-    const int64_t point = 2 * l + (is_mlp ? 1 : 0);
-    const Tensor stream = clean_.stream[static_cast<size_t>(point)];  // [pos, d_model]
-    const Tensor without = stream - sources;                          // [batch, pos, d_model]
-    if (residual) return run_from(point, without);
-    if (is_mlp) {
-      const Tensor input = is_last(l) ? answer_rows(without) : without;
-      const Tensor out = packed_mlp(config_, w, input.flatten(0, 1), nullptr).view_as(input);
-      return is_last(l) ? answer_rows(stream.unsqueeze(0)) + out : run_from(point + 1, stream + out);
+    const bool is_logits = d == graph.logits_destination(), is_mlp = !is_logits && part == per_layer - 1;
+    const int64_t point = is_logits ? 2 * config_.n_layers : 2 * l + (is_mlp ? 1 : 0);
+    // Where nothing but the answer's rows is read from here on, they alone are ablated.
+    const int64_t read = is_logits || (is_mlp && is_last(l)) ? answer() : length_;
+    const Tensor stream = last_rows(clean_.stream[static_cast<size_t>(point)], read);
+    const Tensor without =
+        at::empty({static_cast<int64_t>(sources.size()), read, config_.d_model}, stream.options());
+    for (size_t i = 0; i < sources.size(); ++i) {
+      const Tensor source = clean_.sources[static_cast<size_t>(sources[i])];
+      Tensor place = without[static_cast<int64_t>(i)];
+      at::sub_out(place, stream[0], source.narrow(0, length_ - read, read));
     }
-    const Tensor whole = stream.expand_as(without);
+    if (is_logits) return without;
+    if (options_.gradient == GradientKind::residual) return run_from(point, without);
+    const LayerWeights w = decoder_.weights().layer(l);
+    if (is_mlp) return run_from(point + 1, sum(stream, mlp_of(w, without)));
     const auto input = [&](int64_t branch) {
-      return graph.kind == GraphKind::block || part == branch ? without : whole;
+      return graph.kind == GraphKind::block || part == branch ? without : stream;
     };
-    return run_from(point + 1, stream + attention_of(l, w, input(0), input(1), input(2)));
+    const int64_t queries = is_last(l) ? answer() : length_;
+    return run_from(point + 1, sum(last_rows(stream, queries),
+                                   attention_of(l, w, {input(0), input(1), input(2)}, queries)));
   }
 
   at::ScalarType wide() const { return decoder_.dtype() == at::kDouble ? at::kDouble : at::kFloat; }
@@ -145,7 +150,7 @@ class Ablation {
   const Decoder& decoder_;
   const ScoringOptions& options_;
   const ModelConfig& config_;
-  int64_t length_ = 0, first_ = 0;
+  int64_t length_ = 0;
   std::vector<int64_t> targets_;
   RopeTable rope_;
   CleanRun clean_;
@@ -159,35 +164,51 @@ void record_loss(const std::array<double, 3>& loss, SampleScores& out) {
 
 }  // namespace
 
+int64_t ablations_at_once(const ModelConfig& config, int64_t length, at::ScalarType dtype) {
+  constexpr int64_t kWidest = int64_t{24} << 20;  // bytes
+  const int64_t width = std::max(config.d_mlp, config.n_heads * config.d_head);
+  return std::max<int64_t>(1, kWidest / (length * width * (dtype == at::kDouble ? 8 : 4)));
+}
+
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
                           const AttributionSample& sample, int64_t t_cut) {
   const at::NoGradGuard no_grad;
+  const LargeHeap heap;
   const Graph graph = graph_of(decoder, options);
   const Ablation ablation(decoder, options, sample, t_cut);
   SampleScores out;
   out.scores.assign(static_cast<size_t>(graph.n_forward() * graph.n_backward()), 0.0);
-  record_loss(ablation.losses(ablation.answer_rows(ablation.clean().stream.back().unsqueeze(0))).front(),
-              out);
-  const int64_t limit = ablation.batch_limit();
+  record_loss(ablation.losses(ablation.answer_rows(ablation.clean().stream.back())).front(), out);
+  // Final streams wait for each other, so that lm_head is read for many rows at once.
+  std::vector<size_t> cells;
+  std::vector<Tensor> final_rows;
+  const auto take_losses = [&] {
+    if (cells.empty()) return;
+    const auto losses = ablation.losses(at::cat(final_rows));
+    for (size_t i = 0; i < cells.size(); ++i) out.scores[cells[i]] = losses[i][2] - out.objective;
+    cells.clear();
+    final_rows.clear();
+  };
   const auto is_chosen = [&](int64_t cell) {
     return options.chosen_edges.empty() || options.chosen_edges[static_cast<size_t>(cell)];
   };
+  const auto limit =
+      static_cast<size_t>(ablations_at_once(decoder.config(), ablation.length(), decoder.dtype()));
   for (int64_t d = 0; d < graph.n_backward(); ++d) {
     std::vector<int64_t> present;
     for (int64_t s = 0; s < graph.sources_before(d); ++s)
       if (graph.edge_exists(s, d) && is_chosen(s * graph.n_backward() + d)) present.push_back(s);
-    for (size_t begin = 0; begin < present.size(); begin += static_cast<size_t>(limit)) {
+    for (size_t begin = 0; begin < present.size(); begin += limit) {
       check_interrupt();
-      const size_t end = std::min(present.size(), begin + static_cast<size_t>(limit));
-      std::vector<Tensor> left_out;
-      for (size_t i = begin; i < end; ++i)
-        left_out.push_back(ablation.clean().sources[static_cast<size_t>(present[i])].to(ablation.wide()));
-      const auto losses = ablation.losses(ablation.ablate(graph, d, at::stack(left_out)));
-      for (size_t i = begin; i < end; ++i)
-        out.scores[static_cast<size_t>(present[i] * graph.n_backward() + d)] =
-            losses[i - begin][2] - out.objective;
+      const size_t end = std::min(present.size(), begin + limit);
+      const std::vector<int64_t> sources(present.begin() + static_cast<std::ptrdiff_t>(begin),
+                                         present.begin() + static_cast<std::ptrdiff_t>(end));
+      final_rows.push_back(ablation.ablate(graph, d, sources));
+      for (const int64_t s : sources) cells.push_back(static_cast<size_t>(s * graph.n_backward() + d));
+      if (static_cast<int64_t>(cells.size()) * ablation.answer() >= kAblatedLossRows) take_losses();
     }
   }
+  take_losses();
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/fused.h"
 #include "model/packed.h"
 #include "model/pinned_copy.h"
 #include "model/product.h"
@@ -27,7 +28,20 @@ struct RowSums {
   Tensor target;    // z of the target
 
   void add(const Tensor& z, Objective objective) {
-    const Tensor before = largest, piece_largest = z.amax(/*dim=*/-1, /*keepdim=*/true);
+    if (objective == Objective::logit) {
+      const Tensor added = z.sum(/*dim=*/-1, /*keepdim=*/true);
+      total = total.defined() ? total.add_(added) : added;
+    }
+    Tensor piece_largest, piece_sum;
+    if (objective != Objective::entropy && fused_log_sum(z, piece_largest, piece_sum)) {
+      const Tensor before =
+          std::exchange(largest, largest.defined() ? at::maximum(largest, piece_largest) : piece_largest);
+      piece_sum.mul_((piece_largest - largest).exp_());
+      sum = before.defined() ? sum.mul_((before - largest).exp_()).add_(piece_sum) : piece_sum;
+      return;
+    }
+    const Tensor before = largest;
+    piece_largest = z.amax(/*dim=*/-1, /*keepdim=*/true);
     largest = before.defined() ? at::maximum(before, piece_largest) : piece_largest;
     const Tensor shifted = z - largest;
     if (objective == Objective::entropy) {
@@ -45,10 +59,6 @@ struct RowSums {
     } else {
       const Tensor added = shifted.exp_().sum(/*dim=*/-1, /*keepdim=*/true);
       sum = before.defined() ? sum.mul_((before - largest).exp_()).add_(added) : added;
-    }
-    if (objective == Objective::logit) {
-      const Tensor added = z.sum(/*dim=*/-1, /*keepdim=*/true);
-      total = total.defined() ? total.add_(added) : added;
     }
   }
 };
@@ -70,6 +80,11 @@ int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype, at::Device d
   return std::max<int64_t>(1, logit_bytes / (config.d_vocab * (dtype == at::kDouble ? 8 : 4)));
 }
 
+int64_t loss_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device) {
+  return logit_rows(config, dtype, device) *
+         std::max<int64_t>(1, config.d_vocab / vocabulary_piece(config, device) / 4);
+}
+
 RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x, const Tensor& targets,
                      LogitUse use) {
   const ModelConfig& config = decoder.config();
@@ -84,10 +99,8 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
   const bool with_gradient = use != LogitUse::losses_only;
   Tensor d_h = with_gradient ? at::zeros({n_rows, config.d_model}, h.options().dtype(wide)) : Tensor();
   const int64_t piece = vocabulary_piece(config, decoder.device());
-  // Where no logits wait for a gradient, more rows share one reading of lm_head.
-  const int64_t step =
-      std::min(n_rows, logit_rows(config, decoder.dtype(), decoder.device()) *
-                           (with_gradient ? 1 : std::max<int64_t>(1, config.d_vocab / piece / 4)));
+  const int64_t step = std::min(n_rows, with_gradient ? logit_rows(config, decoder.dtype(), decoder.device())
+                                                      : loss_rows(config, decoder.dtype(), decoder.device()));
   const double cap = config.final_softcap;
   std::optional<PinnedCopy> pinned;  // where lm_head lies in the file and the device is a GPU
   if (weights.lm_head().device().type() != decoder.device().type())

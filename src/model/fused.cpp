@@ -125,6 +125,16 @@ bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, i
   return true;
 }
 
+bool fused_log_sum(const Tensor& z, Tensor& largest, Tensor& sum) {
+  if (!plain({z})) return false;
+  largest = at::empty({z.size(0), 1}, z.options());
+  sum = at::empty_like(largest);
+  RowJob job{RowKind::log_sum, in(z)};
+  job.out = inout(largest), job.out2 = inout(sum), job.width = z.size(1);
+  run_rows(job, z.size(0), job.width * 4);
+  return true;
+}
+
 bool fused_dots(const Tensor& a, const Tensor& b, Tensor& out) {
   const auto lies_in_rows = [](const Tensor& t) { return t.device().is_cpu() && t.stride(1) == 1; };
   const bool is_narrow = a.scalar_type() == at::kBFloat16;

@@ -24,10 +24,13 @@ bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d,
                           const Tensor& d_up);
 // x: [rows, heads, d_head], in place, also the first heads of a wider tensor; cos, sin: [rows, d_head].
 bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backwards);
-// scores: [.., n], rows of one query head after another, in place.
+// scores: [.., keys], in place: of one query head after another, the last n queries. CPU alone, as the next
+// two.
 bool fused_softmax(const Tensor& scores, int64_t n, int64_t window, double scale);
 // d: gradient of the weights on entry, of the unscaled scores on return.
 bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, int64_t window, double scale);
+// z: [rows, width] float32. largest = max z, sum = sum of exp(z - largest), [rows, 1] each.
+bool fused_log_sum(const Tensor& z, Tensor& largest, Tensor& sum);
 // out [n, m] = the inner products of the rows of a [n, width], which may lie apart, with those of b [m,
 // width], float32. Neither the other rows nor the number of threads change a product.
 bool fused_dots(const Tensor& a, const Tensor& b, Tensor& out);

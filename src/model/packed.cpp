@@ -15,6 +15,7 @@
 #include "model/fused.h"
 #include "model/gated.h"
 #include "model/product.h"
+#include "model/tiled_attention.h"
 
 namespace circuitdiff {
 namespace {
@@ -39,40 +40,6 @@ Tensor normed_rows(const Tensor& x, const Tensor& weight, double eps, Tensor& in
 }
 
 Tensor rows(const Tensor& t, const Segment& s) { return t.narrow(0, s.begin, s.length); }
-
-// [n, heads, d] -> [kv, group * n, d]: the query heads that share a key head become further rows of one
-// product.
-Tensor group_heads(const Tensor& t, int64_t kv_heads) {
-  const int64_t n = t.size(0), heads = t.size(1), d = t.size(2), group = heads / kv_heads;
-  return t.view({n, kv_heads, group, d}).permute({1, 2, 0, 3}).reshape({kv_heads, group * n, d});
-}
-
-// The way back: [kv, group * n, d] -> [n, heads, d]
-Tensor ungroup_heads(const Tensor& t, int64_t n) {
-  const int64_t kv_heads = t.size(0), group = t.size(1) / n, d = t.size(2);
-  return t.view({kv_heads, group, n, d}).permute({2, 0, 1, 3}).reshape({n, kv_heads * group, d});
-}
-
-// Softmax over seen keys. q: [kv, group * n, d], k: [kv, n, d] -> [kv, group * n, n], float32 at least. Where
-// scores have a softcap, `slope` takes its derivative, of the same shape.
-Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tensor& k, int64_t window,
-                         Tensor* slope = nullptr) {
-  const int64_t kv_heads = q.size(0), n = k.size(1), group = q.size(1) / n;
-  Tensor scores = batched_product(q, k.transpose(1, 2));
-  scores = scores.to(wide(scores.scalar_type()));
-  const double cap = config.attention_softcap;
-  if (cap <= 0 && fused_softmax(scores, n, window, config.attention_scale)) return scores;
-  scores.mul_(config.attention_scale);
-  if (cap > 0) {
-    scores.div_(cap).tanh_();
-    if (slope) *slope = (scores * scores).neg_().add_(1);
-    scores.mul_(cap);
-  }
-  scores.view({kv_heads, group, n, n})
-      .masked_fill_(attention_mask(n, n, window, q.device()).logical_not_(),
-                    -std::numeric_limits<double>::infinity());
-  return scores.softmax(/*dim=*/-1);
-}
 
 // x * cos + rotate_half(x) * sin over [rows, heads, d_head]; with `inverse`, its transpose (the rotation
 // back). May do so in place.
@@ -106,14 +73,6 @@ Tensor all_prefix_rows(const Packing& packing, const Tensor& t) {
 }
 
 }  // namespace
-
-int64_t kv_heads_at_once(const ModelConfig& config, int64_t length, at::Device device) {
-  // A processor's caches are no fuller with more; a GPU is.
-  const int64_t score_bytes = int64_t{device.is_cpu() ? 2 : 64} << 20;
-  const int64_t group = config.n_heads / config.n_kv_heads;
-  return std::clamp<int64_t>(score_bytes / std::max<int64_t>(1, group * length * length * 4), 1,
-                             config.n_kv_heads);
-}
 
 Tensor inverse_rms(const Tensor& x, double eps) {
   return (x * x).mean(/*dim=*/-1, /*keepdim=*/true).add_(eps).rsqrt_();
@@ -152,14 +111,17 @@ Tensor through_output_norm(const ModelConfig& config, const Packing& packing, co
   return rms_norm_backward(y, inverse_rms(y, config.norm_eps), weight, grad);
 }
 
+// One of q, k and v: h [rows, d_model], behind the norm -> [rows, heads, d_head]
+Tensor heads_of(const ModelConfig& config, const Tensor& h, const Tensor& weight, const Tensor& bias) {
+  return linear(h, weight, bias).view({h.size(0), -1, config.d_head});
+}
+
 // q, k and v as attention takes them.
 void project(const ModelConfig& config, const LayerWeights& w, const RopeTable& rope, const Tensor& x,
              AttentionSaved& saved) {
-  const int64_t n_rows = x.size(0), d_head = config.d_head;
   const Tensor h = normed_rows(x, w.input_layernorm, config.norm_eps, saved.inverse);
-  Tensor q = linear(h, w.q_proj, w.q_bias).view({n_rows, config.n_heads, d_head});
-  Tensor k = linear(h, w.k_proj, w.k_bias).view({n_rows, config.n_kv_heads, d_head});
-  saved.v = linear(h, w.v_proj, w.v_bias).view({n_rows, config.n_kv_heads, d_head});
+  Tensor q = heads_of(config, h, w.q_proj, w.q_bias), k = heads_of(config, h, w.k_proj, w.k_bias);
+  saved.v = heads_of(config, h, w.v_proj, w.v_bias);
   if (config.qk_norm) {
     saved.q_raw = q;
     saved.k_raw = k;
@@ -175,21 +137,10 @@ Tensor mixed_values(const ModelConfig& config, const AttentionSaved& s, int64_t 
                     const Packing& packing) {
   if (can_flash(config, s.q, packing.flash_sequences))
     return flash_attention(config, s.q, s.k, s.v, packing.flash_sequences, window);
-  const int64_t group = config.n_heads / config.n_kv_heads;
-  Tensor mixed = at::empty(s.q.sizes(), s.q.options());
-  for (const Segment& segment : packing.sequences) {
-    const int64_t step = kv_heads_at_once(config, segment.length, s.q.device());
-    for (int64_t kv = 0; kv < config.n_kv_heads; kv += step) {
-      const int64_t count = std::min(step, config.n_kv_heads - kv);
-      const Tensor q = group_heads(rows(s.q, segment).narrow(1, kv * group, count * group), count);
-      const Tensor k = rows(s.k, segment).narrow(1, kv, count).transpose(0, 1);
-      const Tensor v = rows(s.v, segment).narrow(1, kv, count).transpose(0, 1);
-      const Tensor p = attention_weights(config, q, k, window).to(v.scalar_type());
-      rows(mixed, segment)
-          .narrow(1, kv * group, count * group)
-          .copy_(ungroup_heads(batched_product(p, v), segment.length));
-    }
-  }
+  const Tensor mixed = at::empty(s.q.sizes(), s.q.options());
+  for (const Segment& segment : packing.sequences)
+    tiled_attention(config, rows(s.q, segment), rows(s.k, segment), rows(s.v, segment), window,
+                    rows(mixed, segment));
   return mixed;
 }
 
@@ -202,36 +153,14 @@ std::array<Tensor, 3> mixed_values_backward(const ModelConfig& config, const Att
                                     all_prefix_rows(packing, saved.k), all_prefix_rows(packing, saved.v),
                                     d_mixed, packing.flash_prefixes, window);
   const int64_t n_rows = packing.gradient_rows(), d_head = config.d_head;
-  const int64_t group = config.n_heads / config.n_kv_heads;
-  const at::ScalarType type = d_mixed.scalar_type();
-  Tensor dq = at::empty({n_rows, config.n_heads, d_head}, d_mixed.options());
-  Tensor dk = at::empty({n_rows, config.n_kv_heads, d_head}, d_mixed.options());
-  Tensor dv = at::empty_like(dk);
+  const Tensor dq = at::empty({n_rows, config.n_heads, d_head}, d_mixed.options());
+  const Tensor dk = at::empty({n_rows, config.n_kv_heads, d_head}, d_mixed.options());
+  const Tensor dv = at::empty_like(dk);
   for (const PrefixSegment& p : packing.prefixes) {
-    const int64_t n = p.length;
-    const int64_t step = kv_heads_at_once(config, n, saved.q.device());
-    for (int64_t kv = 0; kv < config.n_kv_heads; kv += step) {
-      const int64_t count = std::min(step, config.n_kv_heads - kv);
-      const auto query_heads = [&](const Tensor& t) { return t.narrow(1, kv * group, count * group); };
-      const auto key_heads = [&](const Tensor& t) { return t.narrow(1, kv, count).transpose(0, 1); };
-      const auto own = [&](const Tensor& t) { return t.narrow(0, p.begin, n); };
-      const Tensor qs = group_heads(query_heads(prefix_rows(packing, p, saved.q)), count);
-      const Tensor ks = key_heads(prefix_rows(packing, p, saved.k));
-      const Tensor vs = key_heads(prefix_rows(packing, p, saved.v));
-      Tensor slope;
-      const Tensor weights = attention_weights(config, qs, ks, window, &slope);  // [kv, group * n, n]
-      const Tensor d_out = group_heads(query_heads(own(d_mixed)), count);        // [kv, group * n, d_head]
-      const Tensor d_weights = batched_product(d_out, vs.transpose(1, 2)).to(weights.scalar_type());
-      Tensor d_scores = d_weights;  // in place
-      if (!fused_softmax_backward(weights, d_scores, n, window, config.attention_scale))
-        d_scores = at::_softmax_backward_data(d_weights, weights, /*dim=*/-1, weights.scalar_type())
-                       .mul_(config.attention_scale);
-      if (slope.defined()) d_scores.mul_(slope);
-      d_scores = d_scores.to(type);
-      key_heads(own(dv)).copy_(batched_product(weights.to(type).transpose(1, 2), d_out));
-      query_heads(own(dq)).copy_(ungroup_heads(batched_product(d_scores, ks), n));
-      key_heads(own(dk)).copy_(batched_product(d_scores.transpose(1, 2), qs));
-    }
+    const auto seen = [&](const Tensor& t) { return prefix_rows(packing, p, t); };
+    const auto own = [&](const Tensor& t) { return t.narrow(0, p.begin, p.length); };
+    tiled_attention_backward(config, seen(saved.q), seen(saved.k), seen(saved.v), own(d_mixed), window,
+                             own(dq), own(dk), own(dv));
   }
   return {dq, dk, dv};
 }
@@ -275,6 +204,39 @@ Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_
   if (!w.attention_output_norm.defined()) return output;
   s.output = output;
   return rms_norm(output, w.attention_output_norm, config.norm_eps);
+}
+
+Tensor branched_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                          const RopeTable& rope, const std::array<Tensor, 3>& x, int64_t queries) {
+  const int64_t runs = std::max({x[0].size(0), x[1].size(0), x[2].size(0)}), pos = x[0].size(1);
+  // Behind the norm, [runs or 1, last n positions, d_model] as rows; inputs are often one and the same.
+  const auto normed_last = [&](size_t branch, int64_t n) {
+    Tensor inverse;
+    return normed_rows(x[branch].narrow(1, pos - n, n).reshape({-1, config.d_model}), w.input_layernorm,
+                       config.norm_eps, inverse);
+  };
+  const Tensor hk = normed_last(1, pos), hv = x[2].is_same(x[1]) ? hk : normed_last(2, pos);
+  const Tensor hq = x[0].is_same(x[1]) && queries == pos ? hk : normed_last(0, queries);
+  // [runs or 1, positions, heads, d_head]
+  const auto apart = [&](const Tensor& t, int64_t n) { return t.view({-1, n, t.size(1), config.d_head}); };
+  const auto turned = [&](const Tensor& h, const Tensor& weight, const Tensor& bias, const Tensor& norm,
+                          int64_t n) {
+    Tensor t = heads_of(config, h, weight, bias);
+    if (config.qk_norm) t = head_norm(config, t, norm);
+    const auto of_rows = [&](const Tensor& table) {
+      return table.narrow(0, pos - n, n).repeat({t.size(0) / n, 1});
+    };
+    return apart(rotate(t, of_rows(rope.cos), of_rows(rope.sin), /*inverse=*/false), n);
+  };
+  const Tensor q = turned(hq, w.q_proj, w.q_bias, w.q_norm, queries);
+  const Tensor k = turned(hk, w.k_proj, w.k_bias, w.k_norm, pos);
+  const Tensor v = apart(heads_of(config, hv, w.v_proj, w.v_bias), pos);
+  const Tensor mixed = at::empty({runs, queries, config.n_heads, config.d_head}, q.options());
+  const auto of_run = [](const Tensor& t, int64_t run) { return t.select(0, t.size(0) == 1 ? 0 : run); };
+  for (int64_t run = 0; run < runs; ++run)
+    tiled_attention(config, of_run(q, run), of_run(k, run), of_run(v, run), window, mixed[run]);
+  const Tensor output = linear(mixed.view({runs * queries, -1}), w.o_proj, w.o_bias);
+  return rms_norm(output, w.attention_output_norm, config.norm_eps).view({runs, queries, config.d_model});
 }
 
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
@@ -341,7 +303,7 @@ Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor
   if (w.mlp_output_norm.defined()) return rms_norm(s.output, w.mlp_output_norm, config.norm_eps);
   const Tensor product = saved ? gated(config.activation, s.gate, s.up)
                                : gated_over_gate(config.activation, std::exchange(s.gate, {}), s.up);
-  s.up = saved ? s.up : Tensor();
+  if (!saved) s.up = Tensor();
   return linear(product, w.down_proj, w.down_bias);
 }
 

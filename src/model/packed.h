@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <vector>
 
 #include "model/flash_attention.h"
@@ -49,9 +50,6 @@ struct MlpSaved {
   Tensor output;    // [rows, d_model], ahead of its norm; undefined where the model has none
 };
 
-// Key heads whose scores, [group * length, length] in float32 each, are in memory together.
-int64_t kv_heads_at_once(const ModelConfig& config, int64_t length, at::Device device);
-
 // Of so many rows, those whose gradient at an MLP's product, [.., d_mlp], is in memory on a CPU: enough for
 // full products.
 int64_t rows_of_product(int64_t rows, at::ScalarType type);
@@ -74,6 +72,12 @@ void packed_attention_saved(const ModelConfig& config, const LayerWeights& w, in
 Tensor packed_attention_backward(const ModelConfig& config, const LayerWeights& w, int64_t window,
                                  const RopeTable& rope, const Packing& packing, const Tensor& x,
                                  const AttentionSaved& saved, const Tensor& grad, bool carry = false);
+
+// Attention of equally long runs of one sample that read other streams on some of their branches only. x:
+// what q, k and v read, [runs, pos, d_model], or [1, pos, d_model] where it is the same for all runs; rope:
+// of one run. Returns what attention adds at the last `queries` positions, [runs, queries, d_model].
+Tensor branched_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
+                          const RopeTable& rope, const std::array<Tensor, 3>& x, int64_t queries);
 
 Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved* saved);
 void packed_mlp_saved(const ModelConfig& config, const LayerWeights& w, const Tensor& x, MlpSaved& saved);

@@ -16,8 +16,10 @@ enum class RowKind {
   gated,             // [all] out = silu(a) b
   gated_backward,    // [all] out2 = d silu(a), out = d b silu'(a), d = e
   rotate,            // [all] out, `heads` heads of `width`, turned by cos a and sin b; `backwards` turns back
-  softmax,           // out = softmax(number * out) over the keys that query row % n sees, 0 elsewhere
+  softmax,           // out = softmax(number * out) over the keys that query row % n sees, 0 elsewhere; the
+                     // n queries are the last of the `width` positions
   softmax_backward,  // out holds d on entry: number * a (d - sum a d) over the keys seen, 0 elsewhere
+  log_sum,           // out[row] = max a, out2[row] = sum e^(a - max)
   dots,              // [a] out[row][h] = <a[row], b[h]>, `heads` rows b; rows of a `stride`, of b `n` apart
 };
 

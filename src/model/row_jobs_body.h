@@ -148,7 +148,7 @@ struct Seen {
   int64_t from, to;
 };
 inline Seen seen_by(const RowJob& j, int64_t row) {
-  const int64_t query = row % j.n;
+  const int64_t query = row % j.n + j.width - j.n;
   return {j.window > 0 && query >= j.window ? query - j.window + 1 : 0, query + 1};
 }
 
@@ -187,6 +187,18 @@ inline void softmax_backward_row(const RowJob& j, int64_t row) {
 #pragma omp simd
   for (int64_t i = seen.from; i < seen.to; ++i) out[i] = p[i] * (out[i] - mean) * j.number;
   clear_unseen(j, out, seen);
+}
+
+inline void log_sum_row(const RowJob& j, int64_t row) {
+  const float* a = from<float>(j.a, row * j.width);
+  float largest = a[0];
+#pragma omp simd reduction(max : largest)
+  for (int64_t i = 0; i < j.width; ++i) largest = a[i] > largest ? a[i] : largest;
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < j.width; ++i) sum += static_cast<double>(exponential(a[i] - largest));
+  *to<float>(j.out, row) = largest;
+  *to<float>(j.out2, row) = static_cast<float>(sum);
 }
 
 // Adds <a, b[k]> over `n` entries to sums[k], K of them at once.
@@ -259,6 +271,9 @@ inline void run_of(const RowJob& job, int64_t begin, int64_t end) {
         break;
       case RowKind::softmax_backward:
         softmax_backward_row(job, row);
+        break;
+      case RowKind::log_sum:
+        log_sum_row(job, row);
         break;
       case RowKind::dots:  // above
         break;

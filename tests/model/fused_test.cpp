@@ -111,6 +111,22 @@ TEST_P(Fused, WhatIsNotFiniteStaysSo) {
   EXPECT_TRUE(out[2][3].isnan().item<bool>());
 }
 
+TEST(FusedLogSum, IsThatOfLargeAndOfMissingLogits) {
+  const Tensor z = at::rand({3, 9001}).sub_(0.5).mul_(60);
+  z[1].add_(3e4);
+  z[2].slice(0, 1) = -std::numeric_limits<float>::infinity();
+  Tensor largest, sum;
+  ASSERT_TRUE(fused_log_sum(z, largest, sum));
+  const Tensor wide = z.to(at::kDouble), m = wide.amax(1, true);
+  EXPECT_TRUE(largest.to(at::kDouble).equal(m));
+  const Tensor expected = (wide - m).exp().sum(1, true);
+  EXPECT_LT(((sum.to(at::kDouble) - expected) / expected).abs().max().item<double>(), 1e-6);
+  z[0][8000] = std::numeric_limits<float>::quiet_NaN();
+  z[1][0] = std::numeric_limits<float>::quiet_NaN();
+  ASSERT_TRUE(fused_log_sum(z, largest, sum));
+  EXPECT_EQ(sum.isnan().sum().item<int64_t>(), 2);
+}
+
 TEST(FusedTypes, OthersAreLeftToPlainOperations) {
   const Tensor gate = at::rand({2, 8}), narrow = gate.to(at::kBFloat16), half = gate.to(at::kHalf);
   Tensor out;

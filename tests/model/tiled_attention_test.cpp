@@ -1,0 +1,102 @@
+// Attention tile by tile, and its gradients, against the plain form over all keys with autograd in float64:
+// sequences of one tile and of several, whole and their last queries alone.
+#include "model/tiled_attention.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+#include <tuple>
+
+#include "model/layers.h"
+
+namespace circuitdiff {
+namespace {
+
+using Case = std::tuple<int64_t /*pos*/, int64_t /*window*/, double /*softcap*/, at::ScalarType>;
+
+class TiledAttention : public testing::TestWithParam<Case> {
+ protected:
+  static constexpr int64_t kHeads = 6, kKvHeads = 2, kDim = 8;
+
+  static ModelConfig config() {
+    ModelConfig c;
+    c.n_heads = kHeads, c.n_kv_heads = kKvHeads, c.d_head = kDim;
+    c.attention_scale = 0.4;
+    c.attention_softcap = std::get<2>(GetParam());
+    return c;
+  }
+  static int64_t pos() { return std::get<0>(GetParam()); }
+  static int64_t window() { return std::get<1>(GetParam()); }
+  static at::ScalarType type() { return std::get<3>(GetParam()); }
+
+  // Numbers that the type holds.
+  static Tensor random(int64_t n, int64_t heads) { return at::randn({n, heads, kDim}).to(type()); }
+  // A place whose every entry must be written.
+  static Tensor place_like(const Tensor& t) {
+    return at::full_like(t, std::numeric_limits<double>::quiet_NaN());
+  }
+  static Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v) {
+    return grouped_attention(config(), q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), window()).view_as(q);
+  }
+  static void expect_near(const Tensor& found, const Tensor& expected) {
+    const double unit = type() == at::kDouble ? 1e-12 : type() == at::kFloat ? 1e-5 : 2e-2;
+    const double largest = std::max(1.0, expected.abs().max().item<double>());
+    EXPECT_LT((found.to(at::kDouble) - expected).abs().max().item<double>(), unit * largest);
+  }
+};
+
+TEST_P(TiledAttention, IsThePlainForm) {
+  const Tensor k = random(pos(), kKvHeads), v = random(pos(), kKvHeads);
+  for (const int64_t queries : {pos(), (pos() + 1) / 2, int64_t{1}}) {
+    const Tensor q = random(queries, kHeads), out = place_like(q);
+    tiled_attention(config(), q, k, v, window(), out);
+    expect_near(out, plain(q.to(at::kDouble), k.to(at::kDouble), v.to(at::kDouble)));
+  }
+}
+
+TEST_P(TiledAttention, GradientsAreAutograds) {
+  const std::array<Tensor, 3> x{random(pos(), kHeads), random(pos(), kKvHeads), random(pos(), kKvHeads)};
+  const Tensor d = random(pos(), kHeads);
+  std::array<Tensor, 3> wide, found;
+  for (size_t i = 0; i < 3; ++i) {
+    wide[i] = x[i].to(at::kDouble).set_requires_grad(true);
+    found[i] = place_like(x[i]);
+  }
+  (plain(wide[0], wide[1], wide[2]) * d.to(at::kDouble)).sum().backward();
+  tiled_attention_backward(config(), x[0], x[1], x[2], d, window(), found[0], found[1], found[2]);
+  for (size_t i = 0; i < 3; ++i) expect_near(found[i], wide[i].grad());
+}
+
+TEST(AttentionTiles, AreSmallWhereTheSequenceIsLong) {
+  ModelConfig c;
+  c.n_heads = 14, c.n_kv_heads = 2, c.d_head = 64;
+  const AttentionTile tile = attention_tile(c, 4000, 4000, at::kCPU);
+  EXPECT_EQ(tile.kv_heads, 1);
+  EXPECT_LE(tile.queries, 64);
+  EXPECT_GE(tile.queries, 16);
+  const AttentionTile short_one = attention_tile(c, 20, 20, at::kCPU);
+  EXPECT_EQ(short_one.kv_heads, 2);
+  EXPECT_EQ(short_one.queries, 20);
+}
+
+std::string name_of(const testing::TestParamInfo<Case>& info) {
+  const auto& [pos, window, cap, type] = info.param;
+  const std::string type_name = type == at::kDouble ? "float64" : type == at::kFloat ? "float32" : "bfloat16";
+  return std::to_string(pos) + "_window" + std::to_string(window) + (cap > 0 ? "_capped_" : "_") + type_name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, TiledAttention,
+                         testing::Combine(testing::Values(1, 5, 64, 65, 200), testing::Values(0, 3, 70),
+                                          testing::Values(0.0, 2.0),
+                                          testing::Values(at::kDouble, at::kFloat, at::kBFloat16)),
+                         name_of);
+
+}  // namespace
+}  // namespace circuitdiff
