@@ -142,10 +142,17 @@ int print_memory(const Arguments& o, size_t which) {
   return 0;
 }
 
+// As one word of a shell's command.
+std::string quoted(const std::string& word) {
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
 std::array<double, 2> memory_of(const Arguments& o, size_t which) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-  const std::string command =
-      fmt::format("'{}' '{}' {} {} --memory-of={} {}", self, o.model, o.prompt, o.answer, which, o.dtype);
+  const std::string command = fmt::format("{} {} {} {} --memory-of={} {}", quoted(self), quoted(o.model),
+                                          o.prompt, o.answer, which, quoted(o.dtype));
   FILE* child = popen(command.c_str(), "r");
   std::array<double, 2> above{};
   const bool is_read = child && std::fscanf(child, "%lf %lf", &above[0], &above[1]) == 2;
@@ -153,19 +160,29 @@ std::array<double, 2> memory_of(const Arguments& o, size_t which) {
   return above;
 }
 
-int run(const Arguments& o) {
-  const at::NoGradGuard no_grad;
-  const Decoder decoder = open(o);
-  std::vector<Case> cases = cases_of(o, decoder);
+// Of every case, the limit and the limit by the products taken here.
+struct Timings {
+  std::vector<Case> cases;
   Cost limit, own_limit;
+};
+
+Timings measure(const Arguments& o) {
+  const Decoder decoder = open(o);
+  Timings t{cases_of(o, decoder), {}, {}};
   for (int64_t r = 0; r < o.repeats; ++r) {
-    limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/true));
-    own_limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/false));
-    for (Case& c : cases) {
+    t.limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/true));
+    t.own_limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/false));
+    for (Case& c : t.cases) {
       give_back_heap();
       c.best.keep_least(cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); }));
     }
   }
+  return t;
+}
+
+int run(const Arguments& o) {
+  const at::NoGradGuard no_grad;
+  const auto [cases, limit, own_limit] = measure(o);
   fmt::print("{:<34} {:>9} {:>9}   {:>22}   {}\n", "", "wall", "processor", "x limit a sample (both)",
              "above weights: first, next run");
   fmt::print("{:<34} {:7.2f} s {:7.2f} s   {} threads\n", "GEMM limit of one sample", limit.wall,

@@ -32,7 +32,9 @@ struct Pass {
   // The final stream [rows, d_model], in float64: backward takes the sources off it again, and what rounding
   // in float32 would leave behind is not small where a scaled embedding is small beside the stream it began.
   Tensor stream;
-  Tensor sources;  // [n_forward, rows, d_model], as they were added
+  // [n_forward, rows, d_model], as they were added; the walk back may put the stream where the last ones
+  // were.
+  Tensor sources;
   // What the backward of every layer needs, if it was kept; else it is computed again.
   std::vector<AttentionSaved> attention;
   std::vector<MlpSaved> mlp;

@@ -97,8 +97,10 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
 
   const int64_t source_copies = options.method == Method::eap ? 1 : 2;
   const int64_t sources = source_copies * graph.n_forward() * rows * d * b;
-  const int64_t attention_saved = rows * ((d_q + 2 * d_kv) * b + w + (c.qk_norm ? (d_q + d_kv) * b : 0));
-  const int64_t mlp_saved = rows * (2 * c.d_mlp * b + w);
+  const int64_t output_saved = c.output_norms ? rows * d * b : 0;  // of a branch, ahead of its norm
+  const int64_t attention_saved =
+      rows * ((d_q + 2 * d_kv) * b + w + (c.qk_norm ? (d_q + d_kv) * b : 0)) + output_saved;
+  const int64_t mlp_saved = rows * (2 * c.d_mlp * b + w) + output_saved;
   const int64_t stream = rows * d * 8 + 2 * rows * c.d_head * b;
 
   // Scores of the heads and queries taken at once, and the grouped copies of q, k and v beside them.
@@ -106,7 +108,9 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const AttentionTile tile = attention_tile(c, longest, longest, device);
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
   const int64_t tile_queries = tile.kv_heads * group * tile.queries;
-  const int64_t scores = flash ? 0 : tile_queries * longest * w * (narrow ? 2 : 1);
+  const int64_t of_tile = flash ? 0 : tile_queries * longest * w, scores = of_tile * (narrow ? 2 : 1);
+  // Weights and the gradient at them, which becomes the scores'; under a cap its slope too, and a place each.
+  const int64_t scores_back = c.attention_softcap > 0 ? 4 * of_tile + (narrow ? of_tile / 2 : 0) : 2 * scores;
   const int64_t copies = flash ? 0 : c.d_head * 2 * (tile_queries + tile.kv_heads * longest) * b;
 
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
@@ -145,8 +149,9 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
                          : in_parts ? rows_of_product(rows, dtype) * c.d_mlp * b
                                     : product;
   const int64_t grown = gathered ? 2 * (product - saved_middle) : 0;
+  const int64_t through_norm = c.output_norms ? gradients * d * w : 0;  // the gradient ahead of that norm
   const int64_t backward_mlp =
-      g + x_behind + widened(gradients, c.d_mlp) +
+      g + x_behind + through_norm + widened(gradients, c.d_mlp) +
       std::max({beside + (narrow ? g / 2 : 0), grown + gradients * d * b,
                 c.output_norms && !means.keep ? rows * (c.d_mlp + d) * b : 0,  // the product, made again
                 grown - (gathered ? product : saved_middle) + 2 * gradients * d * b + g + x_gathered, g});
@@ -165,8 +170,8 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
           : 0;
   // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
-      g + x_behind + on_gpu + 2 * gradients * (d_q + d_kv) * b +
-      std::max({2 * scores + copies + longest * d_q * b, inside_flash,
+      g + x_behind + through_norm + on_gpu + 2 * gradients * (d_q + d_kv) * b +
+      std::max({scores_back + copies + longest * d_q * b, inside_flash,
                 3 * g + (device.is_cpu() ? 1 : 3) * gradients * d * b + x_gathered +
                     (gathered ? 2 * gradients * c.d_head * b : 0) + widened(gradients, d_q)});
 
@@ -174,15 +179,15 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t read = device.is_cpu() ? 0 : 2 * x;  // what the layer's branches read
   const int64_t kept = means.keep ? c.n_layers * (attention_saved + mlp_saved + read) : 0;
   int64_t graph_bytes = kept, working = 0;
-  const auto phase = [&](int64_t saved, int64_t bytes) {
-    const int64_t own = means.keep ? kept : saved;
+  const auto phase = [&](int64_t saved, int64_t bytes, int64_t gone = 0) {
+    const int64_t own = means.keep ? kept - gone : saved;
     if (own + bytes > graph_bytes + working || working == 0) graph_bytes = own, working = bytes;
   };
   phase(attention_saved, forward_attention);
   phase(mlp_saved, forward_mlp);
   phase(0, head);
   phase(mlp_saved, backward_mlp);
-  phase(attention_saved, backward_attention);
+  phase(attention_saved, backward_attention, /*gone=*/mlp_saved);
   constexpr int64_t kProductScratch = int64_t{32} << 20;  // cuBLAS on a Hopper GPU, out of libtorch's pool
   working += stream + (device.is_cpu() ? 0 : kProductScratch);
   const int64_t in_memory = means.spill ? 0 : sources;

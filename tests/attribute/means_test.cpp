@@ -249,6 +249,7 @@ struct Shape {
   int64_t chunk, prompt, answer, d_vocab;
   std::vector<int64_t> cuts;
   const char* activation = "silu";
+  bool gemma2 = false;
 };
 
 TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
@@ -256,10 +257,12 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
   for (const Shape& shape :
        {Shape{"one sample", 1, 120, 40, 300, {40}}, Shape{"packed", 4, 60, 30, 300, {30}},
         Shape{"cuts", 2, 40, 60, 300, {5, 20, 60}}, Shape{"wide vocabulary", 2, 60, 60, 6000, {60}},
-        Shape{"many, without row jobs", 16, 60, 20, 300, {20}, "gelu"}}) {
+        Shape{"many, without row jobs", 16, 60, 20, 300, {20}, "gelu"},
+        Shape{"norms behind branches", 2, 60, 30, 300, {30}, "gelu_pytorch_tanh", true}}) {
     TinyModel model;
     model.n_layers = 4, model.d_model = 64, model.d_mlp = 176, model.n_heads = 4, model.d_head = 16;
     model.d_vocab = shape.d_vocab;
+    model.gemma2 = shape.gemma2;
     model.extra_config = {{"hidden_act", shape.activation}};
     write_tiny_checkpoint(folder.path(), model);
     const auto checkpoint = Checkpoint::open(folder.path());
@@ -310,7 +313,7 @@ TEST(Forecast, RecomputedTensorsAreTheSourcesAndOneLayersGraph) {
   attribute_chunk(decoder, {}, {sample}, {/*keep=*/false, {}});
   const int64_t rows = 219, sources = (1 + 2 * model.n_layers) * rows * model.d_model * 4,
                 layer = rows * (2 * model.d_mlp + 1) * 4;
-  EXPECT_LT(static_cast<double>(counting.peak()), 1.15 * static_cast<double>(sources + layer));
+  EXPECT_LT(static_cast<double>(counting.peak()), 1.095 * static_cast<double>(sources + layer));
 }
 
 // Weights are nearer to a CPU than to a GPU: there layers are rather computed again than streamed.

@@ -19,6 +19,7 @@ struct TinyModel {
   int64_t n_layers = 2, d_model = 16, d_mlp = 24, n_heads = 4, n_kv_heads = 2, d_head = 4, d_vocab = 40;
   double norm_eps = 1e-5;
   bool mlp_bias = false;
+  bool gemma2 = false;  // norms behind the branches too, softcaps, GELU
   uint64_t seed = 1;
   json extra_config = json::object();
   // Called for every tensor before it is written.
@@ -45,6 +46,13 @@ inline void write_tiny_checkpoint(const std::filesystem::path& folder, const Tin
               {"mlp_bias", m.mlp_bias},
               {"eos_token_id", 2},
               {"torch_dtype", "float32"}};
+  if (m.gemma2)
+    config.update({{"architectures", {"Gemma2ForCausalLM"}},
+                   {"model_type", "gemma2"},
+                   {"hidden_activation", "gelu_pytorch_tanh"},
+                   {"hidden_act", "gelu_pytorch_tanh"},
+                   {"query_pre_attn_scalar", m.d_head},
+                   {"sliding_window", 64}});
   config.update(m.extra_config);
   write_file_atomically(folder / "config.json", config.dump(1));
 
@@ -62,6 +70,9 @@ inline void write_tiny_checkpoint(const std::filesystem::path& folder, const Tin
     add(p + "self_attn.v_proj.weight", {m.n_kv_heads * m.d_head, m.d_model});
     add(p + "self_attn.o_proj.weight", {m.d_model, m.n_heads * m.d_head});
     add(p + "post_attention_layernorm.weight", {m.d_model});
+    if (m.gemma2)
+      for (const char* norm : {"pre_feedforward_layernorm", "post_feedforward_layernorm"})
+        add(p + norm + ".weight", {m.d_model});
     for (const char* part : {"gate_proj", "up_proj"}) {
       add(p + "mlp." + part + ".weight", {m.d_mlp, m.d_model});
       if (m.mlp_bias) add(p + "mlp." + part + ".bias", {m.d_mlp});
