@@ -56,8 +56,6 @@ class Ablation {
   const CleanRun& clean() const { return clean_; }
   int64_t length() const { return length_; }
   int64_t answer() const { return static_cast<int64_t>(targets_.size()); }
-  const std::vector<int64_t>& targets() const { return targets_; }
-  const RopeTable& rope() const { return rope_; }
 
   // The rows of streams [batch, pos, d_model] that predict the answer, [batch, answer, d_model]: the last.
   Tensor answer_rows(const Tensor& streams) const { return last_rows(streams, answer()); }
@@ -103,7 +101,7 @@ class Ablation {
 
   bool is_last(int64_t l) const { return l + 1 == config_.n_layers; }
 
-  // a + b, [batch, ..] where one of them may be of all runs; b is not used again.
+  // a + b, where a may be the same for all runs, [1, ..]; b, [batch, ..], is the caller's no longer.
   Tensor sum(const Tensor& a, const Tensor& b) const { return b.scalar_type() == wide() ? b.add_(a) : a + b; }
 
   Tensor attention_of(int64_t l, const LayerWeights& w, const std::array<Tensor, 3>& x,
