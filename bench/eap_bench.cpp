@@ -160,7 +160,7 @@ std::array<double, 2> memory_of(const Arguments& o, size_t which) {
   return above;
 }
 
-// Of every case, the limit and the limit by the products taken here.
+// Of every case; of the limit by at::matmul, and by the products taken here.
 struct Timings {
   std::vector<Case> cases;
   Cost limit, own_limit;

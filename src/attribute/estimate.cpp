@@ -108,9 +108,12 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const AttentionTile tile = attention_tile(c, longest, longest, device);
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
   const int64_t tile_queries = tile.kv_heads * group * tile.queries;
-  const int64_t of_tile = flash ? 0 : tile_queries * longest * w, scores = of_tile * (narrow ? 2 : 1);
-  // Weights and the gradient at them, which becomes the scores'; under a cap its slope too, and a place each.
-  const int64_t scores_back = c.attention_softcap > 0 ? 4 * of_tile + (narrow ? of_tile / 2 : 0) : 2 * scores;
+  const int64_t of_tile = flash ? 0 : tile_queries * longest * w;
+  const int64_t narrow_tile = narrow ? of_tile / 2 : 0;
+  // Where row jobs do the softmax and its backward it is in place; a cap has its slope beside it.
+  const bool row_jobs = device.is_cpu() && dtype != at::kDouble, capped = c.attention_softcap > 0;
+  const int64_t scores = (row_jobs && !capped ? 1 : 2) * of_tile + narrow_tile;
+  const int64_t scores_back = (2 + (capped ? 1 : 0) + (row_jobs ? 0 : 1)) * of_tile + narrow_tile;
   const int64_t copies = flash ? 0 : c.d_head * 2 * (tile_queries + tile.kv_heads * longest) * b;
 
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
@@ -130,16 +133,15 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t forward_mlp = x + forward_product + rows * d * b + widened(rows, c.d_mlp);
   const int64_t logits = means.keep ? std::min(answers, logit_rows(c, dtype, device)) * c.d_vocab * w : 0;
   const int64_t piece = std::min(answers, logit_rows(c, dtype, device)) * vocabulary_piece(c, device) * w;
-  // A piece of the logits, and beside it what the objective makes of it, or its narrow form and the piece of
-  // lm_head it came from.
+  // Beside a piece of the logits: the piece of lm_head that it comes from and goes back through, its narrow
+  // form, and the slope of a cap; or what the objective makes of it, where that is not done in one pass.
+  const int64_t at_product =
+      (narrow ? piece / 2 : 0) + head_piece_bytes + (c.final_softcap > 0 ? piece : 0) +
+      widened(std::min(answers, logit_rows(c, dtype, device)), vocabulary_piece(c, device));
   const bool is_entropy = options.objective == Objective::entropy;
-  const bool one_pass = device.is_cpu() && dtype != at::kDouble && !is_entropy;  // as fused_log_sum
-  const int64_t further = is_entropy ? piece : 0;
-  const int64_t beside_logits =
-      one_pass ? (narrow ? piece / 2 : 0) + head_piece_bytes : std::max(piece, head_piece_bytes);
-  const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) + further +
-                       beside_logits + g +
-                       widened(std::min(answers, logit_rows(c, dtype, device)), vocabulary_piece(c, device));
+  const int64_t of_objective = is_entropy ? 3 * piece : row_jobs ? 0 : piece;  // as fused_log_sum
+  const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) +
+                       std::max(at_product, of_objective) + g;
   // Where no two cuts share rows, the gradients of gate and up take their places, on a CPU from a part of the
   // product's at a time; else they lie beside what was saved until that goes. The gate's is gone when up's is
   // taken back.
@@ -200,21 +202,23 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   out.working_bytes = working;
 }
 
-// exact keeps a clean run, and the heap what the tensors of a batch of ablated streams took: streams, gate
-// and up, the losses' rows, and a piece of lm_head as the product copies it with its logits.
-void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, const Layout& layout,
-                      int64_t answers, Forecast& out) {
+// exact keeps a clean run, and the heap what the tensors of a batch of ablated streams took: streams, gate and
+// up, the losses' rows, a piece of logits, and an MLP's weight and a piece of lm_head as products copy them.
+void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, const Graph& graph,
+                      const std::vector<AttributionSample>& samples, const Layout& layout, Forecast& out) {
+  const auto b = static_cast<int64_t>(c10::elementSize(dtype));
   const int64_t w = dtype == at::kDouble ? 8 : 4;
-  int64_t longest = 0;
-  for (const Segment& s : layout.packing.sequences) longest = std::max(longest, s.length);
-  const int64_t batch = ablations_at_once(c, longest, dtype), rows = batch * longest;
-  const int64_t final_rows = kAblatedLossRows + batch * answers;
-  const int64_t piece =
-      (std::min(final_rows, loss_rows(c, dtype, device)) + c.d_model) * vocabulary_piece(c, device) * w;
-  out.rows = std::max(out.rows, longest);
-  out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * longest * c.d_model * w);
-  out.working_bytes = std::max(
-      out.working_bytes, w * (rows * (2 * c.d_mlp + 4 * c.d_model) + 3 * final_rows * c.d_model) + piece);
+  for (size_t i = 0; i < samples.size(); ++i) {  // one at a time
+    const int64_t length = layout.packing.sequences[i].length, answer = length - samples[i].prompt_len + 1;
+    const int64_t batch = std::min(ablations_at_once(c, length, dtype), graph.n_forward());
+    const int64_t final_rows = std::min(kAblatedLossRows + batch * answer, graph.n_edges() * answer);
+    const int64_t piece =
+        (std::min(final_rows, loss_rows(c, dtype, device)) + c.d_model) * vocabulary_piece(c, device) * w;
+    out.rows = std::max(out.rows, length);
+    out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * length * c.d_model * w);
+    const int64_t layers = batch * length * (2 * c.d_mlp * b + 4 * c.d_model * w) + c.d_mlp * c.d_model * w;
+    out.working_bytes = std::max(out.working_bytes, layers + 3 * final_rows * c.d_model * w + piece);
+  }
 }
 
 }  // namespace
@@ -235,6 +239,11 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     if (stored.type != stored_type_of(dtype))  // which lies there too while it is converted
       head_piece += vocabulary_piece(c, device) * c.d_model * stored.bytes() / (c.d_vocab * c.d_model);
   }
+  // Of a sequence: queries times the keys that their tiles meet, half of all in the longest.
+  const auto seen_pairs = [&](int64_t length) {
+    const auto n = static_cast<double>(length);
+    return n * (n + static_cast<double>(attention_tile(c, length, length, device).queries)) / 2;
+  };
   for (const auto& samples : chunks) {
     const Layout layout = lay_out(samples);
     const int64_t rows = layout.packing.rows(), gradient_rows = layout.packing.gradient_rows();
@@ -243,13 +252,11 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     for (size_t i = 0; i < samples.size(); ++i) {
       const int64_t length = layout.packing.sequences[i].length;
       answers += length - samples[i].prompt_len + 1;
-      attention +=
-          2.0 * static_cast<double>(length) * static_cast<double>(length * c.n_heads * c.d_head * c.n_layers);
+      attention += 2.0 * seen_pairs(length) * static_cast<double>(c.n_heads * c.d_head * c.n_layers);
     }
     double attention_back = 0;
     for (const PrefixSegment& p : layout.packing.prefixes)
-      attention_back += 5.0 * static_cast<double>(p.length) *
-                        static_cast<double>(p.length * c.n_heads * c.d_head * c.n_layers);
+      attention_back += 5.0 * seen_pairs(p.length) * static_cast<double>(c.n_heads * c.d_head * c.n_layers);
     const double head = 4.0 * static_cast<double>(answers) * static_cast<double>(c.d_model * c.d_vocab);
     const auto [forwards, backwards] = passes(options, c.n_layers);
     const double forward = 2.0 * layer_products(c) * static_cast<double>(rows) + 2.0 * attention;
@@ -264,7 +271,7 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
         Method::exact) {  // every edge a run of the layers behind it: half the model on average
       out.flops += static_cast<double>(edges_run(graph, options)) * static_cast<double>(layout.cuts.size()) /
                    static_cast<double>(samples.size()) * (0.5 * forward + 0.5 * head);
-      add_exact_memory(c, device, dtype, layout, answers, out);
+      add_exact_memory(c, device, dtype, graph, samples, layout, out);
     } else {
       add_memory(c, device, dtype, options, layout, answers, means, head_piece, out);
     }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "attribute/eap.h"
 #include "attribute/objective.h"
@@ -142,9 +143,9 @@ class Ablation {
                                    attention_of(l, w, {input(0), input(1), input(2)}, queries)));
   }
 
+ private:
   at::ScalarType wide() const { return decoder_.dtype() == at::kDouble ? at::kDouble : at::kFloat; }
 
- private:
   const Decoder& decoder_;
   const ScoringOptions& options_;
   const ModelConfig& config_;
@@ -171,7 +172,6 @@ int64_t ablations_at_once(const ModelConfig& config, int64_t length, at::ScalarT
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
                           const AttributionSample& sample, int64_t t_cut) {
   const at::NoGradGuard no_grad;
-  const LargeHeap heap;
   const Graph graph = graph_of(decoder, options);
   const Ablation ablation(decoder, options, sample, t_cut);
   SampleScores out;
@@ -180,9 +180,13 @@ SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
   // Final streams wait for each other, so that lm_head is read for many rows at once.
   std::vector<size_t> cells;
   std::vector<Tensor> final_rows;
+  const bool is_on_cpu = decoder.device().is_cpu();
   const auto take_losses = [&] {
     if (cells.empty()) return;
+    if (is_on_cpu)
+      give_back_heap();  // what the layers left does not fit the losses' tensors, nor these the next layers'
     const auto losses = ablation.losses(at::cat(final_rows));
+    if (is_on_cpu) give_back_heap();
     for (size_t i = 0; i < cells.size(); ++i) out.scores[cells[i]] = losses[i][2] - out.objective;
     cells.clear();
     final_rows.clear();

@@ -36,8 +36,9 @@ struct RowSums {
     if (objective != Objective::entropy && fused_log_sum(z, piece_largest, piece_sum)) {
       const Tensor before =
           std::exchange(largest, largest.defined() ? at::maximum(largest, piece_largest) : piece_largest);
-      piece_sum.mul_((piece_largest - largest).exp_());
-      sum = before.defined() ? sum.mul_((before - largest).exp_()).add_(piece_sum) : piece_sum;
+      sum = before.defined()
+                ? sum.mul_((before - largest).exp_()).add_(piece_sum.mul_((piece_largest - largest).exp_()))
+                : piece_sum;
       return;
     }
     const Tensor before = largest;

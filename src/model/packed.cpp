@@ -1,16 +1,13 @@
 #include "model/packed.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
-#include "base/error.h"
 #include "model/device_jobs.h"
 #include "model/fused.h"
 #include "model/gated.h"
@@ -209,28 +206,33 @@ Tensor packed_attention(const ModelConfig& config, const LayerWeights& w, int64_
 Tensor branched_attention(const ModelConfig& config, const LayerWeights& w, int64_t window,
                           const RopeTable& rope, const std::array<Tensor, 3>& x, int64_t queries) {
   const int64_t runs = std::max({x[0].size(0), x[1].size(0), x[2].size(0)}), pos = x[0].size(1);
-  // Behind the norm, [runs or 1, last n positions, d_model] as rows; inputs are often one and the same.
-  const auto normed_last = [&](size_t branch, int64_t n) {
+  // Behind the norm, [runs or 1, pos, d_model]; inputs are often one and the same.
+  std::array<Tensor, 3> h;
+  for (size_t branch = 0; branch < 3; ++branch) {
+    for (size_t b = 0; b < branch; ++b)
+      if (x[b].is_same(x[branch])) h[branch] = h[b];
     Tensor inverse;
-    return normed_rows(x[branch].narrow(1, pos - n, n).reshape({-1, config.d_model}), w.input_layernorm,
-                       config.norm_eps, inverse);
+    if (!h[branch].defined())
+      h[branch] =
+          normed_rows(x[branch].reshape({-1, config.d_model}), w.input_layernorm, config.norm_eps, inverse)
+              .view(x[branch].sizes());
+  }
+  const auto heads_at = [&](size_t branch, int64_t n, const Tensor& weight, const Tensor& bias) {
+    const Tensor rows = h[branch].narrow(1, pos - n, n).reshape({-1, config.d_model});
+    return heads_of(config, rows, weight, bias);
   };
-  const Tensor hk = normed_last(1, pos), hv = x[2].is_same(x[1]) ? hk : normed_last(2, pos);
-  const Tensor hq = x[0].is_same(x[1]) && queries == pos ? hk : normed_last(0, queries);
-  // [runs or 1, positions, heads, d_head]
+  // [runs or 1, the last n positions, heads, d_head]
   const auto apart = [&](const Tensor& t, int64_t n) { return t.view({-1, n, t.size(1), config.d_head}); };
-  const auto turned = [&](const Tensor& h, const Tensor& weight, const Tensor& bias, const Tensor& norm,
-                          int64_t n) {
-    Tensor t = heads_of(config, h, weight, bias);
+  const auto turned = [&](Tensor t, const Tensor& norm, int64_t n) {
     if (config.qk_norm) t = head_norm(config, t, norm);
     const auto of_rows = [&](const Tensor& table) {
       return table.narrow(0, pos - n, n).repeat({t.size(0) / n, 1});
     };
     return apart(rotate(t, of_rows(rope.cos), of_rows(rope.sin), /*inverse=*/false), n);
   };
-  const Tensor q = turned(hq, w.q_proj, w.q_bias, w.q_norm, queries);
-  const Tensor k = turned(hk, w.k_proj, w.k_bias, w.k_norm, pos);
-  const Tensor v = apart(heads_of(config, hv, w.v_proj, w.v_bias), pos);
+  const Tensor q = turned(heads_at(0, queries, w.q_proj, w.q_bias), w.q_norm, queries);
+  const Tensor k = turned(heads_at(1, pos, w.k_proj, w.k_bias), w.k_norm, pos);
+  const Tensor v = apart(heads_at(2, pos, w.v_proj, w.v_bias), pos);
   const Tensor mixed = at::empty({runs, queries, config.n_heads, config.d_head}, q.options());
   const auto of_run = [](const Tensor& t, int64_t run) { return t.select(0, t.size(0) == 1 ? 0 : run); };
   for (int64_t run = 0; run < runs; ++run)

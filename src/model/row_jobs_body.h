@@ -194,9 +194,10 @@ inline void log_sum_row(const RowJob& j, int64_t row) {
   float largest = a[0];
 #pragma omp simd reduction(max : largest)
   for (int64_t i = 0; i < j.width; ++i) largest = a[i] > largest ? a[i] : largest;
+  const float from_here = largest == -HUGE_VALF ? 0.0f : largest;  // all -inf: their sum is as good as 0
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < j.width; ++i) sum += static_cast<double>(exponential(a[i] - largest));
+  for (int64_t i = 0; i < j.width; ++i) sum += static_cast<double>(exponential(a[i] - from_here));
   *to<float>(j.out, row) = largest;
   *to<float>(j.out2, row) = static_cast<float>(sum);
 }

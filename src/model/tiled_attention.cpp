@@ -140,10 +140,10 @@ void tiled_attention_backward(const ModelConfig& config, const Tensor& q, const 
       Tensor slope;
       const Tensor weights = attention_weights(config, qs, ks, tile.queries, window, &slope);
       const Tensor g = group_heads(of_queries(d_out), heads);  // [heads, group * queries, d_head]
-      const Tensor d_weights = batched_product(g, of_keys(v).transpose(1, 2)).to(weights.scalar_type());
-      Tensor d_scores = d_weights;  // in place
+      // At the weights, then at the scores.
+      Tensor d_scores = batched_product(g, of_keys(v).transpose(1, 2)).to(weights.scalar_type());
       if (!fused_softmax_backward(weights, d_scores, tile.queries, window, config.attention_scale))
-        d_scores = at::_softmax_backward_data(d_weights, weights, /*dim=*/-1, weights.scalar_type())
+        d_scores = at::_softmax_backward_data(d_scores, weights, /*dim=*/-1, weights.scalar_type())
                        .mul_(config.attention_scale);
       if (slope.defined()) d_scores.mul_(slope);
       d_scores = d_scores.to(type);

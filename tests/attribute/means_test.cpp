@@ -250,6 +250,7 @@ struct Shape {
   std::vector<int64_t> cuts;
   const char* activation = "silu";
   bool gemma2 = false;
+  Objective objective = Objective::nll;
 };
 
 TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
@@ -258,7 +259,11 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
        {Shape{"one sample", 1, 120, 40, 300, {40}}, Shape{"packed", 4, 60, 30, 300, {30}},
         Shape{"cuts", 2, 40, 60, 300, {5, 20, 60}}, Shape{"wide vocabulary", 2, 60, 60, 6000, {60}},
         Shape{"many, without row jobs", 16, 60, 20, 300, {20}, "gelu"},
-        Shape{"norms behind branches", 2, 60, 30, 300, {30}, "gelu_pytorch_tanh", true}}) {
+        Shape{"norms behind branches", 2, 60, 30, 300, {30}, "gelu_pytorch_tanh", true},
+        Shape{"capped logits", 2, 60, 60, 6000, {60}, "gelu_pytorch_tanh", true},
+        Shape{"entropy", 2, 60, 60, 6000, {60}, "silu", false, Objective::entropy},
+        Shape{"long", 1, 900, 60, 300, {60}},
+        Shape{"long and capped", 1, 900, 60, 300, {60}, "gelu_pytorch_tanh", true}}) {
     TinyModel model;
     model.n_layers = 4, model.d_model = 64, model.d_mlp = 176, model.n_heads = 4, model.d_head = 16;
     model.d_vocab = shape.d_vocab;
@@ -273,18 +278,20 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
         s.tokens.push_back((7 * t + i) % shape.d_vocab);
       samples.push_back(s);
     }
+    ScoringOptions options;
+    options.objective = shape.objective;
     // bfloat16 also as a processor without instructions for it computes it.
     for (const auto& [dtype, native] : {std::pair{at::kFloat, true}, std::pair{at::kDouble, true},
                                         std::pair{at::kBFloat16, true}, std::pair{at::kBFloat16, false}}) {
       const NativeBfloat bfloat(native);
       for (const MemoryMeans& means : {MemoryMeans{true, true, false}, MemoryMeans{false, true, false},
                                        MemoryMeans{false, false, false}, MemoryMeans{false, true, true}}) {
-        const Forecast f = forecast(*checkpoint, at::kCPU, dtype, {}, {samples}, means, 1.0);
+        const Forecast f = forecast(*checkpoint, at::kCPU, dtype, options, {samples}, means, 1.0);
         CountingAllocator counting;
         {
           const Decoder decoder(checkpoint, at::kCPU, dtype, means.resident);
           attribute_chunk(
-              decoder, {}, samples,
+              decoder, options, samples,
               {means.keep, means.spill ? folder.path() : std::filesystem::path(), !means.resident});
         }
         const auto forecast_bytes = static_cast<double>(f.peak_bytes),
@@ -295,6 +302,30 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
             << " graph " << f.graph_bytes << " working " << f.working_bytes << " seen " << counting.peak();
       }
     }
+  }
+}
+
+// Never below what tensors take, and above it for what the heap keeps of those that came before.
+TEST(Forecast, OfExactAblationCoversItsTensors) {
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.n_layers = 4, model.d_model = 64, model.d_mlp = 4000, model.d_vocab = 6000;
+  write_tiny_checkpoint(folder.path(), model);
+  const auto checkpoint = Checkpoint::open(folder.path());
+  ScoringOptions options;
+  options.method = Method::exact;
+  std::vector<AttributionSample> samples;
+  for (int64_t i = 0; i < 2; ++i) {
+    samples.push_back({std::to_string(i), {}, 60, {20}});
+    for (int64_t t = 0; t < 80; ++t) samples.back().tokens.push_back((7 * t + i) % model.d_vocab);
+  }
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
+    const Forecast f = forecast(*checkpoint, at::kCPU, dtype, options, {samples}, {}, 1.0);
+    CountingAllocator counting;
+    attribute_chunk(Decoder(checkpoint, at::kCPU, dtype), options, samples);
+    const double ratio = static_cast<double>(f.peak_bytes) / static_cast<double>(counting.peak());
+    EXPECT_GT(ratio, 1.0) << dtype_name(dtype);
+    EXPECT_LT(ratio, 2.5) << dtype_name(dtype);
   }
 }
 

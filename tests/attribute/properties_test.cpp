@@ -1,6 +1,7 @@
 // What must hold of scores whatever the model: SPEC 2's invariances, and agreement with autograd through the
 // plain forward.
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -117,6 +118,69 @@ TEST(Exact, EqualsEapOnALinearModel) {
         ASSERT_GT(largest(exact[i][c].scores), 1e-7);
         EXPECT_LT(largest_difference(eap[i][c].scores, exact[i][c].scores).relative, 1e-6);
       }
+  }
+}
+
+// The oracle: one plain forward with one source taken out of what one destination reads.
+class AblationTap : public StreamTap {
+ public:
+  AblationTap(int64_t source, int64_t destination) : source_(source), destination_(destination) {}
+  Tensor branch(int64_t destination, const Tensor& stream) override {
+    return destination == destination_ ? stream - kept_ : stream;
+  }
+  Tensor source(int64_t index, const Tensor& added) override {
+    if (index == source_) kept_ = added;
+    return added;
+  }
+
+ private:
+  int64_t source_, destination_;
+  Tensor kept_;
+};
+
+// Models whose ablations go several tiles and several batches an edge's destination, answers of which several
+// destinations' losses are taken together, and the shortest there are.
+TEST(Exact, IsThePlainForwardWithoutTheEdge) {
+  for (const bool gemma2 : {false, true}) {
+    const TemporaryFolder folder;
+    TinyModel model;
+    model.gemma2 = gemma2;
+    model.d_mlp = 9000;
+    const Decoder decoder = tiny_decoder(folder, model);
+    ScoringOptions options;
+    options.method = Method::exact;
+    const Graph graph = graph_of(decoder, options);
+    for (const auto& [prompt, answer] : {std::pair{1, 1}, std::pair{70, 3}, std::pair{2, 90}}) {
+      AttributionSample sample{"", {}, prompt, {answer}};
+      for (int64_t t = 0; t < prompt + answer; ++t) sample.tokens.push_back(7 * t % model.d_vocab);
+      const int64_t length = prompt + answer - 1;
+      const bool in_batches = ablations_at_once(decoder.config(), length, at::kDouble) < graph.n_forward();
+      EXPECT_EQ(in_batches, answer > 1);
+      EXPECT_EQ(graph.n_edges() * answer > kAblatedLossRows, answer > 3);
+      const auto loss_of = [&, prompt = prompt, answer = answer](StreamTap* tap) {
+        const std::vector<int64_t> input(sample.tokens.begin(), sample.tokens.begin() + length),
+            target(sample.tokens.begin() + prompt, sample.tokens.end());
+        return -decoder.forward(decoder.tokens(input).unsqueeze(0), tap)
+                    .squeeze(0)
+                    .narrow(0, prompt - 1, answer)
+                    .log_softmax(-1)
+                    .gather(-1, decoder.tokens(target).unsqueeze(1))
+                    .mean()
+                    .item<double>();
+      };
+      const at::NoGradGuard no_grad;
+      const double clean = loss_of(nullptr);
+      std::vector<double> expected(static_cast<size_t>(graph.n_forward() * graph.n_backward()), 0.0);
+      for (int64_t d = 0; d < graph.n_backward(); ++d)
+        for (int64_t s = 0; s < graph.sources_before(d); ++s) {
+          AblationTap tap(s, d);
+          expected[static_cast<size_t>(s * graph.n_backward() + d)] = loss_of(&tap) - clean;
+        }
+      const auto scores = attribute_chunk(decoder, options, {sample});
+      const Difference difference = largest_difference(scores[0][0].scores, expected);
+      EXPECT_LT(difference.relative, 1e-10)
+          << gemma2 << " " << prompt << " " << answer << " " << difference.at;
+    }
   }
 }
 
