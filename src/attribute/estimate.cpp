@@ -202,8 +202,9 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   out.working_bytes = working;
 }
 
-// exact keeps a clean run, and the heap what the tensors of a batch of ablated streams took: streams, gate and
-// up, the losses' rows, a piece of logits, and an MLP's weight and a piece of lm_head as products copy them.
+// exact keeps a clean run, and the heap what the tensors of a batch of ablated streams took: streams, gate
+// and up, the losses' rows, a piece of logits, and an MLP's weight and a piece of lm_head as products copy
+// them.
 void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, const Graph& graph,
                       const std::vector<AttributionSample>& samples, const Layout& layout, Forecast& out) {
   const auto b = static_cast<int64_t>(c10::elementSize(dtype));
