@@ -214,7 +214,7 @@ void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dt
     const int64_t batch = std::min(ablations_at_once(c, length, dtype), graph.n_forward());
     const int64_t final_rows = std::min(kAblatedLossRows + batch * answer, graph.n_edges() * answer);
     const int64_t piece =
-        (std::min(final_rows, loss_rows(c, dtype, device)) + c.d_model) * vocabulary_piece(c, device) * w;
+        (std::min(final_rows, logit_rows(c, dtype, device)) + c.d_model) * vocabulary_piece(c, device) * w;
     out.rows = std::max(out.rows, length);
     out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * length * c.d_model * w);
     const int64_t layers = batch * length * (2 * c.d_mlp * b + 4 * c.d_model * w) + c.d_mlp * c.d_model * w;

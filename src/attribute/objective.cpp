@@ -77,13 +77,9 @@ int64_t vocabulary_piece(const ModelConfig& config, at::Device device) {
 }
 
 int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device) {
-  const int64_t logit_bytes = int64_t{device.is_cpu() ? 96 : 512} << 20;  // of the logits held at once
+  // Of the logits held at once: every group of rows has lm_head read, and packed, once more.
+  const int64_t logit_bytes = int64_t{device.is_cpu() ? 384 : 512} << 20;
   return std::max<int64_t>(1, logit_bytes / (config.d_vocab * (dtype == at::kDouble ? 8 : 4)));
-}
-
-int64_t loss_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device) {
-  return logit_rows(config, dtype, device) *
-         std::max<int64_t>(1, config.d_vocab / vocabulary_piece(config, device) / 4);
 }
 
 RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x, const Tensor& targets,
@@ -100,8 +96,7 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
   const bool with_gradient = use != LogitUse::losses_only;
   Tensor d_h = with_gradient ? at::zeros({n_rows, config.d_model}, h.options().dtype(wide)) : Tensor();
   const int64_t piece = vocabulary_piece(config, decoder.device());
-  const int64_t step = std::min(n_rows, with_gradient ? logit_rows(config, decoder.dtype(), decoder.device())
-                                                      : loss_rows(config, decoder.dtype(), decoder.device()));
+  const int64_t step = std::min(n_rows, logit_rows(config, decoder.dtype(), decoder.device()));
   const double cap = config.final_softcap;
   std::optional<PinnedCopy> pinned;  // where lm_head lies in the file and the device is a GPU
   if (weights.lm_head().device().type() != decoder.device().type())

@@ -39,7 +39,5 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
 // budget. A GPU takes larger pieces: small ones would not fill it.
 int64_t vocabulary_piece(const ModelConfig& config, at::Device device);
 int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device);
-// The same where no logits wait for a gradient: more rows share one reading of lm_head.
-int64_t loss_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device);
 
 }  // namespace circuitdiff
