@@ -148,7 +148,7 @@ class Engine {
           stream.narrow(0, s.begin + samples_[i].prompt_len - 1, s.length - samples_[i].prompt_len + 1));
     }
     const RowLosses losses = row_losses(decoder_, options_.objective, at::cat(rows).to(type_), targets_,
-                                        means_.keep ? LogitUse::kept : LogitUse::recomputed);
+                                        /*with_gradient=*/true);
     Tensor gradient =
         at::zeros({layout_.packing.gradient_rows(), config_.d_model}, losses.gradient.options());
     for (size_t p = 0; p < layout_.cuts.size(); ++p) {

@@ -131,17 +131,15 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   // The product takes the gate's place where that is not kept.
   const int64_t forward_product = device.is_cpu() && !means.keep && !c.output_norms ? 0 : rows * c.d_mlp * b;
   const int64_t forward_mlp = x + forward_product + rows * d * b + widened(rows, c.d_mlp);
-  const int64_t logits = means.keep ? std::min(answers, logit_rows(c, dtype, device)) * c.d_vocab * w : 0;
   const int64_t piece = std::min(answers, logit_rows(c, dtype, device)) * vocabulary_piece(c, device) * w;
   // Beside a piece of the logits: the piece of lm_head that it comes from and goes back through, its narrow
-  // form, and the slope of a cap; or what the objective makes of it, where that is not done in one pass.
+  // form, and the slope of a cap; or what the entropy makes of it.
+  const int64_t slope = c.final_softcap > 0 ? piece : 0;
   const int64_t at_product =
-      (narrow ? piece / 2 : 0) + head_piece_bytes + (c.final_softcap > 0 ? piece : 0) +
+      (narrow ? piece / 2 : 0) + head_piece_bytes + slope +
       widened(std::min(answers, logit_rows(c, dtype, device)), vocabulary_piece(c, device));
-  const bool is_entropy = options.objective == Objective::entropy;
-  const int64_t of_objective = is_entropy ? 3 * piece : row_jobs ? 0 : piece;  // as fused_log_sum
-  const int64_t head = answers * d * (8 + 3 * w + b) + logits + (means.keep ? 0 : piece) +
-                       std::max(at_product, of_objective) + g;
+  const int64_t at_entropy = options.objective == Objective::entropy ? 2 * piece + slope : 0;
+  const int64_t head = answers * d * (8 + 3 * w + b) + piece + std::max(at_product, at_entropy) + g;
   // Where no two cuts share rows, the gradients of gate and up take their places, on a CPU from a part of the
   // product's at a time; else they lie beside what was saved until that goes. The gate's is gone when up's is
   // taken back.

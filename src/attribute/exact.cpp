@@ -69,7 +69,7 @@ class Ablation {
     for (int64_t b = 0; b < batch; ++b) all.insert(all.end(), targets_.begin(), targets_.end());
     const Tensor rows = final_rows.reshape({batch * t, config_.d_model});
     const RowLosses r = row_losses(decoder_, options_.objective, rows.to(wide()), decoder_.tokens(all),
-                                   LogitUse::losses_only);
+                                   /*with_gradient=*/false);
     const std::vector<double> nll = host_values(r.nll), error = host_values(r.error),
                               objective = host_values(r.objective);
     std::vector<std::array<double, 3>> out;

@@ -2,14 +2,15 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/logaddexp.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <optional>
-#include <utility>
 
 #include "model/fused.h"
 #include "model/packed.h"
@@ -19,49 +20,129 @@
 namespace circuitdiff {
 namespace {
 
-// What the losses need of a row's logits z, gathered a piece of the vocabulary at a time. [rows, 1] each.
-struct RowSums {
-  Tensor largest;   // m = max z so far
-  Tensor sum;       // of exp(z - m)
-  Tensor weighted;  // of exp(z - m) (z - m), for the entropy
-  Tensor total;     // of z, for the mean logit
-  Tensor target;    // z of the target
+at::ScalarType wide_of(const Decoder& decoder) {
+  return decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat;
+}
 
-  void add(const Tensor& z, Objective objective) {
-    if (objective == Objective::logit) {
-      const Tensor added = z.sum(/*dim=*/-1, /*keepdim=*/true);
-      total = total.defined() ? total.add_(added) : added;
-    }
-    Tensor piece_largest, piece_sum;
-    if (objective != Objective::entropy && fused_log_sum(z, piece_largest, piece_sum)) {
-      const Tensor before =
-          std::exchange(largest, largest.defined() ? at::maximum(largest, piece_largest) : piece_largest);
-      sum = before.defined()
-                ? sum.mul_((before - largest).exp_()).add_(piece_sum.mul_((piece_largest - largest).exp_()))
-                : piece_sum;
-      return;
-    }
-    const Tensor before = largest;
-    piece_largest = z.amax(/*dim=*/-1, /*keepdim=*/true);
-    largest = before.defined() ? at::maximum(before, piece_largest) : piece_largest;
-    const Tensor shifted = z - largest;
-    if (objective == Objective::entropy) {
-      const Tensor e = shifted.exp();
-      const Tensor added = (e * shifted).sum(/*dim=*/-1, /*keepdim=*/true);
-      if (before.defined()) {
-        // sum of e^(z - m') (z - m') = e^(m - m') (weighted + (m - m') sum)
-        const Tensor moved = before - largest;
-        weighted.add_(moved * sum).mul_(moved.exp()).add_(added);
-        sum.mul_(moved.exp()).add_(e.sum(/*dim=*/-1, /*keepdim=*/true));
-      } else {
-        weighted = added;
-        sum = e.sum(/*dim=*/-1, /*keepdim=*/true);
+// Below every logit, yet finite: what takes the target's place among the others, whose exponential it has
+// not.
+constexpr double kBelowAll = -1e30;
+
+// Some rows of the answer before lm_head, which comes in pieces of the vocabulary: tokens [v, v + n).
+class AnswerRows {
+ public:
+  // h: behind the last norm, [rows, d_model], in the weights' dtype; targets: [rows].
+  AnswerRows(const Decoder& decoder, const Tensor& h, const Tensor& targets)
+      : decoder_(decoder), h_(h), targets_(targets.unsqueeze(1)) {
+    if (lm_head().device().type() != decoder.device().type())  // in the file, where weights are streamed
+      pinned_.emplace(c10::impl::VirtualGuardImpl(decoder.device().type()).getStream(decoder.device()));
+  }
+
+  struct Piece {
+    int64_t v = 0;
+    Tensor head;   // [n, d_model], in the weights' dtype
+    Tensor z;      // logits, [rows, n], float32 at least
+    Tensor slope;  // of the softcap at them; undefined without
+  };
+
+  // Calls work(piece) for each.
+  template <class Work>
+  void for_each_piece(const Work& work) const {
+    const int64_t d_vocab = decoder_.config().d_vocab;
+    const int64_t most = vocabulary_piece(decoder_.config(), decoder_.device());
+    for (int64_t v = 0; v < d_vocab; v += most) {
+      Piece p{v, head_of(v, std::min(most, d_vocab - v)), {}, {}};
+      p.z = linear_rows(h_, p.head).to(wide_of(decoder_));
+      if (const double cap = decoder_.config().final_softcap; cap > 0) {
+        p.z.div_(cap).tanh_();
+        p.slope = p.z.square().neg_().add_(1);
+        p.z.mul_(cap);
       }
-    } else {
-      const Tensor added = shifted.exp_().sum(/*dim=*/-1, /*keepdim=*/true);
-      sum = before.defined() ? sum.mul_((before - largest).exp_()).add_(added) : added;
+      work(p);
     }
   }
+
+  // Where in a piece the targets are, [rows, 1], and whether they are in it.
+  Tensor place_in(const Piece& p) const { return (targets_ - p.v).clamp_(0, p.z.size(1) - 1); }
+  Tensor is_in(const Piece& p) const { return (targets_ >= p.v) & (targets_ < p.v + p.z.size(1)); }
+
+  // The targets' own rows of lm_head, [rows, d_model], float32 at least.
+  Tensor target_heads() const {
+    const Tensor tokens = targets_.squeeze(1).to(lm_head().device());
+    return lm_head().index_select(0, tokens).to(decoder_.device()).to(decoder_.dtype()).to(wide_of(decoder_));
+  }
+
+ private:
+  const Tensor& lm_head() const { return decoder_.weights().lm_head(); }
+
+  Tensor head_of(int64_t v, int64_t n) const {
+    const Tensor part = lm_head().narrow(0, v, n);
+    if (!pinned_) return part.to(decoder_.dtype());
+    const Tensor there = at::empty(part.sizes(), part.options().device(decoder_.device()));
+    pinned_->copy(part, there);
+    return there.to(decoder_.dtype());
+  }
+
+  const Decoder& decoder_;
+  Tensor h_, targets_;
+  mutable std::optional<PinnedCopy> pinned_;
+};
+
+// What the losses need of a row's logits z, gathered a piece of the vocabulary at a time. The target stands
+// apart from the others, so that 1 - p of a likely one is no difference of numbers near 1. [rows, 1] each.
+class RowSums {
+ public:
+  RowSums(int64_t rows, const at::TensorOptions& options)
+      : sums_(at::zeros({3, rows}, options)), target_(at::zeros({rows, 1}, options)) {
+    sums_[0].fill_(kBelowAll);
+  }
+
+  // z becomes exp(z - largest()), 0 at the target.
+  void add(const AnswerRows& rows, const AnswerRows::Piece& p, Objective objective) {
+    if (objective == Objective::logit) add_to(total_, p.z.sum(/*dim=*/-1, /*keepdim=*/true));
+    const Tensor place = rows.place_in(p), is_in = rows.is_in(p), there = p.z.gather(-1, place);
+    target_.add_(at::where(is_in, there, 0.0));
+    if (p.slope.defined()) add_to(target_slope_, at::where(is_in, p.slope.gather(-1, place), 0.0));
+    p.z.scatter_(-1, place, at::where(is_in, kBelowAll, there));
+    if (objective != Objective::entropy && fused_exponentials(p.z, sums_)) return;
+    const Tensor before = largest().clone();
+    largest().copy_(at::maximum(before, p.z.amax(/*dim=*/-1, /*keepdim=*/true)));
+    shrink().copy_((before - largest()).exp_());
+    p.z.sub_(largest());
+    if (objective == Objective::entropy) {
+      // sum of e^(z - m') (z - m') = e^(m - m') (weighted + (m - m') sum)
+      if (weighted_.defined()) weighted_.add_((before - largest()).mul_(sum())).mul_(shrink());
+      add_to(weighted_, (p.z.exp() * p.z).sum(/*dim=*/-1, /*keepdim=*/true));
+    }
+    p.z.exp_();
+    sum().mul_(shrink()).add_(p.z.sum(/*dim=*/-1, /*keepdim=*/true));
+  }
+
+  Tensor largest() const { return sums_[0].unsqueeze(1); }  // m = max z of the others so far
+  Tensor sum() const { return sums_[1].unsqueeze(1); }      // of exp(z - m) over the others
+  Tensor shrink() const {
+    return sums_[2].unsqueeze(1);
+  }                                                 // of earlier pieces' exponentials, by m's last move
+  const Tensor& target() const { return target_; }  // z of the target
+  const Tensor& target_slope() const { return target_slope_; }
+  const Tensor& total() const { return total_; }  // of z over all, for the mean logit
+
+  // log((1 - p) / p)
+  Tensor odds_against() const { return (largest() - target_).add_(sum().log()); }
+
+  // H = -sum p log p = log sum - (sum e^(z - m) (z - m)) / sum, over all.
+  Tensor entropy() const {
+    const Tensor m = at::maximum(largest(), target_), moved = largest() - m, other = moved.exp(),
+                 own = (target_ - m).exp();
+    const Tensor all = sum() * other + own;
+    return all.log() - ((weighted_ + moved * sum()) * other + own * (target_ - m)) / all;
+  }
+
+ private:
+  static void add_to(Tensor& sum, const Tensor& added) { sum = sum.defined() ? sum.add_(added) : added; }
+
+  Tensor sums_, target_, target_slope_, total_;
+  Tensor weighted_;  // sum of exp(z - m) (z - m) over the others, for the entropy
 };
 
 }  // namespace
@@ -72,101 +153,81 @@ std::vector<double> host_values(const Tensor& t) {
 }
 
 int64_t vocabulary_piece(const ModelConfig& config, at::Device device) {
-  const int64_t piece_bytes = int64_t{device.is_cpu() ? 32 : 256} << 20;  // of a piece of lm_head in float32
+  const int64_t piece_bytes = int64_t{device.is_cpu() ? 16 : 256} << 20;  // of a piece of lm_head in float32
   return std::clamp<int64_t>(piece_bytes / (config.d_model * 4), 1, config.d_vocab);
 }
 
 int64_t logit_rows(const ModelConfig& config, at::ScalarType dtype, at::Device device) {
-  // Of the logits held at once: every group of rows has lm_head read, and packed, once more.
-  const int64_t logit_bytes = int64_t{device.is_cpu() ? 384 : 512} << 20;
-  return std::max<int64_t>(1, logit_bytes / (config.d_vocab * (dtype == at::kDouble ? 8 : 4)));
+  // Of a piece of the logits. Every group of rows has lm_head read, and packed, once more.
+  const int64_t logit_bytes = int64_t{device.is_cpu() ? 64 : 512} << 20,
+                width = vocabulary_piece(config, device);
+  return std::max<int64_t>(1, logit_bytes / (width * (dtype == at::kDouble ? 8 : 4)));
 }
 
 RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x, const Tensor& targets,
-                     LogitUse use) {
+                     bool with_gradient) {
   const ModelConfig& config = decoder.config();
-  const Weights& weights = decoder.weights();
-  const int64_t n_rows = x.size(0), d_vocab = config.d_vocab;
-  const at::ScalarType wide = decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat;
-  const Tensor target = targets.unsqueeze(1);  // [rows, 1]
+  const at::ScalarType wide = wide_of(decoder);
+  const int64_t n_rows = x.size(0);
   const Tensor inverse = inverse_rms(x, config.norm_eps);
-  const Tensor h = (x * inverse).to(decoder.dtype()) * weights.norm();
+  const Tensor h = ((x * inverse).to(decoder.dtype()) * decoder.weights().norm()).to(decoder.dtype());
   const auto per_row = [&] { return at::zeros({n_rows}, h.options().dtype(at::kDouble)); };
   RowLosses out{per_row(), per_row(), per_row(), {}};
-  const bool with_gradient = use != LogitUse::losses_only;
   Tensor d_h = with_gradient ? at::zeros({n_rows, config.d_model}, h.options().dtype(wide)) : Tensor();
-  const int64_t piece = vocabulary_piece(config, decoder.device());
-  const int64_t step = std::min(n_rows, logit_rows(config, decoder.dtype(), decoder.device()));
-  const double cap = config.final_softcap;
-  std::optional<PinnedCopy> pinned;  // where lm_head lies in the file and the device is a GPU
-  if (weights.lm_head().device().type() != decoder.device().type())
-    pinned.emplace(c10::impl::VirtualGuardImpl(decoder.device().type()).getStream(decoder.device()));
+  const int64_t step = logit_rows(config, decoder.dtype(), decoder.device());
   for (int64_t begin = 0; begin < n_rows; begin += step) {
     const int64_t count = std::min(step, n_rows - begin);
-    const Tensor t = target.narrow(0, begin, count), rows = h.narrow(0, begin, count).to(decoder.dtype());
-    // Of the piece from token v: where in it the targets are, and 1 for those that are in it.
-    const auto place_of = [&](int64_t v, int64_t n) { return (t - v).clamp_(0, n - 1); };
-    const auto inside = [&](int64_t v, int64_t n) { return ((t >= v) & (t < v + n)).to(wide); };
-    const auto head_of = [&](int64_t v, int64_t n) {
-      // In the file, in the stored type, where weights are streamed.
-      const Tensor part = weights.lm_head().narrow(0, v, n);
-      if (!pinned) return part.to(decoder.dtype());
-      const Tensor there = at::empty(part.sizes(), part.options().device(decoder.device()));
-      pinned->copy(part, there);
-      return there.to(decoder.dtype());
+    const AnswerRows rows(decoder, h.narrow(0, begin, count), targets.narrow(0, begin, count));
+    const Tensor d_rows = with_gradient ? d_h.narrow(0, begin, count) : Tensor();
+    const auto add_back = [&](Tensor d_logits, const AnswerRows::Piece& p) {
+      if (p.slope.defined()) d_logits.mul_(p.slope);
+      d_rows.add_(linear_rows_backward(d_logits.to(decoder.dtype()), p.head));
     };
-    const auto logits_of = [&](const Tensor& head) {
-      Tensor z = linear_rows(rows, head).to(wide);  // [count, n]
-      return cap > 0 ? z.div_(cap).tanh_().mul_(cap) : z;
-    };
-    RowSums sums;
-    sums.target = at::zeros({count, 1}, h.options().dtype(wide));
-    std::vector<Tensor> kept;
-    for (int64_t v = 0; v < d_vocab; v += piece) {
-      const int64_t n = std::min(piece, d_vocab - v);
-      const Tensor z = logits_of(head_of(v, n));
-      sums.add(z, objective);
-      sums.target.add_(at::where(inside(v, n) > 0, z.gather(-1, place_of(v, n)), 0.0));
-      if (use == LogitUse::kept) kept.push_back(z);
-    }
-    const Tensor log_sum = sums.sum.log().add_(sums.largest);
-    const Tensor nll = log_sum - sums.target;
+    RowSums sums(count, h.options().dtype(wide));
+    rows.for_each_piece([&](const AnswerRows::Piece& p) {
+      sums.add(rows, p, objective);
+      if (!with_gradient || objective == Objective::entropy) return;
+      // So far the gradient is the sum of e^(z - m) times lm_head's rows, m the largest so far.
+      if (objective == Objective::nll) {
+        d_rows.mul_(sums.shrink());
+        add_back(p.z, p);
+      } else {
+        add_back(p.z.fill_(1.0 / static_cast<double>(config.d_vocab)), p);
+      }
+    });
+    const Tensor against = sums.odds_against(), error = against.sigmoid();
+    const Tensor nll = at::logaddexp(against, at::zeros_like(against));
     const auto put = [&](const Tensor& into, const Tensor& values) {
       into.narrow(0, begin, count).copy_(values.squeeze(1));
     };
     put(out.nll, nll);
-    put(out.error, nll.neg().expm1_().neg_());  // 1 - p without cancellation where p is near 1
+    put(out.error, error);
     Tensor entropy;
     if (objective == Objective::nll) put(out.objective, nll);
     if (objective == Objective::logit)
-      put(out.objective, sums.total / static_cast<double>(d_vocab) - sums.target);
-    if (objective == Objective::entropy) {
-      // H = -sum p log p = log sum - (sum e^(z - m) (z - m)) / sum
-      entropy = sums.sum.log() - sums.weighted / sums.sum;
-      put(out.objective, entropy);
-    }
+      put(out.objective, sums.total() / static_cast<double>(config.d_vocab) - sums.target());
+    if (objective == Objective::entropy) put(out.objective, entropy = sums.entropy());
     if (!with_gradient) continue;
-    const Tensor d_rows = d_h.narrow(0, begin, count);
-    for (int64_t v = 0; v < d_vocab; v += piece) {
-      const int64_t n = std::min(piece, d_vocab - v);
-      const Tensor head = head_of(v, n);
-      // z becomes the gradient of the objective at the logits.
-      Tensor z = kept.empty() ? logits_of(head) : std::exchange(kept[static_cast<size_t>(v / piece)], {});
-      Tensor slope;  // of the softcap
-      if (cap > 0) slope = (z / cap).square_().neg_().add_(1);
-      if (objective == Objective::nll) z.sub_(log_sum).exp_();
-      if (objective == Objective::logit) z.fill_(1.0 / static_cast<double>(d_vocab));
-      if (objective == Objective::entropy) {
-        z.sub_(log_sum);  // dH/dz = -p (log p + H)
-        z = z.exp().mul_(z.add_(entropy)).neg_();
-      } else {
-        z.scatter_add_(-1, place_of(v, n), inside(v, n).neg_());
-      }
-      if (slope.defined()) z.mul_(slope);
-      d_rows.add_(linear_rows_backward(z.to(decoder.dtype()), head));
+    if (objective == Objective::entropy) {
+      const Tensor log_sum = sums.target() + nll;
+      rows.for_each_piece([&](const AnswerRows::Piece& p) {
+        // dH/dz = -p (log p + H), in z's place
+        Tensor probability = p.z.sub_(log_sum).exp();
+        p.z.add_(entropy).mul_(probability).neg_();
+        probability = Tensor();
+        add_back(p.z, p);
+      });
+      continue;
     }
+    Tensor at_target = rows.target_heads();
+    if (sums.target_slope().defined()) at_target.mul_(sums.target_slope());
+    // The objective's derivative at the others is p = (1 - p(target)) e^(z - m) / sum, at the target p - 1.
+    if (objective == Objective::nll)
+      d_rows.div_(sums.sum()).sub_(at_target).mul_(error);
+    else
+      d_rows.sub_(at_target);
   }
-  if (with_gradient) out.gradient = rms_norm_backward(x, inverse, weights.norm(), d_h);
+  if (with_gradient) out.gradient = rms_norm_backward(x, inverse, decoder.weights().norm(), d_h);
   return out;
 }
 

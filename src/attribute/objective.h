@@ -25,14 +25,10 @@ struct RowLosses {
 // The numbers of a tensor, wherever it lies.
 std::vector<double> host_values(const Tensor& t);
 
-// How the gradient comes by the logits, which the losses have seen: it is not asked for, they are kept, or
-// computed again piece by piece (the same bits).
-enum class LogitUse { losses_only, kept, recomputed };
-
 // x: the final stream at the rows that predict `targets`, [rows, d_model]; targets: int64 [rows] on the
 // compute device.
 RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& x, const Tensor& targets,
-                     LogitUse use);
+                     bool with_gradient);
 
 // Rows of lm_head taken at once (converted, where weights are streamed), and rows of the answer taken at
 // once: they follow from shapes and the kind of device alone, so that the same products are made whatever the

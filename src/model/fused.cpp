@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <initializer_list>
@@ -125,12 +124,10 @@ bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, i
   return true;
 }
 
-bool fused_log_sum(const Tensor& z, Tensor& largest, Tensor& sum) {
-  if (!plain({z})) return false;
-  largest = at::empty({z.size(0), 1}, z.options());
-  sum = at::empty_like(largest);
-  RowJob job{RowKind::log_sum, in(z)};
-  job.out = inout(largest), job.out2 = inout(sum), job.width = z.size(1);
+bool fused_exponentials(const Tensor& z, const Tensor& sums) {
+  if (!plain({z, sums})) return false;
+  RowJob job{RowKind::exponentials};
+  job.out = inout(z), job.out2 = inout(sums), job.width = z.size(1), job.n = sums.size(1);
   run_rows(job, z.size(0), job.width * 4);
   return true;
 }

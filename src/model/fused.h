@@ -29,8 +29,10 @@ bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool ba
 bool fused_softmax(const Tensor& scores, int64_t n, int64_t window, double scale);
 // d: gradient of the weights on entry, of the unscaled scores on return.
 bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, int64_t window, double scale);
-// z: [rows, width] float32. largest = max z, sum = sum of exp(z - largest), [rows, 1] each.
-bool fused_log_sum(const Tensor& z, Tensor& largest, Tensor& sum);
+// z: [rows, width] float32, in place: exp(z - m), m the largest of a row and of sums[0]. sums: [3, rows], of
+// the pieces of the row before: m, the sum of exp(z - m), and (on return alone) by what factor m's move shrank
+// that.
+bool fused_exponentials(const Tensor& z, const Tensor& sums);
 // out [n, m] = the inner products of the rows of a [n, width], which may lie apart, with those of b [m,
 // width], float32. Neither the other rows nor the number of threads change a product.
 bool fused_dots(const Tensor& a, const Tensor& b, Tensor& out);

@@ -189,17 +189,23 @@ inline void softmax_backward_row(const RowJob& j, int64_t row) {
   clear_unseen(j, out, seen);
 }
 
-inline void log_sum_row(const RowJob& j, int64_t row) {
-  const float* a = from<float>(j.a, row * j.width);
-  float largest = a[0];
+inline void exponentials_row(const RowJob& j, int64_t row) {
+  float* out = to<float>(j.out, row * j.width);
+  float* sums = to<float>(j.out2, row);
+  const float before = sums[0];
+  float largest = before;
 #pragma omp simd reduction(max : largest)
-  for (int64_t i = 0; i < j.width; ++i) largest = a[i] > largest ? a[i] : largest;
-  const float from_here = largest == -HUGE_VALF ? 0.0f : largest;  // all -inf: their sum is as good as 0
+  for (int64_t i = 0; i < j.width; ++i) largest = out[i] > largest ? out[i] : largest;
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < j.width; ++i) sum += static_cast<double>(exponential(a[i] - from_here));
-  *to<float>(j.out, row) = largest;
-  *to<float>(j.out2, row) = static_cast<float>(sum);
+  for (int64_t i = 0; i < j.width; ++i) {
+    out[i] = exponential(out[i] - largest);
+    sum += static_cast<double>(out[i]);
+  }
+  const float shrink = exponential(before - largest);
+  sums[0] = largest;
+  sums[j.n] = static_cast<float>(static_cast<double>(sums[j.n]) * static_cast<double>(shrink) + sum);
+  sums[2 * j.n] = shrink;
 }
 
 // Adds <a, b[k]> over `n` entries to sums[k], K of them at once.
@@ -273,8 +279,8 @@ inline void run_of(const RowJob& job, int64_t begin, int64_t end) {
       case RowKind::softmax_backward:
         softmax_backward_row(job, row);
         break;
-      case RowKind::log_sum:
-        log_sum_row(job, row);
+      case RowKind::exponentials:
+        exponentials_row(job, row);
         break;
       case RowKind::dots:  // above
         break;

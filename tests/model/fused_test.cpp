@@ -111,20 +111,34 @@ TEST_P(Fused, WhatIsNotFiniteStaysSo) {
   EXPECT_TRUE(out[2][3].isnan().item<bool>());
 }
 
-TEST(FusedLogSum, IsThatOfLargeAndOfMissingLogits) {
-  const Tensor z = at::rand({3, 9001}).sub_(0.5).mul_(60);
-  z[1].add_(3e4);
-  z[2].slice(0, 1) = -std::numeric_limits<float>::infinity();
-  Tensor largest, sum;
-  ASSERT_TRUE(fused_log_sum(z, largest, sum));
-  const Tensor wide = z.to(at::kDouble), m = wide.amax(1, true);
-  EXPECT_TRUE(largest.to(at::kDouble).equal(m));
-  const Tensor expected = (wide - m).exp().sum(1, true);
-  EXPECT_LT(((sum.to(at::kDouble) - expected) / expected).abs().max().item<double>(), 1e-6);
-  z[0][8000] = std::numeric_limits<float>::quiet_NaN();
-  z[1][0] = std::numeric_limits<float>::quiet_NaN();
-  ASSERT_TRUE(fused_log_sum(z, largest, sum));
-  EXPECT_EQ(sum.isnan().sum().item<int64_t>(), 2);
+// Pieces of a row after one another: the sums are those of the whole, each piece holds the exponentials from
+// the largest so far.
+TEST(FusedExponentials, GoOnFromPieceToPiece) {
+  const Tensor whole = at::rand({4, 9001}).sub_(0.5).mul_(60);
+  whole[1].add_(3e4);
+  whole[2].slice(0, 1) = -std::numeric_limits<float>::infinity();
+  whole[3].slice(0, 4000).add_(100);
+  const Tensor sums = at::zeros({3, 4});
+  sums[0].fill_(-1e30);
+  Tensor before = sums[0].clone();
+  for (const auto& [begin, n] : {std::pair<int64_t, int64_t>{0, 1}, {1, 3999}, {4000, 5001}}) {
+    const Tensor piece = whole.narrow(1, begin, n).contiguous(), z = piece.to(at::kDouble);
+    ASSERT_TRUE(fused_exponentials(piece, sums));
+    const Tensor so_far = whole.narrow(1, 0, begin + n).to(at::kDouble), m = so_far.amax(1);
+    EXPECT_TRUE(sums[0].to(at::kDouble).equal(m));
+    const auto error = [](const Tensor& found, const Tensor& expected) {
+      return ((found.to(at::kDouble) - expected) / expected.clamp_min(1e-30)).abs().max().item<double>();
+    };
+    EXPECT_LT(error(sums[1], (so_far - m.unsqueeze(1)).exp().sum(1)), 1e-6);
+    EXPECT_LT(error(sums[2] + 1, (before - m).exp() + 1), 1e-6);
+    EXPECT_LT((piece.to(at::kDouble) - (z - m.unsqueeze(1)).exp()).abs().max().item<double>(), 2e-7);
+    before = sums[0].clone();
+  }
+  whole[0][8000] = std::numeric_limits<float>::quiet_NaN();
+  whole[1][0] = std::numeric_limits<float>::quiet_NaN();
+  whole[3][5] = std::numeric_limits<float>::infinity();
+  ASSERT_TRUE(fused_exponentials(whole, sums));
+  EXPECT_EQ(sums[1].isnan().sum().item<int64_t>(), 3);
 }
 
 TEST(FusedTypes, OthersAreLeftToPlainOperations) {
