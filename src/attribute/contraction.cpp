@@ -1,6 +1,7 @@
 #include "attribute/contraction.h"
 
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -42,48 +43,50 @@ Contraction::Contraction(const Layout& layout, const Tensor& sources, const Grap
   first_stretch_ = on_device(first_stretch, {static_cast<int64_t>(first_stretch.size())});
 }
 
-bool Contraction::add_on_device(int64_t first, const std::vector<Tensor>& gradients) {
+bool Contraction::add_on_device(int64_t first, const std::vector<Tensor>& gradients, Sources of) {
   if (!sources_.device().is_cuda()) return false;
-  const auto n = static_cast<int64_t>(gradients.size());
-  const int64_t from = std::max<int64_t>(only_, 0);
   std::vector<int64_t> before;  // of the sources from `from` on, how many each destination sees
-  for (int64_t j = 0; j < n; ++j) {
-    const int64_t all = graph_.sources_before(first + j);
-    before.push_back(only_ < 0 ? all : (only_ < all ? 1 : 0));
+  for (size_t j = 0; j < gradients.size(); ++j) {
+    const int64_t seen = graph_.sources_before(first + static_cast<int64_t>(j));
+    before.push_back(std::max<int64_t>(0, std::min(of.to, seen) - of.from));
   }
   const int64_t most = *std::max_element(before.begin(), before.end());
   if (most == 0) return true;
   const DeviceContraction job{
-      sources_.narrow(0, from, most), stretches_, first_stretch_, totals_, from, first, weight_};
+      sources_.narrow(0, of.from, most), stretches_, first_stretch_, totals_, of.from, first, weight_};
   return device_contract(job, gradients, before);
 }
 
-void Contraction::add(int64_t first, const std::vector<Tensor>& gradients) {
-  if (add_on_device(first, gradients)) return;
+void Contraction::add(int64_t first, const std::vector<Tensor>& gradients, Sources of) {
+  if (only_ >= 0) of = {std::max(of.from, only_), std::min(of.to, only_ + 1)};
+  if (add_on_device(first, gradients, of)) return;
+  const auto end_of = [&](size_t j) {
+    return std::min(of.to, graph_.sources_before(first + static_cast<int64_t>(j)));
+  };
+  int64_t common = of.to;  // seen by all
+  for (size_t j = 0; j < gradients.size(); ++j) common = std::min(common, end_of(j));
+  add_plainly(first, gradients, {of.from, common});
   for (size_t j = 0; j < gradients.size(); ++j)
-    add_plainly(first + static_cast<int64_t>(j), gradients[j].unsqueeze(0));
+    add_plainly(first + static_cast<int64_t>(j), {gradients[j]}, {std::max(of.from, common), end_of(j)});
 }
 
-void Contraction::add(int64_t first, const Tensor& g) {
-  if (!add_on_device(first, g.unbind(0))) add_plainly(first, g);
-}
-
-void Contraction::add_plainly(int64_t first, const Tensor& g) {
-  const int64_t before = graph_.sources_before(first);
-  if (only_ >= before) return;
-  const int64_t from = std::max<int64_t>(only_, 0), n_sources = only_ < 0 ? before : 1;
-  const Tensor of = sources_.narrow(0, from, n_sources);
+void Contraction::add_plainly(int64_t first, const std::vector<Tensor>& gradients, Sources of) {
+  if (of.from >= of.to) return;
+  const Tensor sources = sources_.narrow(0, of.from, of.to - of.from);
   for (size_t p = 0; p < layout_.cuts.size(); ++p) {
     const PrefixSegment& prefix = layout_.packing.prefixes[p];
-    const Tensor o = flat_rows(of, layout_.packing.sequences[prefix.sequence].begin, prefix.length);
-    const Tensor gradient = flat_rows(g, prefix.begin, prefix.length).to(totals_.scalar_type());
+    const Tensor o = flat_rows(sources, layout_.packing.sequences[prefix.sequence].begin, prefix.length);
+    std::vector<Tensor> of_prefix;
+    for (const Tensor& g : gradients)
+      of_prefix.push_back(g.narrow(0, prefix.begin, prefix.length).flatten().to(totals_.scalar_type()));
     // bfloat16 sources are widened as they are read: a wide copy of them for every destination would cost
     // more than all else here.
     Tensor products;
-    if (!fused_dots(o, gradient, products)) products = o.to(totals_.scalar_type()).matmul(gradient.t());
+    if (!fused_dots(o, of_prefix, products))
+      products = o.to(totals_.scalar_type()).matmul(at::stack(of_prefix, /*dim=*/1));
     totals_.select(0, static_cast<int64_t>(p))
-        .narrow(0, from, n_sources)
-        .narrow(1, first, g.size(0))
+        .narrow(0, of.from, of.to - of.from)
+        .narrow(1, first, static_cast<int64_t>(gradients.size()))
         .sub_(products, weight_);
   }
 }

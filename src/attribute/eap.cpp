@@ -15,7 +15,7 @@
 #include "attribute/spill.h"
 #include "base/heap.h"
 #include "base/progress.h"
-#include "model/device_jobs.h"
+#include "model/fused.h"
 #include "model/layer_stream.h"
 
 namespace circuitdiff {
@@ -130,11 +130,8 @@ class Engine {
   // Adds a source to the stream or takes it off; returns what the layers read there.
   Tensor moved(const Tensor& stream, const Tensor& source, double sign) const {
     Tensor x;
-    if (device_add_to_stream(source, stream, sign, x)) return x;
-    if (sign > 0)
-      stream.add_(source);
-    else
-      stream.sub_(source);
+    if (fused_add_to_stream(source, stream, sign, x)) return x;
+    stream.add_(source, sign);
     return stream.to(type_);
   }
 
@@ -170,23 +167,24 @@ class Engine {
     const Tensor source = pass.sources.select(0, branch + 1);
     if (!takes_places_) return moved(pass.stream, source, -1);
     // No destination from here on sees this source: the stream takes its place.
-    return source.copy_(pass.stream.sub_(source));
+    Tensor x = source;
+    if (!fused_add_to_stream(source, pass.stream, -1, x)) x.copy_(pass.stream.sub_(source));
+    return x;
   }
 
   // Walks back from the final stream, contracting each destination's gradient with the sources. Consumes the
   // pass.
   void backward(Pass& pass, const Tensor& g, Contraction& contraction) {
     const bool residual = options_.gradient == GradientKind::residual;
-    // On a GPU the gradients of a layer's destinations wait for each other, to meet the sources at once.
-    const bool together = decoder_.device().is_cuda() && !residual;
+    const bool apart = graph_.kind == GraphKind::qkv;
     const Packing& packing = layout_.packing;
-    contraction.add(graph_.logits_destination(), std::vector<Tensor>{g});
+    contraction.add(graph_.logits_destination(), {g});
     for (int64_t l = config_.n_layers - 1; l >= 0; --l) {
       check_interrupt();
       if (pass.mlp.empty()) give_back_holes();
       // After the first layer's backward comes, if anything, another forward.
       const LayerWeights& w = layers_.layer(l, l > 0 ? l - 1 : 1);
-      const int64_t window = decoder_.window(l);
+      const int64_t window = decoder_.window(l), of_mlp = graph_.mlp_destination(l);
       Tensor g_mlp;
       {
         const Tensor x = read_by(pass, 1 + 2 * l);
@@ -196,10 +194,15 @@ class Engine {
         else
           std::swap(saved, pass.mlp[static_cast<size_t>(l)]);
         g_mlp = packed_mlp_backward(config_, w, packing, x, saved, g, /*carry=*/true);
-        if (!together) {
-          contraction.add(graph_.mlp_destination(l), (residual ? g : g_mlp).unsqueeze(0));
-          g_mlp = Tensor();
-        }
+      }
+      // The MLP's gradient waits for attention's, to meet the sources with them; but for the last of its
+      // sources, whose place the stream may take now.
+      const int64_t seen_by_all = 1 + 2 * l;
+      if (residual) {
+        contraction.add(of_mlp, {g});
+        g_mlp = Tensor();
+      } else if (takes_places_) {
+        contraction.add(of_mlp, {g_mlp}, {seen_by_all});
       }
       const Tensor x = read_by(pass, 2 * l);
       AttentionSaved saved;
@@ -207,20 +210,19 @@ class Engine {
         packed_attention_saved(config_, w, window, rope_, packing, x, saved);
       else
         std::swap(saved, pass.attention[static_cast<size_t>(l)]);
-      const bool apart = graph_.kind == GraphKind::qkv;
       const Tensor g_qkv =
           packed_attention_backward(config_, w, window, rope_, packing, x, saved, g, /*carry=*/apart);
-      Tensor sum;
-      if (!apart) g.add_(sum = g_qkv.sum(/*dim=*/0));
-      const int64_t first = graph_.attention_destination(l);
-      if (apart && together)
-        contraction.add(first, {g_qkv[0], g_qkv[1], g_qkv[2], g_mlp});
-      else if (apart)
-        contraction.add(first, g_qkv);
-      else if (together)
-        contraction.add(first, {sum, g_mlp});
+      std::vector<Tensor> together;
+      if (apart)
+        together = g_qkv.unbind(0);
       else
-        contraction.add(first, (residual ? g : sum).unsqueeze(0));
+        g.add_(together.emplace_back(g_qkv.sum(/*dim=*/0)));
+      if (residual)
+        together = {g};
+      else
+        together.push_back(g_mlp);
+      contraction.add(graph_.attention_destination(l), together,
+                      takes_places_ ? Contraction::Sources{0, seen_by_all} : Contraction::Sources{});
     }
   }
 

@@ -155,10 +155,10 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
       std::max({beside + (narrow ? g / 2 : 0), grown + gradients * d * b,
                 c.output_norms && !means.keep ? rows * (c.d_mlp + d) * b : 0,  // the product, made again
                 grown - (gathered ? product : saved_middle) + 2 * gradients * d * b + g + x_gathered, g});
-  // On a GPU the MLP's gradient waits for attention's, whose branches pass the norm together; flash attention
+  // The MLP's gradient waits for attention's. On a GPU the branches pass the norm together; flash attention
   // sums q's gradients in float32, and k's and v's for every query head.
-  const bool waits = !device.is_cpu() && options.gradient != GradientKind::residual;
-  const int64_t on_gpu = device.is_cpu() ? 0 : (waits ? g : 0) + (narrow ? gradients * d * b : 0);
+  const int64_t waits = options.gradient == GradientKind::residual ? 0 : g;
+  const int64_t on_gpu = device.is_cpu() || !narrow ? 0 : gradients * d * b;
   // So that sums have one order, each of the kernel's parts sums for itself: as many as fill the GPU.
   constexpr int64_t kProcessors = 132;  // an H100's and H200's
   const auto prefixes = static_cast<int64_t>(layout.packing.prefixes.size());
@@ -170,7 +170,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
           : 0;
   // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
-      g + x_behind + through_norm + on_gpu + 2 * gradients * (d_q + d_kv) * b +
+      g + x_behind + through_norm + waits + on_gpu + 2 * gradients * (d_q + d_kv) * b +
       std::max({scores_back + copies + longest * d_q * b, inside_flash,
                 3 * g + (device.is_cpu() ? 1 : 3) * gradients * d * b + x_gathered +
                     (gathered ? 2 * gradients * c.d_head * b : 0) + widened(gradients, d_q)});

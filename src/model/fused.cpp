@@ -132,17 +132,36 @@ bool fused_exponentials(const Tensor& z, const Tensor& sums) {
   return true;
 }
 
-bool fused_dots(const Tensor& a, const Tensor& b, Tensor& out) {
-  const auto lies_in_rows = [](const Tensor& t) { return t.device().is_cpu() && t.stride(1) == 1; };
+bool fused_add_to_stream(const Tensor& source, const Tensor& stream, double sign, Tensor& x) {
+  if (stream.device().is_cuda()) return device_add_to_stream(source, stream, sign, x);
+  const bool is_narrow = narrow({source});
+  if (!(is_narrow || plain({source})) || !all_of_type({stream}, at::kDouble) ||
+      source.sizes() != stream.sizes())
+    return false;
+  if (!x.defined()) x = at::empty(stream.sizes(), stream.options().dtype(at::kFloat));
+  RowJob job{RowKind::add_to_stream, in(source)};
+  job.out = inout(stream), job.out2 = inout(x), job.width = stream.size(-1);
+  job.number = static_cast<float>(sign), job.narrow = is_narrow;
+  run_rows(job, stream.numel() / job.width, job.width);
+  return true;
+}
+
+bool fused_dots(const Tensor& a, const std::vector<Tensor>& vectors, Tensor& out) {
+  const auto m = static_cast<int64_t>(vectors.size());
   const bool is_narrow = a.scalar_type() == at::kBFloat16;
-  if (!lies_in_rows(a) || !lies_in_rows(b) || b.scalar_type() != at::kFloat ||
+  if (m < 1 || m > 4 || !a.device().is_cpu() || a.stride(1) != 1 ||
       !(is_narrow || a.scalar_type() == at::kFloat))
     return false;
-  out = at::empty({a.size(0), b.size(0)}, b.options());
-  RowJob job{RowKind::dots, in(a), in(b)};
+  RowJob job{RowKind::dots, in(a)};
+  const void** places[] = {&job.b, &job.c, &job.e, &job.f};
+  for (size_t k = 0; k < vectors.size(); ++k) {
+    if (!plain({vectors[k]}) || vectors[k].numel() != a.size(1)) return false;
+    *places[k] = in(vectors[k]);
+  }
+  out = at::empty({a.size(0), m}, a.options().dtype(at::kFloat));
   job.out = inout(out), job.narrow = is_narrow, job.width = a.size(1), job.stride = a.stride(0);
-  job.heads = b.size(0), job.n = b.stride(0);
-  run_rows(job, a.size(0), a.size(1) * b.size(0));
+  job.heads = m;
+  run_rows(job, a.size(0), a.size(1) * m);
   return true;
 }
 

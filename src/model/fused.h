@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 namespace circuitdiff {
 
 using at::Tensor;
@@ -30,11 +32,14 @@ bool fused_softmax(const Tensor& scores, int64_t n, int64_t window, double scale
 // d: gradient of the weights on entry, of the unscaled scores on return.
 bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, int64_t window, double scale);
 // z: [rows, width] float32, in place: exp(z - m), m the largest of a row and of sums[0]. sums: [3, rows], of
-// the pieces of the row before: m, the sum of exp(z - m), and (on return alone) by what factor m's move shrank
-// that.
+// the pieces of the row before: m, the sum of exp(z - m), and (on return alone) by what factor m's move
+// shrank that.
 bool fused_exponentials(const Tensor& z, const Tensor& sums);
-// out [n, m] = the inner products of the rows of a [n, width], which may lie apart, with those of b [m,
-// width], float32. Neither the other rows nor the number of threads change a product.
-bool fused_dots(const Tensor& a, const Tensor& b, Tensor& out);
+// stream += sign * source in float64, and x = the stream in float32. All [rows, d_model]; source float32 or
+// bfloat16. On a CPU x may be the source; undefined, it is made.
+bool fused_add_to_stream(const Tensor& source, const Tensor& stream, double sign, Tensor& x);
+// out [n, m] = the inner products of the rows of a [n, width], which may lie apart, with m <= 4 vectors of
+// float32. Neither the other rows nor the number of threads change a product.
+bool fused_dots(const Tensor& a, const std::vector<Tensor>& vectors, Tensor& out);
 
 }  // namespace circuitdiff

@@ -21,12 +21,14 @@ enum class RowKind {
   softmax_backward,  // out holds d on entry: number * a (d - sum a d) over the keys seen, 0 elsewhere
   exponentials,      // with m = max(out2[row], max out): out = e^(out - m); out2 holds three numbers a row, rows
                      // of each `n` apart: m, the second times s plus the sum of out, s = e^(m before - m)
-  dots,              // [a] out[row][h] = <a[row], b[h]>, `heads` rows b; rows of a `stride`, of b `n` apart
+  dots,              // [a] out[row][h] = <a[row], v[h]>, v the first `heads` of b, c, e, f; rows of a `stride`
+                     // apart
+  add_to_stream,     // [a] out, float64, += number * a; out2 = out in float32
 };
 
 struct RowJob {
   RowKind kind = RowKind::norm;
-  const void *a = nullptr, *b = nullptr, *c = nullptr, *e = nullptr;
+  const void *a = nullptr, *b = nullptr, *c = nullptr, *e = nullptr, *f = nullptr;
   void *out = nullptr, *out2 = nullptr;
   int64_t width = 0;  // of a row (of a head, for rotate)
   // Of the gated kinds, from one row of a and b, and of out and out2, to the next; of rotate, of out.

@@ -208,54 +208,79 @@ inline void exponentials_row(const RowJob& j, int64_t row) {
   sums[2 * j.n] = shrink;
 }
 
-// Adds <a, b[k]> over `n` entries to sums[k], K of them at once.
-template <class E, int K>
-inline void add_dots(const E* a, const float* b, int64_t b_stride, int64_t n, double* sums) {
-  static_assert(K == 1 || K == 3);
-  const float *b0 = b, *b1 = b + (K - 1) / 2 * b_stride, *b2 = b + (K - 1) * b_stride;
-  float s0 = 0, s1 = 0, s2 = 0;
-#pragma omp simd reduction(+ : s0, s1, s2)
-  for (int64_t i = 0; i < n; ++i) {
-    const float x = get(a[i]);
-    s0 += x * b0[i];
-    if (K == 3) s1 += x * b1[i], s2 += x * b2[i];
+// Entries may be those of a row itself: each is read before it is written.
+template <class E>
+inline void add_to_stream_row(const RowJob& j, int64_t row) {
+  const E* source = from<E>(j.a, row * j.width);
+  double* stream = to<double>(j.out, row * j.width);
+  float* x = to<float>(j.out2, row * j.width);
+  const auto sign = static_cast<double>(j.number);
+#pragma omp simd
+  for (int64_t i = 0; i < j.width; ++i) {
+    const double sum = stream[i] + sign * static_cast<double>(get(source[i]));
+    stream[i] = sum;
+    x[i] = static_cast<float>(sum);
   }
-  sums[0] += static_cast<double>(s0);
-  if (K == 3) sums[1] += static_cast<double>(s1), sums[2] += static_cast<double>(s2);
 }
 
-// Rows share a block of b while it is in the cache; float32 sums within a block, float64 over blocks. A row's
-// result depends on nothing but the row and b.
-template <class E>
+// Adds <a, v[k]> over `n` entries to sums[k], for the K first vectors.
+template <class E, int K>
+inline void add_dots(const E* a, const float* const* v, int64_t n, double* sums) {
+  static_assert(K >= 1 && K <= 4);
+  const float *v0 = v[0], *v1 = v[K > 1 ? 1 : 0], *v2 = v[K > 2 ? 2 : 0], *v3 = v[K > 3 ? 3 : 0];
+  float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+  for (int64_t i = 0; i < n; ++i) {
+    const float x = get(a[i]);
+    s0 += x * v0[i];
+    if (K > 1) s1 += x * v1[i];
+    if (K > 2) s2 += x * v2[i];
+    if (K > 3) s3 += x * v3[i];
+  }
+  sums[0] += static_cast<double>(s0);
+  if (K > 1) sums[1] += static_cast<double>(s1);
+  if (K > 2) sums[2] += static_cast<double>(s2);
+  if (K > 3) sums[3] += static_cast<double>(s3);
+}
+
+// Rows share a block of the vectors while it is in the cache; float32 sums within a block, float64 over
+// blocks. A row's result depends on nothing but the row and the vectors.
+template <class E, int K>
 inline void dots(const RowJob& j, int64_t begin, int64_t end) {
   constexpr int64_t kBlock = 2048, kRows = 64;
+  const void* all[4] = {j.b, j.c, j.e, j.f};
   for (int64_t first = begin; first < end; first += kRows) {
     const int64_t count = first + kRows < end ? kRows : end - first;
-    for (int64_t h = 0; h < j.heads;) {
-      const int64_t together = j.heads - h >= 3 ? 3 : 1;
-      double sums[kRows][3] = {};
-      for (int64_t i = 0; i < j.width; i += kBlock) {
-        const int64_t n = i + kBlock < j.width ? kBlock : j.width - i;
-        const float* b = from<float>(j.b, h * j.n + i);
-        for (int64_t r = 0; r < count; ++r) {
-          const E* a = from<E>(j.a, (first + r) * j.stride + i);
-          if (together == 3)
-            add_dots<E, 3>(a, b, j.n, n, sums[r]);
-          else
-            add_dots<E, 1>(a, b, j.n, n, sums[r]);
-        }
-      }
+    double sums[kRows][K] = {};
+    for (int64_t i = 0; i < j.width; i += kBlock) {
+      const int64_t n = i + kBlock < j.width ? kBlock : j.width - i;
+      const float* v[K];
+      for (int k = 0; k < K; ++k) v[k] = from<float>(all[k], i);
       for (int64_t r = 0; r < count; ++r)
-        for (int64_t k = 0; k < together; ++k)
-          *to<float>(j.out, (first + r) * j.heads + h + k) = static_cast<float>(sums[r][k]);
-      h += together;
+        add_dots<E, K>(from<E>(j.a, (first + r) * j.stride + i), v, n, sums[r]);
     }
+    for (int64_t r = 0; r < count; ++r)
+      for (int k = 0; k < K; ++k) *to<float>(j.out, (first + r) * K + k) = static_cast<float>(sums[r][k]);
+  }
+}
+
+template <class E>
+inline void dots_of(const RowJob& job, int64_t begin, int64_t end) {
+  switch (job.heads) {
+    case 1:
+      return dots<E, 1>(job, begin, end);
+    case 2:
+      return dots<E, 2>(job, begin, end);
+    case 3:
+      return dots<E, 3>(job, begin, end);
+    default:
+      return dots<E, 4>(job, begin, end);
   }
 }
 
 template <class E>
 inline void run_of(const RowJob& job, int64_t begin, int64_t end) {
-  if (job.kind == RowKind::dots) return dots<E>(job, begin, end);
+  if (job.kind == RowKind::dots) return dots_of<E>(job, begin, end);
   for (int64_t row = begin; row < end; ++row) {
     switch (job.kind) {
       case RowKind::norm:
@@ -281,6 +306,9 @@ inline void run_of(const RowJob& job, int64_t begin, int64_t end) {
         break;
       case RowKind::exponentials:
         exponentials_row(job, row);
+        break;
+      case RowKind::add_to_stream:
+        add_to_stream_row<E>(job, row);
         break;
       case RowKind::dots:  // above
         break;
