@@ -10,6 +10,7 @@
 #include "attribute/layout.h"
 #include "attribute/objective.h"
 #include "checkpoint/inspect.h"
+#include "model/attention_jobs.h"
 #include "model/flash_attention.h"
 #include "model/packed.h"
 #include "model/product.h"
@@ -107,14 +108,21 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t group = c.n_heads / c.n_kv_heads;
   const AttentionTile tile = attention_tile(c, longest, longest, device);
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
-  const int64_t tile_queries = tile.kv_heads * group * tile.queries;
-  const int64_t of_tile = flash ? 0 : tile_queries * longest * w;
+  const bool jobs = attention_by_jobs(c, device, dtype);  // a head at a time, keys in whole panels
+  const int64_t tile_queries = (jobs ? 1 : tile.kv_heads) * group * tile.queries;
+  const int64_t keys = jobs ? (longest + kPanel - 1) / kPanel * kPanel : longest;
+  const int64_t of_tile = flash ? 0 : tile_queries * keys * w;
   const int64_t narrow_tile = narrow ? of_tile / 2 : 0;
   // Where row jobs do the softmax and its backward it is in place; a cap has its slope beside it.
   const bool row_jobs = device.is_cpu() && dtype != at::kDouble, capped = c.attention_softcap > 0;
   const int64_t scores = (row_jobs && !capped ? 1 : 2) * of_tile + narrow_tile;
   const int64_t scores_back = (2 + (capped ? 1 : 0) + (row_jobs ? 0 : 1)) * of_tile + narrow_tile;
-  const int64_t copies = flash ? 0 : c.d_head * 2 * (tile_queries + tile.kv_heads * longest) * b;
+  const int64_t copies = flash  ? 0
+                         : jobs ? c.d_head * (2 * tile_queries + 4 * keys) * b
+                                : c.d_head * 2 * (tile_queries + tile.kv_heads * longest) * b;
+  // Jobs have sums over tiles for the head at hand alone.
+  const int64_t copies_back =
+      jobs ? c.d_head * (3 * tile_queries + 6 * keys) * b : copies + longest * d_q * b;
 
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
   // Where bfloat16 is not multiplied, products widen their operands: those of linear maps piece by piece,
@@ -171,7 +179,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
       g + x_behind + through_norm + waits + on_gpu + 2 * gradients * (d_q + d_kv) * b +
-      std::max({scores_back + copies + longest * d_q * b, inside_flash,
+      std::max({scores_back + copies_back, inside_flash,
                 3 * g + (device.is_cpu() ? 1 : 3) * gradients * d * b + x_gathered +
                     (gathered ? 2 * gradients * c.d_head * b : 0) + widened(gradients, d_q)});
 

@@ -1,7 +1,11 @@
-#include "model/row_jobs_body.h"
+#include "model/attention_jobs_body.h"
 
 namespace circuitdiff {
 
 void row_job_avx512(const RowJob& job, int64_t begin, int64_t end) { run(job, begin, end); }
+
+void attention_job_avx512(const AttentionJob& job, int64_t begin, int64_t end) {
+  run_attention(job, begin, end);
+}
 
 }  // namespace circuitdiff

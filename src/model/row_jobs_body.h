@@ -152,41 +152,37 @@ inline Seen seen_by(const RowJob& j, int64_t row) {
   return {j.window > 0 && query >= j.window ? query - j.window + 1 : 0, query + 1};
 }
 
-inline void clear_unseen(const RowJob& j, float* out, Seen seen) {
+inline void clear_unseen(float* out, int64_t width, Seen seen) {
   std::memset(out, 0, static_cast<size_t>(seen.from) * sizeof(float));
-  std::memset(out + seen.to, 0, static_cast<size_t>(j.width - seen.to) * sizeof(float));
+  std::memset(out + seen.to, 0, static_cast<size_t>(width - seen.to) * sizeof(float));
 }
 
-inline void softmax_row(const RowJob& j, int64_t row) {
-  float* out = to<float>(j.out, row * j.width);
-  const Seen seen = seen_by(j, row);
+inline void softmax_over(float* out, int64_t width, float scale, Seen seen) {
   float largest = out[seen.from];
 #pragma omp simd reduction(max : largest)
   for (int64_t i = seen.from; i < seen.to; ++i) largest = out[i] > largest ? out[i] : largest;
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = seen.from; i < seen.to; ++i) {
-    out[i] = exponential((out[i] - largest) * j.number);
+    out[i] = exponential((out[i] - largest) * scale);
     sum += static_cast<double>(out[i]);
   }
   const auto inverse = static_cast<float>(1.0 / sum);
 #pragma omp simd
   for (int64_t i = seen.from; i < seen.to; ++i) out[i] *= inverse;
-  clear_unseen(j, out, seen);
+  clear_unseen(out, width, seen);
 }
 
-inline void softmax_backward_row(const RowJob& j, int64_t row) {
-  const float* p = from<float>(j.a, row * j.width);
-  float* out = to<float>(j.out, row * j.width);
-  const Seen seen = seen_by(j, row);
+// p: the weights; out: the gradient there, which becomes that at the scores.
+inline void softmax_backward_over(const float* p, float* out, int64_t width, float scale, Seen seen) {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = seen.from; i < seen.to; ++i)
     sum += static_cast<double>(p[i]) * static_cast<double>(out[i]);
   const auto mean = static_cast<float>(sum);
 #pragma omp simd
-  for (int64_t i = seen.from; i < seen.to; ++i) out[i] = p[i] * (out[i] - mean) * j.number;
-  clear_unseen(j, out, seen);
+  for (int64_t i = seen.from; i < seen.to; ++i) out[i] = p[i] * (out[i] - mean) * scale;
+  clear_unseen(out, width, seen);
 }
 
 inline void exponentials_row(const RowJob& j, int64_t row) {
@@ -299,10 +295,11 @@ inline void run_of(const RowJob& job, int64_t begin, int64_t end) {
         rotate_row<E>(job, row);
         break;
       case RowKind::softmax:
-        softmax_row(job, row);
+        softmax_over(to<float>(job.out, row * job.width), job.width, job.number, seen_by(job, row));
         break;
       case RowKind::softmax_backward:
-        softmax_backward_row(job, row);
+        softmax_backward_over(from<float>(job.a, row * job.width), to<float>(job.out, row * job.width),
+                              job.width, job.number, seen_by(job, row));
         break;
       case RowKind::exponentials:
         exponentials_row(job, row);

@@ -1,13 +1,18 @@
 #include "model/tiled_attention.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <limits>
 #include <vector>
 
+#include "model/attention_jobs.h"
 #include "model/fused.h"
 #include "model/layers.h"
 #include "model/product.h"
@@ -69,7 +74,70 @@ Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tenso
   return scores.softmax(/*dim=*/-1);
 }
 
+// One key head and the query heads that share it.
+class HeadByJobs {
+ public:
+  HeadByJobs(const ModelConfig& config, const Tensor& k, const Tensor& v, int64_t head, int64_t window,
+             int64_t queries, bool with_gradient)
+      : group_(config.n_heads / config.n_kv_heads),
+        k_(k.select(1, head).contiguous()),
+        v_(v.select(1, head).contiguous()),
+        k_panels_(in_panels(k_)) {
+    const auto in = [](const Tensor& t) { return t.const_data_ptr<float>(); };
+    const auto place = [](const Tensor& t) { return t.mutable_data_ptr<float>(); };
+    weights_ = at::empty({group_ * queries, panels() * kPanel}, k.options());
+    job_.d_head = config.d_head, job_.group = group_, job_.window = window;
+    job_.scale = static_cast<float>(config.attention_scale);
+    job_.k = in(k_), job_.v = in(v_), job_.k_panels = in(k_panels_), job_.weights = place(weights_);
+    if (!with_gradient) return;
+    v_panels_ = in_panels(v_);
+    d_scores_ = at::empty_like(weights_);
+    dk = at::zeros_like(k_), dv = at::zeros_like(v_);
+    job_.v_panels = in(v_panels_), job_.d_scores = place(d_scores_);
+    job_.dk = place(dk), job_.dv = place(dv);
+  }
+
+  // q: [group, queries, d_head], contiguous, the first at `position`. Returns what they attend to or, from
+  // the gradient there, that at q, of its shape; dk and dv go on with their sums.
+  Tensor tile(const Tensor& q, const Tensor& d_out, int64_t position, const Tile& tile) {
+    AttentionJob job = job_;
+    const Tensor out = at::empty_like(q);
+    job.queries = q.size(1), job.position = position;
+    job.from = tile.from / kPanel * kPanel, job.to = tile.to;
+    job.width = (job.to - job.from + kPanel - 1) / kPanel * kPanel;
+    job.q = q.const_data_ptr<float>(), job.out = out.mutable_data_ptr<float>();
+    if (d_out.defined()) job.step = AttentionStep::backward, job.d_out = d_out.const_data_ptr<float>();
+    const auto run = [&](int64_t units) {
+      at::parallel_for(0, units, 1, [&](int64_t begin, int64_t end) { run_attention_job(job, begin, end); });
+    };
+    run(group_ * ((job.queries + kQueriesTogether - 1) / kQueriesTogether));
+    if (!d_out.defined()) return out;
+    job.step = AttentionStep::keys;
+    run((job.to - job.from + kKeysTogether - 1) / kKeysTogether);
+    return out;
+  }
+
+  Tensor dk, dv;  // [pos, d_head]
+
+ private:
+  int64_t panels() const { return (k_.size(0) + kPanel - 1) / kPanel; }
+  Tensor in_panels(const Tensor& t) const {
+    const Tensor whole = at::zeros({panels() * kPanel, t.size(1)}, t.options());
+    whole.narrow(0, 0, t.size(0)).copy_(t);
+    return whole.view({panels(), kPanel, t.size(1)}).transpose(1, 2).contiguous();
+  }
+
+  int64_t group_;
+  Tensor k_, v_, k_panels_, v_panels_, weights_, d_scores_;
+  AttentionJob job_;
+};
+
 }  // namespace
+
+bool attention_by_jobs(const ModelConfig& config, at::Device device, at::ScalarType dtype) {
+  return device.is_cpu() && dtype == at::kFloat && config.attention_softcap <= 0 &&
+         config.attention_scale > 0 && config.d_head % 16 == 0;
+}
 
 AttentionTile attention_tile(const ModelConfig& config, int64_t queries, int64_t keys, at::Device device) {
   // What a processor's caches hold; a GPU wants more to do at once. Tiles of few queries see fewer keys that
@@ -90,6 +158,18 @@ void tiled_attention(const ModelConfig& config, const Tensor& q, const Tensor& k
                      int64_t window, const Tensor& out) {
   const int64_t queries = q.size(0), keys = k.size(0), group = config.n_heads / config.n_kv_heads;
   const AttentionTile size = attention_tile(config, queries, keys, q.device());
+  if (attention_by_jobs(config, q.device(), q.scalar_type())) {
+    for (int64_t head = 0; head < config.n_kv_heads; ++head) {
+      HeadByJobs jobs(config, k, v, head, window, size.queries, /*with_gradient=*/false);
+      for (const Tile& tile : tiles_of(queries, keys, size.queries, window)) {
+        const auto of_tile = [&](const Tensor& t) {  // [group, queries, d_head]
+          return t.narrow(0, tile.begin, tile.queries).narrow(1, head * group, group).transpose(0, 1);
+        };
+        of_tile(out).copy_(jobs.tile(of_tile(q).contiguous(), {}, keys - queries + tile.begin, tile));
+      }
+    }
+    return;
+  }
   for (int64_t head = 0; head < config.n_kv_heads; head += size.kv_heads) {
     const int64_t heads = std::min(size.kv_heads, config.n_kv_heads - head);
     for (const Tile& tile : tiles_of(queries, keys, size.queries, window)) {
@@ -112,6 +192,20 @@ void tiled_attention_backward(const ModelConfig& config, const Tensor& q, const 
   const int64_t n = q.size(0), group = config.n_heads / config.n_kv_heads;
   const at::ScalarType type = d_out.scalar_type();
   const AttentionTile size = attention_tile(config, n, n, q.device());
+  if (attention_by_jobs(config, q.device(), q.scalar_type())) {
+    for (int64_t head = 0; head < config.n_kv_heads; ++head) {
+      HeadByJobs jobs(config, k, v, head, window, size.queries, /*with_gradient=*/true);
+      for (const Tile& tile : tiles_of(n, n, size.queries, window)) {
+        const auto of_tile = [&](const Tensor& t) {
+          return t.narrow(0, tile.begin, tile.queries).narrow(1, head * group, group).transpose(0, 1);
+        };
+        of_tile(dq).copy_(jobs.tile(of_tile(q).contiguous(), of_tile(d_out).contiguous(), tile.begin, tile));
+      }
+      dk.select(1, head).copy_(jobs.dk);
+      dv.select(1, head).copy_(jobs.dv);
+    }
+    return;
+  }
   const bool whole = size.queries == n;
   for (int64_t head = 0; head < config.n_kv_heads; head += size.kv_heads) {
     const int64_t heads = std::min(size.kv_heads, config.n_kv_heads - head);

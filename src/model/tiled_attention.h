@@ -20,6 +20,9 @@ struct AttentionTile {
 };
 AttentionTile attention_tile(const ModelConfig& config, int64_t queries, int64_t keys, at::Device device);
 
+// Whether attention_jobs.h does it, one key head at a time; else plain products do.
+bool attention_by_jobs(const ModelConfig& config, at::Device device, at::ScalarType dtype);
+
 // q: [queries, n_heads, d_head], the last positions of the sequence; k, v: [pos, n_kv_heads, d_head], all
 // after RoPE. out: softmax(q k') v, [queries, n_heads, d_head], a place of q's type. window: as
 // attention_mask.
