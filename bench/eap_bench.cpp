@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/random.h"
+#include "model/block_pool.h"
 #include "model/product.h"
 #include "process_memory.h"
 
@@ -131,8 +132,8 @@ int print_memory(const Arguments& o, size_t which) {
   const at::NoGradGuard no_grad;
   const Decoder decoder = open(o);
   const Case c = cases_of(o, decoder).at(which);
-  std::optional<LargeHeap> heap;
-  if (c.keep) heap.emplace();
+  std::optional<BlockPool> pool;
+  if (c.keep) pool.emplace();
   std::array<double, 2> above{};
   for (double& most : above) {
     give_back_heap();
@@ -169,16 +170,18 @@ struct Timings {
   Cost limit, own_limit;
 };
 
-// Kept graphs have the heap that the chunks of a run have: all but the first find memory there.
+// The limit finds its memory there, and so do kept graphs, as all chunks of a run but the first do. Each
+// case stands beside a limit of the same minute: machines change their pace.
 Timings measure(const Arguments& o) {
   const Decoder decoder = open(o);
   Timings t{cases_of(o, decoder), {}, {}};
   for (const bool keep : {false, true}) {
-    std::optional<LargeHeap> heap;
-    if (keep) heap.emplace();
+    std::optional<BlockPool> pool;
     for (int64_t r = 0; r < o.repeats; ++r) {
+      if (!pool) pool.emplace();
       t.limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/true));
       t.own_limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/false));
+      if (!keep) pool.reset();
       for (Case& c : t.cases) {
         if (c.keep != keep) continue;
         if (!keep) give_back_heap();

@@ -13,6 +13,7 @@
 #include "attribute/eap.h"
 #include "base/heap.h"
 #include "base/random.h"
+#include "model/block_pool.h"
 
 namespace circuitdiff {
 namespace {
@@ -62,7 +63,7 @@ void exact(const Decoder& decoder, int64_t prompt, int64_t answer, int64_t repea
 }
 
 void growth(const Decoder& decoder, int64_t repeats) {
-  const LargeHeap heap;  // as the chunks of a run have it
+  const BlockPool pool;  // as the chunks of a run have it
   const auto seconds = [&](const std::vector<AttributionSample>& samples, int64_t chunk) {
     return least_seconds(repeats, [&] {
       for (size_t begin = 0; begin < samples.size(); begin += static_cast<size_t>(chunk)) {

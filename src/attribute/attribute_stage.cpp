@@ -13,8 +13,8 @@
 #include "attribute/journal.h"
 #include "attribute/shards.h"
 #include "base/error.h"
-#include "base/heap.h"
 #include "io/files.h"
+#include "model/block_pool.h"
 #include "records/manifest.h"
 #include "records/pair.h"
 #include "records/scores.h"
@@ -277,14 +277,14 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   progress.begin("attribute", total, "samples", done);
   const Graph graph{checkpoint->config().n_layers, options.scoring.graph, options.scoring.edges};
   const bool rank = options.scoring.top_edges > 0 && !std::filesystem::exists(choice_path);
-  std::optional<LargeHeap> heap;
+  std::optional<BlockPool> pool;
   std::optional<Decoder> decoder;  // a journal that has everything needs no weights
   ChunkMeans means;
   if (!own.empty() || rank) {
     const MemoryPlan plan = plan_of(options, chunks, *checkpoint, device, dtype, /*rate=*/1.0);
     result.summary["memory"] = plan_in_json(plan);
-    // A kept graph goes in the reverse of the order in which it came, and leaves no holes.
-    if (device.is_cpu() && plan.means.keep) heap.emplace();
+    // Weights that come and go between a chunk's tensors would leave holes.
+    if (device.is_cpu() && plan.means.keep && plan.means.resident) pool.emplace();
     means = {plan.means.keep, plan.means.spill ? options.out : std::filesystem::path(), !plan.means.resident};
     decoder.emplace(checkpoint, device, dtype, plan.means.resident);
   }

@@ -120,9 +120,8 @@ class RowSums {
 
   Tensor largest() const { return sums_[0].unsqueeze(1); }  // m = max z of the others so far
   Tensor sum() const { return sums_[1].unsqueeze(1); }      // of exp(z - m) over the others
-  Tensor shrink() const {
-    return sums_[2].unsqueeze(1);
-  }                                                 // of earlier pieces' exponentials, by m's last move
+  // By what factor m's last move shrank the exponentials of earlier pieces.
+  Tensor shrink() const { return sums_[2].unsqueeze(1); }
   const Tensor& target() const { return target_; }  // z of the target
   const Tensor& target_slope() const { return target_slope_; }
   const Tensor& total() const { return total_; }  // of z over all, for the mean logit

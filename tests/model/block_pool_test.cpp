@@ -1,0 +1,122 @@
+// Tensors of a pool: what lies where, what is used again, and what outlives it.
+#include "model/block_pool.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <c10/core/CPUAllocator.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/random.h"
+
+namespace circuitdiff {
+namespace {
+
+using at::Tensor;
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+
+Tensor bytes(int64_t n) { return at::empty({n}, at::kByte); }
+uintptr_t place(const Tensor& t) { return reinterpret_cast<uintptr_t>(t.const_data_ptr()); }
+
+int64_t resident_mib() {
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;)
+    if (word == "RssAnon:" && file >> word) return std::stoll(word) / 1024;
+  return 0;
+}
+
+// Blocks of any sizes come and go in any order: none lies in another, and each keeps what was written.
+TEST(BlockPool, BlocksAreApart) {
+  const BlockPool pool;
+  Philox random(3);
+  std::vector<Tensor> held;
+  for (int step = 0; step < 400; ++step) {
+    if (held.size() > 12 || (!held.empty() && random.below(3) == 0)) {
+      const size_t gone = random.below(held.size());
+      const auto value = held[gone][0].item<uint8_t>();
+      EXPECT_TRUE(held[gone].eq(value).all().item<bool>());
+      held.erase(held.begin() + static_cast<std::ptrdiff_t>(gone));
+    } else {
+      const auto n = static_cast<int64_t>(1 + random.below(3 * kMiB));
+      held.push_back(bytes(n).fill_(static_cast<int64_t>(step % 251)));
+      EXPECT_EQ(place(held.back()) % 64, 0U);
+    }
+  }
+  for (const Tensor& t : held) EXPECT_TRUE(t.eq(t[0]).all().item<bool>());
+}
+
+// What two neighbours left is one place; a larger block takes it, and memory does not grow.
+TEST(BlockPool, WhatIsFreedIsUsedAgain) {
+  const BlockPool pool;
+  bytes(64 * kMiB).fill_(1);
+  const int64_t before = resident_mib();
+  for (int round = 0; round < 5; ++round) {
+    Tensor a = bytes(20 * kMiB).fill_(1), b = bytes(30 * kMiB).fill_(2);
+    const auto [low, high] = std::minmax(place(a), place(b));
+    a = b = Tensor();
+    const Tensor whole = bytes(49 * kMiB).fill_(3);
+    EXPECT_GE(place(whole) + 8192, low);
+    EXPECT_LE(place(whole), high);
+  }
+  EXPECT_LE(resident_mib(), before + 4);
+}
+
+TEST(BlockPool, PagesGoBackAndTensorsStay) {
+  Tensor kept;
+  int64_t within = 0;
+  {
+    const BlockPool pool;
+    kept = at::full({5 * kMiB}, 7, at::kByte);
+    bytes(200 * kMiB).fill_(1);
+    within = resident_mib();
+  }
+  EXPECT_LT(resident_mib(), within - 150);
+  EXPECT_TRUE(kept.eq(7).all().item<bool>());
+  const uintptr_t old = place(kept);
+  kept = Tensor();  // freed behind the pool
+  const BlockPool again;
+  const Tensor next = bytes(5 * kMiB).fill_(1);
+  EXPECT_LT(place(next), old + 300 * kMiB);
+  EXPECT_GE(place(next) + 300 * kMiB, old);
+}
+
+// oneDNN frees what it took by the allocator, not by what came with it; from before the pool, too.
+TEST(BlockPool, RawBlocksOfAnyTimeAreFreed) {
+  const auto take = [](int64_t n) { return c10::GetCPUAllocator()->raw_allocate(static_cast<size_t>(n)); };
+  void *small = nullptr, *large = nullptr;
+  void* const early = take(3 * kMiB);
+  {
+    const BlockPool pool;
+    small = take(100), large = take(3 * kMiB);
+    c10::GetCPUAllocator()->raw_deallocate(early);
+  }
+  c10::GetCPUAllocator()->raw_deallocate(small);
+  c10::GetCPUAllocator()->raw_deallocate(large);
+}
+
+TEST(BlockPool, ThreadsShareIt) {
+  const BlockPool pool;
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4, 0);
+  for (int64_t t = 0; t < 4; ++t)
+    threads.emplace_back([t, &wrong] {
+      for (int i = 0; i < 60; ++i) {
+        const Tensor mine = bytes((1 + i % 3) * kMiB).fill_(t + 1);
+        if (!mine.eq(t + 1).all().item<bool>()) ++wrong[static_cast<size_t>(t)];
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(wrong, std::vector<int>(4, 0));
+}
+
+}  // namespace
+}  // namespace circuitdiff
