@@ -132,13 +132,13 @@ int print_memory(const Arguments& o, size_t which) {
   const at::NoGradGuard no_grad;
   const Decoder decoder = open(o);
   const Case c = cases_of(o, decoder).at(which);
-  std::optional<BlockPool> pool;
-  if (c.keep) pool.emplace();
   std::array<double, 2> above{};
   for (double& most : above) {
     give_back_heap();
     std::ofstream("/proc/self/clear_refs") << "5";
     const double before = mib("RssAnon:");
+    std::optional<BlockPool> pool;
+    if (c.keep) pool.emplace();
     attribute_chunk(decoder, {}, c.samples, {c.keep, {}});
     most = mib("VmHWM:") - mib("RssFile:") - before;
   }
