@@ -5,37 +5,33 @@
 namespace circuitdiff {
 namespace {
 
-// The widest instruction set that jobs are compiled for and this processor has.
-enum class Lanes { baseline, avx2, avx512 };
+// The jobs as compiled for one instruction set.
+struct Compiled {
+  void (*row)(const RowJob&, int64_t begin, int64_t end);
+  void (*attention)(const AttentionJob&, int64_t begin, int64_t end);
+};
 
-Lanes widest() {
+// For the widest instruction set that this processor has.
+const Compiled& widest() {
+  static const Compiled found = []() -> Compiled {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-    return Lanes::avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Lanes::avx2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+      return {row_job_avx512, attention_job_avx512};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+      return {row_job_avx2, attention_job_avx2};
 #endif
-  return Lanes::baseline;
+    return {row_job_baseline, attention_job_baseline};
+  }();
+  return found;
 }
 
 }  // namespace
 
-void run_row_job(const RowJob& job, int64_t begin, int64_t end) {
-  static const Lanes lanes = widest();
-#if defined(__x86_64__)
-  if (lanes == Lanes::avx512) return row_job_avx512(job, begin, end);
-  if (lanes == Lanes::avx2) return row_job_avx2(job, begin, end);
-#endif
-  row_job_baseline(job, begin, end);
-}
+void run_row_job(const RowJob& job, int64_t begin, int64_t end) { widest().row(job, begin, end); }
 
 void run_attention_job(const AttentionJob& job, int64_t begin, int64_t end) {
-  static const Lanes lanes = widest();
-#if defined(__x86_64__)
-  if (lanes == Lanes::avx512) return attention_job_avx512(job, begin, end);
-  if (lanes == Lanes::avx2) return attention_job_avx2(job, begin, end);
-#endif
-  attention_job_baseline(job, begin, end);
+  widest().attention(job, begin, end);
 }
 
 }  // namespace circuitdiff

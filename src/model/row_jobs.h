@@ -19,11 +19,11 @@ enum class RowKind {
   softmax,           // out = softmax(number * out) over the keys that query row % n sees, 0 elsewhere; the
                      // n queries are the last of the `width` positions
   softmax_backward,  // out holds d on entry: number * a (d - sum a d) over the keys seen, 0 elsewhere
-  exponentials,   // with m = max(out2[row], max out): out = e^(out - m); out2 holds three numbers a row, rows
-                  // of each `n` apart: m, the second times s plus the sum of out, s = e^(m before - m)
-  dots,           // [a] out[row][h] = <a[row], v[h]>, v the first `heads` of b, c, e, f; rows of a `stride`
-                  // apart
-  add_to_stream,  // [a] out, float64, += number * a; out2 = out in float32
+  exponentials,      // with m = max(out2[row], max out): out = e^(out - m); out2: three rows, `n` numbers
+                     // apart, of m, of (itself) s + the sum of out, and of s = e^(m before - m)
+  dots,              // [a] out[row][h] = <a[row], v[h]>, v the first `heads` of b, c, e, f; rows of a
+                     // `stride` apart
+  add_to_stream,     // [a] out, float64, += number * a; out2 = out in float32
 };
 
 struct RowJob {
