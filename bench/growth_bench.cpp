@@ -52,9 +52,10 @@ void exact(const Decoder& decoder, int64_t prompt, int64_t answer, int64_t repea
   for (int64_t r = 0; r < repeats; ++r) {
     forward = std::min(forward, least_seconds(3, [&] { decoder.forward(tokens); }));
     {
-      const LargeHeap heap;  // as ablations have it
+      const BlockPool pool;  // as ablations have it
       forward = std::min(forward, least_seconds(3, [&] { decoder.forward(tokens); }));
     }
+    const BlockPool pool;
     all = std::min(all, least_seconds(1, [&] { attribute_chunk(decoder, options, {sample}); }));
   }
   const double edge = all / static_cast<double>(edges);

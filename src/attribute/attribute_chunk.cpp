@@ -2,11 +2,9 @@
 // problem of their sample alone.
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "attribute/eap.h"
 #include "base/error.h"
-#include "base/heap.h"
 
 namespace circuitdiff {
 namespace {
@@ -51,8 +49,6 @@ std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, c
                                                        const ChunkMeans& means) {
   std::vector<std::vector<SampleScores>> out;
   if (options.method == Method::exact) {
-    std::optional<LargeHeap> heap;
-    if (decoder.device().is_cpu()) heap.emplace();
     for (const AttributionSample& sample : samples) {
       out.emplace_back();
       for (const int64_t t : sample.t_cut) out.back().push_back(exact_scores(decoder, options, sample, t));

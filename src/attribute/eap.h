@@ -54,8 +54,8 @@ std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const S
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
                           const AttributionSample& sample, int64_t t_cut);
 
-// Ablated streams of `length` tokens that run together: as many as leave the MLP's tensors on the heap
-// (LargeHeap), one at least. And final streams' answer rows, [.., d_model], from which on they meet lm_head.
+// Ablated streams of `length` tokens that run together, one at least: more would take more memory and no less
+// time. And final streams' answer rows, [.., d_model], from which on they meet lm_head.
 int64_t ablations_at_once(const ModelConfig& config, int64_t length, at::ScalarType dtype);
 inline constexpr int64_t kAblatedLossRows = 1024;
 

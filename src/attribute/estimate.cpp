@@ -7,6 +7,7 @@
 #include <chrono>
 #include <map>
 
+#include "attribute/edge_choice.h"
 #include "attribute/layout.h"
 #include "attribute/objective.h"
 #include "checkpoint/inspect.h"
@@ -79,6 +80,33 @@ int64_t edges_run(const Graph& graph, const ScoringOptions& o) {
   return n;
 }
 
+// The most edges of one destination that `exact` takes out; of the strongest, not known ahead, all may be.
+int64_t most_into_one(const Graph& graph, const ScoringOptions& o) {
+  if (o.edge_sample == 0) return std::min(edges_run(graph, o), graph.n_forward());
+  const std::vector<uint8_t> chosen = sampled_edges(graph, o.edge_sample);
+  std::vector<int64_t> into(static_cast<size_t>(graph.n_backward()));
+  for (size_t cell = 0; cell < chosen.size(); ++cell) into[cell % into.size()] += chosen[cell];
+  return *std::max_element(into.begin(), into.end());
+}
+
+// Where bfloat16 is not multiplied, products widen their operands.
+bool widens(at::Device device, at::ScalarType dtype) {
+  return device.is_cpu() && dtype == at::kBFloat16 && !multiplies_bfloat();
+}
+
+// A piece of the logits of `answers` rows, and beside it the piece of lm_head that it comes from and goes
+// back through, its narrow form, and the slope of a cap; or what the entropy makes of it.
+int64_t logit_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype, Objective objective,
+                    int64_t answers, int64_t head_piece_bytes) {
+  const int64_t rows = std::min(answers, logit_rows(c, dtype, device)), width = vocabulary_piece(c, device);
+  const int64_t piece = rows * width * (dtype == at::kDouble ? 8 : 4);
+  const int64_t slope = c.final_softcap > 0 ? piece : 0;
+  const int64_t at_product = (dtype == at::kBFloat16 ? piece / 2 : 0) + head_piece_bytes + slope +
+                             (widens(device, dtype) ? widened_product_bytes(rows, c.d_model, width) : 0);
+  const int64_t at_entropy = objective == Objective::entropy ? 2 * piece + slope : 0;
+  return piece + std::max(at_product, at_entropy);
+}
+
 // What one chunk holds at its peak, part by part; the phases are those of eap.cpp, packed.cpp and
 // objective.cpp.
 void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, const ScoringOptions& options,
@@ -125,29 +153,21 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
       jobs ? c.d_head * (3 * tile_queries + 6 * keys) * b : copies + longest * d_q * b;
 
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
-  // Where bfloat16 is not multiplied, products widen their operands: those of linear maps piece by piece,
-  // those of attention a group of heads at a time (two operands as long as the scores at most, and the
-  // result).
-  const bool widens = device.is_cpu() && dtype == at::kBFloat16 && !multiplies_bfloat();
+  // Operands are widened for linear maps piece by piece, for attention a group of heads at a time (two
+  // operands as long as the scores at most, and the result).
+  const bool wide_products = widens(device, dtype);
   const auto widened = [&](int64_t of_rows, int64_t width) {
-    return widens ? widened_product_bytes(of_rows, d, width) : 0;
+    return wide_products ? widened_product_bytes(of_rows, d, width) : 0;
   };
   const int64_t widened_attention =
-      widens ? 4 * group * tile.queries * (longest + c.d_head) + 8 * longest * c.d_head : 0;
+      wide_products ? 4 * group * tile.queries * (longest + c.d_head) + 8 * longest * c.d_head : 0;
   const int64_t forward_attention =
       x + rows * d_q * b + std::max(rows * d * b + widened(rows, d_q), scores + copies + widened_attention);
   // The product takes the gate's place where that is not kept.
   const int64_t forward_product = device.is_cpu() && !means.keep && !c.output_norms ? 0 : rows * c.d_mlp * b;
   const int64_t forward_mlp = x + forward_product + rows * d * b + widened(rows, c.d_mlp);
-  const int64_t piece = std::min(answers, logit_rows(c, dtype, device)) * vocabulary_piece(c, device) * w;
-  // Beside a piece of the logits: the piece of lm_head that it comes from and goes back through, its narrow
-  // form, and the slope of a cap; or what the entropy makes of it.
-  const int64_t slope = c.final_softcap > 0 ? piece : 0;
-  const int64_t at_product =
-      (narrow ? piece / 2 : 0) + head_piece_bytes + slope +
-      widened(std::min(answers, logit_rows(c, dtype, device)), vocabulary_piece(c, device));
-  const int64_t at_entropy = options.objective == Objective::entropy ? 2 * piece + slope : 0;
-  const int64_t head = answers * d * (8 + 3 * w + b) + piece + std::max(at_product, at_entropy) + g;
+  const int64_t head = answers * d * (8 + 3 * w + b) + g +
+                       logit_bytes(c, device, dtype, options.objective, answers, head_piece_bytes);
   // Where no two cuts share rows, the gradients of gate and up take their places, on a CPU from a part of the
   // product's at a time; else they lie beside what was saved until that goes. The gate's is gone when up's is
   // taken back.
@@ -208,23 +228,27 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   out.working_bytes = working;
 }
 
-// exact keeps a clean run, and the heap what the tensors of a batch of ablated streams took: streams, gate
-// and up, the losses' rows, a piece of logits, and an MLP's weight and a piece of lm_head as products copy
-// them.
-void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, const Graph& graph,
-                      const std::vector<AttributionSample>& samples, const Layout& layout, Forecast& out) {
+// exact keeps a clean run beside a batch of ablated streams, their gate and up, and the final rows that wait;
+// then these rows' losses and a piece of logits; and what products copy weights to.
+void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype,
+                      const ScoringOptions& options, const std::vector<AttributionSample>& samples,
+                      const Layout& layout, int64_t head_piece_bytes, Forecast& out) {
+  const Graph graph{c.n_layers, options.graph, options.edges};
   const auto b = static_cast<int64_t>(c10::elementSize(dtype));
   const int64_t w = dtype == at::kDouble ? 8 : 4;
   for (size_t i = 0; i < samples.size(); ++i) {  // one at a time
     const int64_t length = layout.packing.sequences[i].length, answer = length - samples[i].prompt_len + 1;
-    const int64_t batch = std::min(ablations_at_once(c, length, dtype), graph.n_forward());
-    const int64_t final_rows = std::min(kAblatedLossRows + batch * answer, graph.n_edges() * answer);
-    const int64_t piece =
-        (std::min(final_rows, logit_rows(c, dtype, device)) + c.d_model) * vocabulary_piece(c, device) * w;
+    const int64_t batch = std::min(ablations_at_once(c, length, dtype), most_into_one(graph, options));
+    const int64_t final_rows =
+        std::min(kAblatedLossRows + batch * answer, edges_run(graph, options) * answer);
+    const int64_t waiting = final_rows * c.d_model * w;
+    const int64_t logits = logit_bytes(c, device, dtype, options.objective, final_rows, head_piece_bytes);
+    const int64_t layers = batch * length * (2 * c.d_mlp * b + 4 * c.d_model * w);
     out.rows = std::max(out.rows, length);
     out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * length * c.d_model * w);
-    const int64_t layers = batch * length * (2 * c.d_mlp * b + 4 * c.d_model * w) + c.d_mlp * c.d_model * w;
-    out.working_bytes = std::max(out.working_bytes, layers + 3 * final_rows * c.d_model * w + piece);
+    const int64_t copied = std::max(c.d_mlp, vocabulary_piece(c, device)) * c.d_model * w;
+    out.working_bytes =
+        std::max(out.working_bytes, std::max(layers + waiting, 3 * waiting + logits) + copied);
   }
 }
 
@@ -278,7 +302,7 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
         Method::exact) {  // every edge a run of the layers behind it: half the model on average
       out.flops += static_cast<double>(edges_run(graph, options)) * static_cast<double>(layout.cuts.size()) /
                    static_cast<double>(samples.size()) * (0.5 * forward + 0.5 * head);
-      add_exact_memory(c, device, dtype, graph, samples, layout, out);
+      add_exact_memory(c, device, dtype, options, samples, layout, head_piece, out);
     } else {
       add_memory(c, device, dtype, options, layout, answers, means, head_piece, out);
     }

@@ -13,7 +13,6 @@
 
 #include "attribute/eap.h"
 #include "attribute/objective.h"
-#include "base/heap.h"
 #include "base/progress.h"
 #include "model/packed.h"
 
@@ -180,13 +179,9 @@ SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
   // Final streams wait for each other, so that lm_head is read for many rows at once.
   std::vector<size_t> cells;
   std::vector<Tensor> final_rows;
-  const bool is_on_cpu = decoder.device().is_cpu();
   const auto take_losses = [&] {
     if (cells.empty()) return;
-    if (is_on_cpu)
-      give_back_heap();  // what the layers left does not fit the losses' tensors, nor these the next layers'
     const auto losses = ablation.losses(at::cat(final_rows));
-    if (is_on_cpu) give_back_heap();
     for (size_t i = 0; i < cells.size(); ++i) out.scores[cells[i]] = losses[i][2] - out.objective;
     cells.clear();
     final_rows.clear();
