@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/heap.h"
@@ -29,6 +31,16 @@ void check_command(const CLI::App& app, int argc, char** argv) {
   const std::string near = circuitdiff::nearest(argv[1], known);
   circuitdiff::usage_error("unknown command \"{}\"{} (see --help)", argv[1],
                            near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+}
+
+// libtorch's own words, less where in its sources they stand.
+std::string in_words(const c10::Error& e) {
+  const std::string what = e.what_without_backtrace();
+  if (const size_t tried = what.find("you tried to allocate"); tried != std::string::npos) {
+    const std::string bytes = what.substr(tried + 22, what.find(' ', tried + 22) - tried - 22);
+    return fmt::format("out of memory: no room for a tensor of {} bytes", bytes);
+  }
+  return what;
 }
 
 // What was printed must have arrived: a full disk behind standard output is a failure like any other.
@@ -64,10 +76,15 @@ int main(int argc, char** argv) {
   } catch (const Error& e) {
     return fail_with(e.what(), e.exit_code());
   } catch (const c10::Error& e) {
-    return fail_with(e.what_without_backtrace(), 1);
+    return fail_with(in_words(e), 1);
   } catch (const std::bad_alloc&) {
     return fail_with("out of memory", 1);
   } catch (const std::exception& e) {
-    return fail_with(e.what(), 1);
+    const std::string_view what = e.what();
+    const bool is_product = what.find("a primitive") != std::string_view::npos;  // of oneDNN
+    return fail_with(
+        fmt::format("{}{}", is_product ? "a matrix product failed, most likely for want of memory: " : "",
+                    what),
+        1);
   }
 }

@@ -10,6 +10,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "model/fused.h"
@@ -27,6 +28,7 @@ at::ScalarType wide_of(const Decoder& decoder) {
 // Below every logit, yet finite: what takes the target's place among the others, whose exponential it has
 // not.
 constexpr double kBelowAll = -1e30;
+constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
 // Some rows of the answer before lm_head, which comes in pieces of the vocabulary: tokens [v, v + n).
 class AnswerRows {
@@ -97,7 +99,7 @@ class RowSums {
     sums_[0].fill_(kBelowAll);
   }
 
-  // z becomes exp(z - largest()), 0 at the target.
+  // z becomes exp(z - largest()), no more than 2e-38 at the target.
   void add(const AnswerRows& rows, const AnswerRows::Piece& p, Objective objective) {
     if (objective == Objective::logit) add_to(total_, p.z.sum(/*dim=*/-1, /*keepdim=*/true));
     const Tensor place = rows.place_in(p), is_in = rows.is_in(p), there = p.z.gather(-1, place);
@@ -126,8 +128,11 @@ class RowSums {
   const Tensor& target_slope() const { return target_slope_; }
   const Tensor& total() const { return total_; }  // of z over all, for the mean logit
 
-  // log((1 - p) / p)
-  Tensor odds_against() const { return (largest() - target_).add_(sum().log()); }
+  // log((1 - p) / p). Of a target that overflowed the limit would be a sure token, and its loss 0: no number
+  // says so.
+  Tensor odds_against() const {
+    return (largest() - target_).add_(sum().log()).masked_fill_(target_.isposinf(), kNotANumber);
+  }
 
   // H = -sum p log p = log sum - (sum e^(z - m) (z - m)) / sum, over all.
   Tensor entropy() const {

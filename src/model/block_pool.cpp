@@ -1,7 +1,9 @@
 #include "model/block_pool.h"
 
 #include <c10/core/CPUAllocator.h>
+#include <c10/util/Exception.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -57,7 +59,7 @@ class Range {
 
   // False where the block is none of its own.
   bool give(void* block) {
-    if (!base_ || block < base_ || block >= base_ + reserved_) return false;
+    if (!has(block)) return false;
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto taken = std::prev(taken_.upper_bound(static_cast<size_t>(static_cast<char*>(block) - base_)));
     size_t place = taken->first, n = taken->second;
@@ -80,6 +82,8 @@ class Range {
     return true;
   }
 
+  bool has(const void* block) const { return base_ && block >= base_ && block < base_ + reserved_; }
+
   void give_back_pages() {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const auto& [place, size] : free_) madvise(base_ + place, size, MADV_DONTNEED);
@@ -87,8 +91,7 @@ class Range {
 
  private:
   Range() {
-    // Addresses alone, twice what the machine has: neither memory nor a limit on it is touched until blocks
-    // are.
+    // Addresses alone, twice what the machine has: no memory is touched until blocks are.
     reserved_ = 2 * static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
     void* const range =
         mmap(nullptr, reserved_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -123,10 +126,11 @@ class PoolAllocator : public c10::Allocator {
   void open() {
     static const bool once [[maybe_unused]] = [this] {
       before_ = c10::GetCPUAllocator();
-      c10::SetCPUAllocator(this);
+      c10::SetCPUAllocator(this, /*priority=*/255);  // the highest, so that it takes effect
       return true;
     }();
-    is_open_ = true;
+    const bool was_open = is_open_.exchange(true);
+    TORCH_INTERNAL_ASSERT(!was_open, "one pool at a time");
   }
   void close() { is_open_ = false; }
 
@@ -149,13 +153,27 @@ class PoolAllocator : public c10::Allocator {
   std::atomic<bool> is_open_ = false;
 };
 
+// Limits count the pool's addresses, or what is free in it, as if they were in use.
+bool is_memory_limited() {
+  for (const auto what : {RLIMIT_DATA, RLIMIT_AS})
+    if (rlimit limit{}; getrlimit(what, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY) return true;
+  return false;
+}
+
 }  // namespace
 
-BlockPool::BlockPool() { PoolAllocator::instance().open(); }
+BlockPool::BlockPool() : is_in_use_(!is_memory_limited()) {
+  if (!is_in_use_) return;
+  heap_.emplace();
+  PoolAllocator::instance().open();
+}
 
 BlockPool::~BlockPool() {
+  if (!is_in_use_) return;
   PoolAllocator::instance().close();
   Range::instance().give_back_pages();
 }
+
+bool BlockPool::has(const void* block) { return !is_memory_limited() && Range::instance().has(block); }
 
 }  // namespace circuitdiff

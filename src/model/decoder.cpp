@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "model/device_jobs.h"
+#include "model/product.h"
 
 namespace circuitdiff {
 namespace {
@@ -57,6 +58,8 @@ at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkp
   const bool sixteen_bits = stored == TensorType::bf16 || stored == TensorType::f16;
   return device.is_cuda() && sixteen_bits ? at::kBFloat16 : at::kFloat;
 }
+
+Decoder::Decoder(Weights weights) : weights_(std::move(weights)) { limit_product_code(); }
 
 const char* torch_version() { return TORCH_VERSION; }
 

@@ -50,8 +50,8 @@ class Decoder {
  public:
   Decoder(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
           bool resident = true)
-      : weights_(std::move(checkpoint), device, dtype, resident) {}
-  explicit Decoder(Weights weights) : weights_(std::move(weights)) {}
+      : Decoder(Weights(std::move(checkpoint), device, dtype, resident)) {}
+  explicit Decoder(Weights weights);
 
   const ModelConfig& config() const { return weights_.checkpoint().config(); }
   const Weights& weights() const { return weights_; }

@@ -136,7 +136,7 @@ bool fused_add_to_stream(const Tensor& source, const Tensor& stream, double sign
   if (stream.device().is_cuda()) return device_add_to_stream(source, stream, sign, x);
   const bool is_narrow = narrow({source});
   if (!(is_narrow || plain({source})) || !all_of_type({stream}, at::kDouble) ||
-      source.sizes() != stream.sizes())
+      source.sizes() != stream.sizes() || (x.defined() && (!plain({x}) || x.sizes() != stream.sizes())))
     return false;
   if (!x.defined()) x = at::empty(stream.sizes(), stream.options().dtype(at::kFloat));
   RowJob job{RowKind::add_to_stream, in(source)};

@@ -36,7 +36,7 @@ bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, i
 // shrank that.
 bool fused_exponentials(const Tensor& z, const Tensor& sums);
 // stream += sign * source in float64, and x = the stream in float32. All [rows, d_model]; source float32 or
-// bfloat16. On a CPU x may be the source; undefined, it is made.
+// bfloat16. On a CPU x may be a float32 source; undefined, it is made.
 bool fused_add_to_stream(const Tensor& source, const Tensor& stream, double sign, Tensor& x);
 // out [n, m] = the inner products of the rows of a [n, width], which may lie apart, with m <= 4 vectors of
 // float32. Neither the other rows nor the number of threads change a product.

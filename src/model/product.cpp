@@ -24,10 +24,6 @@ const std::optional<c10::TypedOperatorHandle<WideLinear>>& wide_linear() {
     if (!has_wider_products()) return std::nullopt;
     const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
     if (!schema) return std::nullopt;
-    // Packed samples rarely have the same number of rows twice, and each number has code of its own, half a
-    // MiB of it: enough are kept for the products of a layer and of the next chunk. Read when oneDNN is first
-    // used.
-    setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "24", /*overwrite=*/0);
     return schema->typed<WideLinear>();
   }();
   return found;
@@ -70,6 +66,8 @@ Tensor by_widened_rows(const Tensor& x, int64_t columns, const Product& of) {
 }
 
 }  // namespace
+
+void limit_product_code() { setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "24", /*overwrite=*/0); }
 
 bool& multiplies_bfloat() {
 #if defined(__x86_64__)
