@@ -1,6 +1,7 @@
 // Whatever is kept, computed again, streamed or spilled, in chunks of any size and on any number of threads:
 // the scores are those of the goldens, and the memory is what was forecast.
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include "attribute/edge_choice.h"
 #include "attribute/estimate.h"
 #include "attribute/spill.h"
+#include "model/block_pool.h"
 #include "model/product.h"
 #include "support/counting_allocator.h"
 #include "support/golden.h"
@@ -353,6 +355,36 @@ TEST(Forecast, RecomputedTensorsAreTheSourcesAndOneLayersGraph) {
   const int64_t rows = 219, sources = (1 + 2 * model.n_layers) * rows * model.d_model * 4,
                 layer = rows * (2 * model.d_mlp + 1) * 4;
   EXPECT_LT(static_cast<double>(counting.peak()), 1.095 * static_cast<double>(sources + layer));
+}
+
+// Chunks of several lengths, whose tensors take each other's places in the pool.
+TEST(Pool, ChangesNoScore) {
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.n_layers = 3, model.d_model = 64, model.d_mlp = 4000, model.d_vocab = 6000;
+  write_tiny_checkpoint(folder.path(), model);
+  const Decoder decoder(Checkpoint::open(folder.path()), at::kCPU, at::kFloat);
+  ScoringOptions eap, exact;
+  exact.method = Method::exact;
+  exact.edge_sample = 12;
+  exact.chosen_edges = sampled_edges({model.n_layers, exact.graph, exact.edges}, exact.edge_sample);
+  const auto scores_of = [&](const ScoringOptions& options) {
+    std::vector<std::vector<double>> out;
+    for (const int64_t length : {90, 200, 70, 150}) {
+      AttributionSample sample{"", {}, 40, {20, length - 40}};
+      for (int64_t t = 0; t < length; ++t) sample.tokens.push_back(7 * t % model.d_vocab);
+      for (const auto& cuts : attribute_chunk(decoder, options, {sample, sample}, {/*keep=*/true, {}}))
+        for (const SampleScores& s : cuts) out.push_back(s.scores);
+    }
+    return out;
+  };
+  for (const ScoringOptions& options : {eap, exact}) {
+    const auto apart = scores_of(options);
+    const BlockPool pool;
+    if (!BlockPool::has(at::empty({2 << 20}, at::kByte).const_data_ptr()))
+      GTEST_SKIP() << "under a limit on memory there is no pool";
+    EXPECT_EQ(scores_of(options), apart);
+  }
 }
 
 // Weights are nearer to a CPU than to a GPU: there layers are rather computed again than streamed.

@@ -112,6 +112,28 @@ TEST_P(RowLossesOf, AreThoseOfTheFormulas) {
   }
 }
 
+// Nor is a target whose logit overflowed a sure token with nothing to attribute.
+TEST_P(RowLossesOf, AreNoNumbersWhereALogitIsInfinite) {
+  const at::NoGradGuard no_grad;
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.n_layers = 1, model.d_model = 64, model.d_vocab = 20;
+  model.edit = [](const std::string& name, std::vector<float>& values) {
+    if (name == "lm_head.weight") values[5 * 64] = INFINITY;
+  };
+  write_tiny_checkpoint(folder.path(), model);
+  const Decoder decoder(Checkpoint::open(folder.path()), at::kCPU, GetParam().dtype);
+  const Tensor x = at::ones({2, 64}, GetParam().dtype == at::kDouble ? at::kDouble : at::kFloat);
+  const Tensor targets = at::arange(5, 7);
+  for (const Objective objective : {Objective::nll, Objective::logit, Objective::entropy}) {
+    const RowLosses found = row_losses(decoder, objective, x, targets, /*with_gradient=*/true);
+    for (const Tensor& t : {found.nll, found.objective, found.gradient}) {
+      EXPECT_FALSE(t[0].isfinite().any().item<bool>()) << to_word(objective);
+      EXPECT_FALSE(t[1].isfinite().any().item<bool>()) << to_word(objective);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, RowLossesOf,
                          testing::Values(Type{at::kDouble, 1e-12}, Type{at::kFloat, 3e-5},
                                          Type{at::kBFloat16, 0.1}),

@@ -3,6 +3,7 @@ the same for another; the text stages give the same bytes twice; a null pair dif
 """
 import json
 import random
+import resource
 
 import harness
 
@@ -36,6 +37,20 @@ class SameBytesTest(harness.Case):
             other, _ = harness.read_safetensors(self.attribute(f"chunk-{chunk}", "--chunk", chunk))
             self.assertLess(harness.largest_difference(other["scores"].values, base["scores"].values), 1e-5, chunk)
             self.assertLess(harness.largest_difference(other["loss"].values, base["loss"].values), 1e-5, chunk)
+
+    def test_where_tensors_lie_changes_nothing(self):
+        """Under a limit on the process's memory large tensors lie in no pool; a limit that nothing reaches changes no byte."""
+        draw = random.Random(5)
+        sequences = harness.write_rows(self.dir / "long.jsonl", [
+            {"id": f"s{i}", "prompt_len": 8, "tokens": [draw.randrange(107) for _ in range(400 - 7 * i)]} for i in range(24)])
+        pooled = self.attribute("pooled", sequences=sequences)
+        before = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (2**40, before[1]))
+        try:
+            limited = self.attribute("limited", sequences=sequences)
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, before)
+        self.assertEqual(pooled.read_bytes(), limited.read_bytes())
 
     def test_a_sample_does_not_depend_on_those_beside_it(self):
         path = self.sequences(10)
