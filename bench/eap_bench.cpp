@@ -14,7 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 
 #include "attribute/eap.h"
 #include "base/error.h"
@@ -137,8 +136,7 @@ int print_memory(const Arguments& o, size_t which) {
     give_back_heap();
     std::ofstream("/proc/self/clear_refs") << "5";
     const double before = mib("RssAnon:");
-    std::optional<BlockPool> pool;
-    if (c.keep) pool.emplace();
+    const BlockPool pool;
     attribute_chunk(decoder, {}, c.samples, {c.keep, {}});
     most = mib("VmHWM:") - mib("RssFile:") - before;
   }
@@ -170,24 +168,16 @@ struct Timings {
   Cost limit, own_limit;
 };
 
-// The limit finds its memory there, and so do kept graphs, as all chunks of a run but the first do. Each
-// case stands beside a limit of the same minute: machines change their pace.
+// The limit and all cases find their memory in one pool, as all chunks of a run but the first do.
 Timings measure(const Arguments& o) {
   const Decoder decoder = open(o);
   Timings t{cases_of(o, decoder), {}, {}};
-  for (const bool keep : {false, true}) {
-    std::optional<BlockPool> pool;
-    for (int64_t r = 0; r < o.repeats; ++r) {
-      if (!pool) pool.emplace();
-      t.limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/true));
-      t.own_limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/false));
-      if (!keep) pool.reset();
-      for (Case& c : t.cases) {
-        if (c.keep != keep) continue;
-        if (!keep) give_back_heap();
-        c.best.keep_least(cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); }));
-      }
-    }
+  const BlockPool pool;
+  for (int64_t r = 0; r < o.repeats; ++r) {
+    t.limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/true));
+    t.own_limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/false));
+    for (Case& c : t.cases)
+      c.best.keep_least(cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); }));
   }
   return t;
 }

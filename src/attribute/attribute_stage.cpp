@@ -283,9 +283,8 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   if (!own.empty() || rank) {
     const MemoryPlan plan = plan_of(options, chunks, *checkpoint, device, dtype, /*rate=*/1.0);
     result.summary["memory"] = plan_in_json(plan);
-    // Beside a kept graph, weights that come and go between a chunk's tensors would leave holes.
-    const bool is_exact = options.scoring.method == Method::exact;
-    if (device.is_cpu() && (is_exact || (plan.means.keep && plan.means.resident))) pool.emplace();
+    // Weights that come and go between a chunk's tensors would leave holes.
+    if (device.is_cpu() && plan.means.resident) pool.emplace();
     means = {plan.means.keep, plan.means.spill ? options.out : std::filesystem::path(), !plan.means.resident};
     decoder.emplace(checkpoint, device, dtype, plan.means.resident);
   }

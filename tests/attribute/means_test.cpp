@@ -368,22 +368,22 @@ TEST(Pool, ChangesNoScore) {
   exact.method = Method::exact;
   exact.edge_sample = 12;
   exact.chosen_edges = sampled_edges({model.n_layers, exact.graph, exact.edges}, exact.edge_sample);
-  const auto scores_of = [&](const ScoringOptions& options) {
+  const auto scores_of = [&](const ScoringOptions& options, bool keep) {
     std::vector<std::vector<double>> out;
     for (const int64_t length : {90, 200, 70, 150}) {
       AttributionSample sample{"", {}, 40, {20, length - 40}};
       for (int64_t t = 0; t < length; ++t) sample.tokens.push_back(7 * t % model.d_vocab);
-      for (const auto& cuts : attribute_chunk(decoder, options, {sample, sample}, {/*keep=*/true, {}}))
+      for (const auto& cuts : attribute_chunk(decoder, options, {sample, sample}, {keep, {}}))
         for (const SampleScores& s : cuts) out.push_back(s.scores);
     }
     return out;
   };
-  for (const ScoringOptions& options : {eap, exact}) {
-    const auto apart = scores_of(options);
+  for (const auto& [options, keep] : {std::pair{eap, true}, std::pair{eap, false}, std::pair{exact, false}}) {
+    const auto apart = scores_of(options, keep);
     const BlockPool pool;
     if (!BlockPool::has(at::empty({2 << 20}, at::kByte).const_data_ptr()))
       GTEST_SKIP() << "under a limit on memory there is no pool";
-    EXPECT_EQ(scores_of(options), apart);
+    EXPECT_EQ(scores_of(options, keep), apart);
   }
 }
 
