@@ -36,8 +36,17 @@ int64_t resident_mib() {
   return 0;
 }
 
+// Under a limit on the process's memory there is no pool to test.
+class BlockPools : public testing::Test {
+ protected:
+  void SetUp() override {
+    const BlockPool pool;
+    if (!BlockPool::has(bytes(2 * kMiB).const_data_ptr())) GTEST_SKIP() << "this process's memory is limited";
+  }
+};
+
 // Blocks of any sizes come and go in any order: none lies in another, and each keeps what was written.
-TEST(BlockPool, BlocksAreApart) {
+TEST_F(BlockPools, BlocksAreApart) {
   const BlockPool pool;
   Philox random(3);
   std::vector<Tensor> held;
@@ -58,7 +67,7 @@ TEST(BlockPool, BlocksAreApart) {
 
 // What two neighbours left is one place, whichever went first; a larger block takes it, and memory does not
 // grow.
-TEST(BlockPool, WhatIsFreedIsUsedAgain) {
+TEST_F(BlockPools, WhatIsFreedIsUsedAgain) {
   const BlockPool pool;
   bytes(64 * kMiB).fill_(1);
   const int64_t before = resident_mib();
@@ -76,7 +85,7 @@ TEST(BlockPool, WhatIsFreedIsUsedAgain) {
 }
 
 // Or they would meet in the same sets of the caches.
-TEST(BlockPool, BlocksBeginAnywhereInAPage) {
+TEST_F(BlockPools, BlocksBeginAnywhereInAPage) {
   const BlockPool pool;
   std::vector<Tensor> held;
   std::set<uintptr_t> offsets;
@@ -89,7 +98,7 @@ TEST(BlockPool, BlocksBeginAnywhereInAPage) {
   EXPECT_FALSE(BlockPool::has(bytes(kMiB / 2).const_data_ptr()));
 }
 
-TEST(BlockPool, PagesGoBackAndTensorsStay) {
+TEST_F(BlockPools, PagesGoBackAndTensorsStay) {
   Tensor kept;
   int64_t within = 0;
   {
@@ -110,7 +119,7 @@ TEST(BlockPool, PagesGoBackAndTensorsStay) {
 }
 
 // oneDNN frees what it took by the allocator, not by what came with it; from before the pool, too.
-TEST(BlockPool, RawBlocksOfAnyTimeAreFreed) {
+TEST_F(BlockPools, RawBlocksOfAnyTimeAreFreed) {
   const auto take = [](int64_t n) { return c10::GetCPUAllocator()->raw_allocate(static_cast<size_t>(n)); };
   void *small = nullptr, *large = nullptr;
   void* const early = take(3 * kMiB);
@@ -123,7 +132,7 @@ TEST(BlockPool, RawBlocksOfAnyTimeAreFreed) {
   c10::GetCPUAllocator()->raw_deallocate(large);
 }
 
-TEST(BlockPool, ThreadsShareIt) {
+TEST_F(BlockPools, ThreadsShareIt) {
   const BlockPool pool;
   std::vector<std::thread> threads;
   std::vector<int> wrong(4, 0);
