@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 
 namespace circuitdiff {
@@ -18,10 +19,24 @@ namespace {
 using WideLinear = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view,
                           c10::List<std::optional<at::Scalar>>, std::optional<c10::string_view>);
 
+// The rows up to which oneDNN is the faster one. On Intel's processors MKL uses the same instructions, and is
+// the slower one, by up to a tenth, of few rows alone.
+int64_t most_wide_rows() {
+  constexpr int64_t kOnIntel = 512;
+#if defined(__x86_64__)
+  static const int64_t most = has_wider_products()                ? std::numeric_limits<int64_t>::max()
+                              : __builtin_cpu_supports("avx512f") ? kOnIntel
+                                                                  : 0;
+  return most;
+#else
+  return 0;
+#endif
+}
+
 // oneDNN's x w^T + b as libtorch registers it; nothing where this libtorch or processor is without.
 const std::optional<c10::TypedOperatorHandle<WideLinear>>& wide_linear() {
   static const auto found = []() -> std::optional<c10::TypedOperatorHandle<WideLinear>> {
-    if (!has_wider_products()) return std::nullopt;
+    if (most_wide_rows() == 0) return std::nullopt;
     const auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
     if (!schema) return std::nullopt;
     return schema->typed<WideLinear>();
@@ -35,7 +50,7 @@ bool is_plain(const Tensor& t) {
 
 bool goes_wide(const Tensor& a, const Tensor& b, int64_t rows, int64_t inner, int64_t columns) {
   return is_plain(a) && is_plain(b) && 2 * rows * inner * columns >= least_wide_product() &&
-         wide_linear().has_value();
+         rows <= most_wide_rows() && wide_linear().has_value();
 }
 
 Tensor wide(const Tensor& x, const Tensor& weight, const Tensor& bias) {
@@ -133,7 +148,7 @@ void add_weight_gradient(const Tensor& into, const Tensor& dy, const Tensor& x) 
   const int64_t out = dy.size(1), in = x.size(1);
   if (into.scalar_type() != dy.scalar_type()) {
     into.add_(dy.t().mm(x));
-  } else if (!goes_wide(dy, x, out, dy.size(0), in)) {
+  } else if (!has_wider_products() || !goes_wide(dy, x, out, dy.size(0), in)) {
     into.addmm_(dy.t(), x);
   } else {
     // A stripe of the matrix at a time: the product cannot add to what is there, and beside a large

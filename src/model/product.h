@@ -1,7 +1,8 @@
 // The matrix products of linear maps, through whichever of libtorch's two libraries is faster on this CPU.
 // at::linear and at::mm go to MKL, which keeps to 256-bit vectors on processors that are not Intel's; oneDNN,
-// in the same libtorch, uses what the processor has (2.3 times as fast on an AVX-512 EPYC). Which one is
-// taken follows from the processor, dtype and shape alone, so that a machine always computes the same bits.
+// in the same libtorch, uses what the processor has (2.3 times as fast on an AVX-512 EPYC), and on Intel's is
+// the faster one where rows are few. Which one is taken follows from the processor, dtype and shape alone, so
+// that a machine always computes the same bits.
 // bfloat16 goes through oneDNN where the processor has instructions for it; where not, through float32
 // products of the widened operands, several times as fast as what libtorch would do. The plain operations in
 // the .cpp are the oracle.

@@ -36,8 +36,8 @@ class Product : public testing::TestWithParam<bool> {
 struct Shape {
   int64_t rows, in, out;
 };
-constexpr Shape kShapes[] = {{1, 1, 1},     {1, 64, 192},    {3, 65, 7},
-                             {17, 192, 64}, {219, 896, 130}, {64, 33, 1031}};
+constexpr Shape kShapes[] = {{1, 1, 1},       {1, 64, 192},   {3, 65, 7},   {17, 192, 64},
+                             {219, 896, 130}, {64, 33, 1031}, {600, 96, 48}};
 
 TEST_P(Product, ForwardBackwardAndWeightGradientAreThoseOfFloat64) {
   for (const Shape& s : kShapes) {
