@@ -36,11 +36,21 @@ void check_command(const CLI::App& app, int argc, char** argv) {
 // libtorch's own words, less where in its sources they stand.
 std::string in_words(const c10::Error& e) {
   const std::string what = e.what_without_backtrace();
-  if (const size_t tried = what.find("you tried to allocate"); tried != std::string::npos) {
-    const std::string bytes = what.substr(tried + 22, what.find(' ', tried + 22) - tried - 22);
-    return fmt::format("out of memory: no room for a tensor of {} bytes", bytes);
+  constexpr std::string_view kAhead = "you tried to allocate ";
+  if (const size_t tried = what.find(kAhead); tried != std::string::npos) {
+    const size_t number = tried + kAhead.size();
+    return fmt::format("out of memory: no room for a tensor of {} bytes",
+                       what.substr(number, what.find(' ', number) - number));
   }
   return what;
+}
+
+std::string in_words(const std::exception& e) {
+  const std::string_view what = e.what();
+  // What oneDNN says of an allocation that failed, too.
+  const bool is_product = what == "could not create a primitive" || what == "could not execute a primitive";
+  return fmt::format("{}{}", is_product ? "a matrix product failed, most likely for want of memory: " : "",
+                     what);
 }
 
 // What was printed must have arrived: a full disk behind standard output is a failure like any other.
@@ -80,11 +90,6 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return fail_with("out of memory", 1);
   } catch (const std::exception& e) {
-    const std::string_view what = e.what();
-    const bool is_product = what.find("a primitive") != std::string_view::npos;  // of oneDNN
-    return fail_with(
-        fmt::format("{}{}", is_product ? "a matrix product failed, most likely for want of memory: " : "",
-                    what),
-        1);
+    return fail_with(in_words(e), 1);
   }
 }

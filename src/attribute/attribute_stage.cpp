@@ -300,6 +300,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
     progress.advance(static_cast<int64_t>(chunks[c].size()));
   }
   decoder.reset();
+  pool.reset();
   progress.end();
   if (!shard.is_whole()) {
     result.n = total;

@@ -1,5 +1,6 @@
 // Which of the engine's means fit a budget of bytes: the fastest whose forecast stays within it.
 #include <ATen/DeviceAccelerator.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,12 +66,14 @@ int64_t free_bytes_of(at::Device device) {
   if (!device.is_cpu())
     return static_cast<int64_t>(at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first) /
            10 * 9;
+  int64_t free = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
   std::ifstream file("/proc/meminfo");
-  std::string word;
   int64_t kib = 0;
-  while (file >> word)
-    if (word == "MemAvailable:" && file >> kib) return kib * 1024 / 10 * 9;
-  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
+  for (std::string word; file >> word;)
+    if (word == "MemAvailable:" && file >> kib) free = kib * 1024 / 10 * 9;
+  if (rlimit limit{}; getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    free = std::min(free, static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX)));
+  return free;
 }
 
 nlohmann::ordered_json means_in_words(const MemoryMeans& means) {

@@ -174,6 +174,6 @@ BlockPool::~BlockPool() {
   Range::instance().give_back_pages();
 }
 
-bool BlockPool::has(const void* block) { return !is_memory_limited() && Range::instance().has(block); }
+bool BlockPool::has(const void* block) { return Range::instance().has(block); }
 
 }  // namespace circuitdiff

@@ -7,7 +7,9 @@
 #include <ATen/ops/full.h>
 #include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <set>
@@ -44,6 +46,20 @@ class BlockPools : public testing::Test {
     if (!BlockPool::has(bytes(2 * kMiB).const_data_ptr())) GTEST_SKIP() << "this process's memory is limited";
   }
 };
+
+TEST(BlockPool, IsNotUnderALimit) {
+  for (const auto what : {RLIMIT_DATA, RLIMIT_AS}) {
+    rlimit before{};
+    ASSERT_EQ(getrlimit(what, &before), 0);
+    const rlimit limit{std::min(rlim_t{1} << 46, before.rlim_cur), before.rlim_max};
+    ASSERT_EQ(setrlimit(what, &limit), 0);
+    {
+      const BlockPool pool;
+      EXPECT_FALSE(BlockPool::has(bytes(2 * kMiB).const_data_ptr()));
+    }
+    setrlimit(what, &before);
+  }
+}
 
 // Blocks of any sizes come and go in any order: none lies in another, and each keeps what was written.
 TEST_F(BlockPools, BlocksAreApart) {
