@@ -43,6 +43,26 @@ struct Pass {
   std::vector<Tensor> read;  // ahead of attention 0, of MLP 0, ...
 };
 
+// Of each of the pieces `all` that t's rows are divided into, the last rows, as many as `some` has there: one
+// below another.
+template <class Rows>
+Tensor last_rows(const Tensor& t, const std::vector<Rows>& all, const std::vector<Rows>& some) {
+  std::vector<Tensor> parts;
+  for (size_t i = 0; i < all.size(); ++i)
+    parts.push_back(t.narrow(0, all[i].begin + all[i].length - some[i].length, some[i].length));
+  return at::cat(parts);
+}
+
+// The other way round, with zeros at all other rows.
+template <class Rows>
+Tensor as_last_rows(const Tensor& t, const std::vector<Rows>& all, const std::vector<Rows>& some) {
+  Tensor out = at::zeros({all.back().begin + all.back().length, t.size(1)}, t.options());
+  for (size_t i = 0; i < all.size(); ++i)
+    out.narrow(0, all[i].begin + all[i].length - some[i].length, some[i].length)
+        .copy_(t.narrow(0, some[i].begin, some[i].length));
+  return out;
+}
+
 class Engine {
  public:
   Engine(const Decoder& decoder, const ScoringOptions& options, const std::vector<AttributionSample>& samples,
@@ -65,11 +85,8 @@ class Engine {
     tokens_ = decoder.tokens(layout_.tokens).to(decoder.weights().embed_tokens().device());
     std::vector<int64_t> targets;
     for (size_t i = 0; i < samples.size(); ++i) {
-      const Segment& s = layout_.packing.sequences[i];
-      const int64_t answer = s.length - samples[i].prompt_len + 1;
-      first_row_.push_back(static_cast<int64_t>(targets.size()));
       const auto from = samples[i].tokens.begin() + samples[i].prompt_len;
-      targets.insert(targets.end(), from, from + answer);
+      targets.insert(targets.end(), from, from + layout_.answers.sequences[i].length);
     }
     targets_ = decoder.tokens(targets);
   }
@@ -115,9 +132,25 @@ class Engine {
       x = add(1 + 2 * l, packed_attention(config_, w, decoder_.window(l), rope_, layout_.packing, x,
                                           keep ? &pass.attention[at] : nullptr));
       if (keep_read) pass.read.push_back(x);
-      x = add(2 + 2 * l, packed_mlp(config_, w, x, keep ? &pass.mlp[at] : nullptr));
+      MlpSaved* saved = keep ? &pass.mlp[at] : nullptr;
+      x = add(2 + 2 * l, is_at_answers(l) ? from_answers(packed_mlp(config_, w, answers_of(x), saved))
+                                          : packed_mlp(config_, w, x, saved));
     }
     return pass;
+  }
+
+  // Whether this layer's MLP runs over the answers' rows alone: behind the last one no others are read.
+  // On a GPU, fewer launches are worth more.
+  bool is_at_answers(int64_t layer) const {
+    return decoder_.device().is_cpu() && layer + 1 == config_.n_layers;
+  }
+
+  // [rows, d_model] -> [answers' rows, d_model], and back, with zeros elsewhere.
+  Tensor answers_of(const Tensor& t) const {
+    return last_rows(t, layout_.packing.sequences, layout_.answers.sequences);
+  }
+  Tensor from_answers(const Tensor& t) const {
+    return as_last_rows(t, layout_.packing.sequences, layout_.answers.sequences);
   }
 
   // Ahead of an MLP's backward, where memory is highest: the forward pass, and attention of the layer behind,
@@ -138,13 +171,7 @@ class Engine {
   // Losses at the answers' rows, of all samples at their longest cut, and the gradient that each cut sees at
   // the final stream, [gradient_rows, d_model]. With `record`, the losses are those of the scores.
   Tensor final_gradient(const Tensor& stream, bool record) {
-    std::vector<Tensor> rows;
-    for (size_t i = 0; i < samples_.size(); ++i) {
-      const Segment& s = layout_.packing.sequences[i];
-      rows.push_back(
-          stream.narrow(0, s.begin + samples_[i].prompt_len - 1, s.length - samples_[i].prompt_len + 1));
-    }
-    const RowLosses losses = row_losses(decoder_, options_.objective, at::cat(rows).to(type_), targets_,
+    const RowLosses losses = row_losses(decoder_, options_.objective, answers_of(stream).to(type_), targets_,
                                         /*with_gradient=*/true);
     Tensor gradient =
         at::zeros({layout_.packing.gradient_rows(), config_.d_model}, losses.gradient.options());
@@ -154,7 +181,7 @@ class Engine {
       const PrefixSegment& prefix = layout_.packing.prefixes[p];
       // A row's own gradient does not depend on the cut; only the mean over the cut's rows does.
       gradient.narrow(0, prefix.begin + prefix.length - t, t)
-          .copy_(losses.gradient.narrow(0, first_row_[i], t))
+          .copy_(losses.gradient.narrow(0, layout_.answers.sequences[i].begin, t))
           .div_(static_cast<double>(t));
     }
     if (record) losses_ = {losses.nll, losses.error, losses.objective, {}};
@@ -189,11 +216,19 @@ class Engine {
       {
         const Tensor x = read_by(pass, 1 + 2 * l);
         MlpSaved saved;
-        if (pass.mlp.empty())
-          packed_mlp_saved(config_, w, x, saved);
-        else
-          std::swap(saved, pass.mlp[static_cast<size_t>(l)]);
-        g_mlp = packed_mlp_backward(config_, w, packing, x, saved, g, /*carry=*/true);
+        if (!pass.mlp.empty()) std::swap(saved, pass.mlp[static_cast<size_t>(l)]);
+        if (is_at_answers(l)) {
+          const std::vector<PrefixSegment>&prefixes = packing.prefixes, &cuts = layout_.answers.prefixes;
+          const Tensor x_answers = answers_of(x);
+          if (!saved.gate.defined()) packed_mlp_saved(config_, w, x_answers, saved);
+          g_mlp = as_last_rows(packed_mlp_backward(config_, w, layout_.answers, x_answers, saved,
+                                                   last_rows(g, prefixes, cuts)),
+                               prefixes, cuts);
+          g.add_(g_mlp);
+        } else {
+          if (!saved.gate.defined()) packed_mlp_saved(config_, w, x, saved);
+          g_mlp = packed_mlp_backward(config_, w, packing, x, saved, g, /*carry=*/true);
+        }
       }
       // The MLP's gradient waits for attention's, to meet the sources with them; but for the last of its
       // sources, whose place the stream may take now.
@@ -254,7 +289,7 @@ class Engine {
     for (size_t p = 0; p < layout_.cuts.size(); ++p) {
       const auto [i, c] = layout_.cuts[p];
       SampleScores& s = scores_[i][c];
-      const auto mean = [&, begin = first_row_[i],
+      const auto mean = [&, begin = layout_.answers.sequences[i].begin,
                          t = samples_[i].t_cut[c]](const std::vector<double>& of_rows) {
         double sum = 0;
         for (int64_t k = 0; k < t; ++k) sum += of_rows[static_cast<size_t>(begin + k)];
@@ -280,9 +315,8 @@ class Engine {
   at::ScalarType type_;  // what the layers read the stream in, and gradients
   bool takes_places_;    // the stream those of sources, on the way back
   LayerStream layers_;
-  Tensor tokens_, targets_;         // of all rows; of the answers' rows, one sample after another
-  std::vector<int64_t> first_row_;  // of each sample among the answers' rows
-  RowLosses losses_;                // at the clean run
+  Tensor tokens_, targets_;  // of all rows; of the answers' rows, one sample after another
+  RowLosses losses_;         // at the clean run
   std::vector<std::vector<SampleScores>> scores_;
 };
 

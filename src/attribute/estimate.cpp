@@ -80,13 +80,14 @@ int64_t edges_run(const Graph& graph, const ScoringOptions& o) {
   return n;
 }
 
-// The most edges of one destination that `exact` takes out; of the strongest, not known ahead, all may be.
-int64_t most_into_one(const Graph& graph, const ScoringOptions& o) {
-  if (o.edge_sample == 0) return std::min(edges_run(graph, o), graph.n_forward());
-  const std::vector<uint8_t> chosen = sampled_edges(graph, o.edge_sample);
+// The edges into each destination that `exact` takes out; of the strongest, not known ahead, all may be.
+std::vector<int64_t> edges_into(const Graph& graph, const ScoringOptions& o) {
+  const std::vector<uint8_t> chosen = o.edge_sample > 0 ? sampled_edges(graph, o.edge_sample) : graph.edges();
   std::vector<int64_t> into(static_cast<size_t>(graph.n_backward()));
   for (size_t cell = 0; cell < chosen.size(); ++cell) into[cell % into.size()] += chosen[cell];
-  return *std::max_element(into.begin(), into.end());
+  if (o.top_edges > 0)
+    for (int64_t& n : into) n = std::min(n, o.top_edges);
+  return into;
 }
 
 // Where bfloat16 is not multiplied, products widen their operands.
@@ -97,14 +98,47 @@ bool widens(at::Device device, at::ScalarType dtype) {
 // A piece of the logits of `answers` rows, and beside it the piece of lm_head that it comes from and goes
 // back through, its narrow form, and the slope of a cap; or what the entropy makes of it.
 int64_t logit_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype, Objective objective,
-                    int64_t answers, int64_t head_piece_bytes) {
+                    int64_t answers, int64_t head_piece_bytes, bool with_gradient) {
   const int64_t rows = std::min(answers, logit_rows(c, dtype, device)), width = vocabulary_piece(c, device);
   const int64_t piece = rows * width * (dtype == at::kDouble ? 8 : 4);
   const int64_t slope = c.final_softcap > 0 ? piece : 0;
-  const int64_t at_product = (dtype == at::kBFloat16 ? piece / 2 : 0) + head_piece_bytes + slope +
-                             (widens(device, dtype) ? widened_product_bytes(rows, c.d_model, width) : 0);
+  const int64_t at_product =
+      (dtype == at::kBFloat16 ? piece / 2 : 0) + head_piece_bytes + slope +
+      (with_gradient && widens(device, dtype) ? widened_product_bytes(rows, c.d_model, width) : 0);
   const int64_t at_entropy = objective == Objective::entropy ? 2 * piece + slope : 0;
   return piece + std::max(at_product, at_entropy);
+}
+
+// What attention holds beside q, k, v and its output, of sequences of up to `longest` rows: scores of the
+// heads and queries taken at once, copies of q, k and v, and on the way back sums. And what is widened: two
+// operands as long as the scores at most, and the result.
+struct TileBytes {
+  int64_t scores, scores_back, copies, copies_back, widened;
+};
+
+TileBytes tile_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype, int64_t longest) {
+  const auto b = static_cast<int64_t>(c10::elementSize(dtype));
+  const int64_t w = dtype == at::kDouble ? 8 : 4, group = c.n_heads / c.n_kv_heads;
+  const AttentionTile tile = attention_tile(c, longest, longest, device);
+  const bool flash = !device.is_cpu() && flash_knows(c, dtype);
+  const bool jobs = attention_by_jobs(c, device, dtype);  // a head at a time, keys in whole panels
+  const int64_t queries = (jobs ? 1 : tile.kv_heads) * group * tile.queries;
+  const int64_t keys = jobs ? (longest + kPanel - 1) / kPanel * kPanel : longest;
+  const int64_t all = flash ? 0 : queries * keys * w, narrow = b < w ? all / 2 : 0;
+  // Where row jobs do the softmax and its backward it is in place; a cap has its slope beside it.
+  const bool row_jobs = device.is_cpu() && dtype != at::kDouble, capped = c.attention_softcap > 0;
+  TileBytes out{};
+  out.scores = (row_jobs && !capped ? 1 : 2) * all + narrow;
+  out.scores_back = (2 + (capped ? 1 : 0) + (row_jobs ? 0 : 1)) * all + narrow;
+  out.copies = flash  ? 0
+               : jobs ? c.d_head * (2 * queries + 4 * keys) * b
+                      : c.d_head * 2 * (queries + tile.kv_heads * longest) * b;
+  // Jobs have sums over tiles for the head at hand alone.
+  out.copies_back =
+      jobs ? c.d_head * (3 * queries + 6 * keys) * b : out.copies + longest * c.n_heads * c.d_head * b;
+  if (widens(device, dtype))
+    out.widened = 4 * group * tile.queries * (longest + c.d_head) + 8 * longest * c.d_head;
+  return out;
 }
 
 // What one chunk holds at its peak, part by part; the phases are those of eap.cpp, packed.cpp and
@@ -129,60 +163,57 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const int64_t output_saved = c.output_norms ? rows * d * b : 0;  // of a branch, ahead of its norm
   const int64_t attention_saved =
       rows * ((d_q + 2 * d_kv) * b + w + (c.qk_norm ? (d_q + d_kv) * b : 0)) + output_saved;
-  const int64_t mlp_saved = rows * (2 * c.d_mlp * b + w) + output_saved;
   const int64_t stream = rows * d * 8 + 2 * rows * c.d_head * b;
 
-  // Scores of the heads and queries taken at once, and the grouped copies of q, k and v beside them.
   const int64_t group = c.n_heads / c.n_kv_heads;
-  const AttentionTile tile = attention_tile(c, longest, longest, device);
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
-  const bool jobs = attention_by_jobs(c, device, dtype);  // a head at a time, keys in whole panels
-  const int64_t tile_queries = (jobs ? 1 : tile.kv_heads) * group * tile.queries;
-  const int64_t keys = jobs ? (longest + kPanel - 1) / kPanel * kPanel : longest;
-  const int64_t of_tile = flash ? 0 : tile_queries * keys * w;
-  const int64_t narrow_tile = narrow ? of_tile / 2 : 0;
-  // Where row jobs do the softmax and its backward it is in place; a cap has its slope beside it.
-  const bool row_jobs = device.is_cpu() && dtype != at::kDouble, capped = c.attention_softcap > 0;
-  const int64_t scores = (row_jobs && !capped ? 1 : 2) * of_tile + narrow_tile;
-  const int64_t scores_back = (2 + (capped ? 1 : 0) + (row_jobs ? 0 : 1)) * of_tile + narrow_tile;
-  const int64_t copies = flash  ? 0
-                         : jobs ? c.d_head * (2 * tile_queries + 4 * keys) * b
-                                : c.d_head * 2 * (tile_queries + tile.kv_heads * longest) * b;
-  // Jobs have sums over tiles for the head at hand alone.
-  const int64_t copies_back =
-      jobs ? c.d_head * (3 * tile_queries + 6 * keys) * b : copies + longest * d_q * b;
-
+  const TileBytes tile = tile_bytes(c, device, dtype, longest);
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
-  // Operands are widened for linear maps piece by piece, for attention a group of heads at a time (two
-  // operands as long as the scores at most, and the result).
   const bool wide_products = widens(device, dtype);
   const auto widened = [&](int64_t of_rows, int64_t width) {
     return wide_products ? widened_product_bytes(of_rows, d, width) : 0;
   };
-  const int64_t widened_attention =
-      wide_products ? 4 * group * tile.queries * (longest + c.d_head) + 8 * longest * c.d_head : 0;
   const int64_t forward_attention =
-      x + rows * d_q * b + std::max(rows * d * b + widened(rows, d_q), scores + copies + widened_attention);
-  // The product takes the gate's place where that is not kept.
-  const int64_t forward_product = device.is_cpu() && !means.keep && !c.output_norms ? 0 : rows * c.d_mlp * b;
-  const int64_t forward_mlp = x + forward_product + rows * d * b + widened(rows, c.d_mlp);
-  const int64_t head = answers * d * (8 + 3 * w + b) + g +
-                       logit_bytes(c, device, dtype, options.objective, answers, head_piece_bytes);
-  // Where no two cuts share rows, the gradients of gate and up take their places, on a CPU from a part of the
-  // product's at a time; else they lie beside what was saved until that goes. The gate's is gone when up's is
-  // taken back.
+      x + rows * d_q * b +
+      std::max(rows * d * b + widened(rows, d_q), tile.scores + tile.copies + tile.widened);
+  const int64_t head =
+      answers * d * (8 + 3 * w + b) + g +
+      logit_bytes(c, device, dtype, options.objective, answers, head_piece_bytes, /*with_gradient=*/true);
   const int64_t x_behind = takes_places ? 0 : x;
-  const int64_t saved_middle = rows * c.d_mlp * b, product = gradients * c.d_mlp * b;
-  const int64_t beside = gathered   ? 2 * product
-                         : in_parts ? rows_of_product(rows, dtype) * c.d_mlp * b
-                                    : product;
-  const int64_t grown = gathered ? 2 * (product - saved_middle) : 0;
   const int64_t through_norm = c.output_norms ? gradients * d * w : 0;  // the gradient ahead of that norm
-  const int64_t backward_mlp =
-      g + x_behind + through_norm + widened(gradients, c.d_mlp) +
-      std::max({beside + (narrow ? g / 2 : 0), grown + gradients * d * b,
-                c.output_norms && !means.keep ? rows * (c.d_mlp + d) * b : 0,  // the product, made again
-                grown - (gathered ? product : saved_middle) + 2 * gradients * d * b + g + x_gathered, g});
+  // An MLP over so many rows, and gradients of so many: what it saves, and what both ways hold beside the
+  // stream's gradient and what the branch reads.
+  struct Mlp {
+    int64_t saved, forward, backward;
+  };
+  const auto mlp_of = [&](int64_t n, int64_t m) {
+    const int64_t middle = n * c.d_mlp * b, product = m * c.d_mlp * b, g_of = m * d * w;
+    // The product takes the gate's place where that is not kept.
+    const int64_t forward_product = device.is_cpu() && !means.keep && !c.output_norms ? 0 : middle;
+    // Where no two cuts share rows, the gradients of gate and up take their places, on a CPU from a part of
+    // the product's at a time; else they lie beside what was saved until that goes. The gate's is gone when
+    // up's is taken back.
+    const int64_t beside = gathered   ? 2 * product
+                           : in_parts ? rows_of_product(n, dtype) * c.d_mlp * b
+                                      : product;
+    const int64_t grown = gathered ? 2 * (product - middle) : 0;
+    return Mlp{
+        2 * middle + n * w + (c.output_norms ? n * d * b : 0),
+        forward_product + n * d * b + widened(n, c.d_mlp),
+        (c.output_norms ? g_of : 0) + widened(m, c.d_mlp) +
+            std::max({beside + (narrow ? g_of / 2 : 0), grown + m * d * b,
+                      c.output_norms && !means.keep ? n * (c.d_mlp + d) * b : 0,  // the product, made again
+                      grown - (gathered ? product : middle) + 2 * m * d * b + g_of + (gathered ? g_of : 0),
+                      g_of})};
+  };
+  const Mlp mlp = mlp_of(rows, gradients);
+  // The last one runs over the answers' rows alone on a CPU, copied there and back.
+  Mlp last = mlp;
+  if (device.is_cpu()) {
+    last = mlp_of(answers, layout.answers.gradient_rows());
+    last.forward += answers * d * w + rows * d * b;
+    last.backward += answers * d * w + layout.answers.gradient_rows() * d * w + g;
+  }
   // The MLP's gradient waits for attention's. On a GPU the branches pass the norm together; flash attention
   // sums q's gradients in float32, and k's and v's for every query head.
   const int64_t waits = options.gradient == GradientKind::residual ? 0 : g;
@@ -199,23 +230,28 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   // The room for scores twice holds what is widened of them too.
   const int64_t backward_attention =
       g + x_behind + through_norm + waits + on_gpu + 2 * gradients * (d_q + d_kv) * b +
-      std::max({scores_back + copies_back, inside_flash,
+      std::max({tile.scores_back + tile.copies_back, inside_flash,
                 3 * g + (device.is_cpu() ? 1 : 3) * gradients * d * b + x_gathered +
                     (gathered ? 2 * gradients * c.d_head * b : 0) + widened(gradients, d_q)});
 
   // What is saved counts with the phase that holds it, or as a whole where every layer is kept.
   const int64_t read = device.is_cpu() ? 0 : 2 * x;  // what the layer's branches read
-  const int64_t kept = means.keep ? c.n_layers * (attention_saved + mlp_saved + read) : 0;
+  const int64_t of_end = attention_saved + last.saved + read;
+  const int64_t kept = means.keep ? (c.n_layers - 1) * (attention_saved + mlp.saved + read) + of_end : 0;
   int64_t graph_bytes = kept, working = 0;
   const auto phase = [&](int64_t saved, int64_t bytes, int64_t gone = 0) {
     const int64_t own = means.keep ? kept - gone : saved;
     if (own + bytes > graph_bytes + working || working == 0) graph_bytes = own, working = bytes;
   };
-  phase(attention_saved, forward_attention);
-  phase(mlp_saved, forward_mlp);
+  phase(attention_saved, forward_attention, /*gone=*/last.saved);
+  phase(last.saved, x + last.forward);
   phase(0, head);
-  phase(mlp_saved, backward_mlp);
-  phase(attention_saved, backward_attention, /*gone=*/mlp_saved);
+  phase(last.saved, g + x_behind + last.backward);
+  phase(attention_saved, backward_attention, /*gone=*/last.saved);
+  if (c.n_layers > 1) {
+    phase(mlp.saved, x + mlp.forward, /*gone=*/of_end);
+    phase(mlp.saved, g + x_behind + mlp.backward, /*gone=*/of_end);
+  }
   constexpr int64_t kProductScratch = int64_t{32} << 20;  // cuBLAS on a Hopper GPU, out of libtorch's pool
   working += stream + (device.is_cpu() ? 0 : kProductScratch);
   const int64_t in_memory = means.spill ? 0 : sources;
@@ -228,22 +264,81 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   out.working_bytes = working;
 }
 
-// exact keeps a clean run beside a batch of ablated streams, their gate and up, and the final rows that wait;
-// then these rows' losses and a piece of logits; and what products copy weights to.
+// What a batch of `runs` ablated streams of `length` positions holds in branched_attention, with so many
+// runs' own queries, keys and values, the last `queries` positions asked for.
+int64_t branched_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype, int64_t length,
+                       int64_t queries, int64_t runs, int64_t q_runs, int64_t k_runs, int64_t v_runs) {
+  const auto b = static_cast<int64_t>(c10::elementSize(dtype));
+  const int64_t w = dtype == at::kDouble ? 8 : 4, d_q = c.n_heads * c.d_head, d_kv = c.n_kv_heads * c.d_head;
+  const bool mixes = std::min({q_runs, k_runs, v_runs}) < runs;  // with the clean stream
+  const int64_t read = (runs * w + (runs + (mixes ? 1 : 0)) * b) * length * c.d_model;  // and behind the norm
+  const int64_t q = q_runs * queries * d_q * b, k = k_runs * length * d_kv * b,
+                v = v_runs * length * d_kv * b;
+  const int64_t tables = 2 * c.d_head * b;  // RoPE's, of a row
+  // Turned in place where a row job does it, else through halves, products and their sums.
+  const int64_t turns = dtype == at::kDouble ? 4 : 0;
+  const int64_t normed = c.qk_norm ? 3 : 0;
+  const int64_t mixed = runs * queries * d_q * b, output = runs * queries * c.d_model * b;
+  const TileBytes tile = tile_bytes(c, device, dtype, length);
+  const int64_t widened = widens(device, dtype) ? widened_product_bytes(runs * queries, d_q, c.d_model) : 0;
+  return read + std::max({q * (1 + std::max(turns, normed)) + q_runs * queries * tables,
+                          q + k * (1 + std::max(turns, normed)) + k_runs * length * tables,
+                          q + k + v + mixed + tile.scores + tile.copies + tile.widened,
+                          q + k + v + mixed + output + widened});
+}
+
+// The most that a batch of ablations into any one destination holds, and the passes from there to the end.
+int64_t ablations_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype,
+                        const ScoringOptions& options, int64_t length, int64_t answer) {
+  const auto b = static_cast<int64_t>(c10::elementSize(dtype));
+  const int64_t w = dtype == at::kDouble ? 8 : 4;
+  const Graph graph{c.n_layers, options.graph, options.edges};
+  const std::vector<int64_t> into = edges_into(graph, options);
+  const int64_t per_layer = graph.kind == GraphKind::qkv ? 4 : 2, last = c.n_layers - 1;
+  const auto mlp = [&](int64_t rows) { return rows * (2 * c.d_mlp * b + 4 * c.d_model * w); };
+  const auto attention = [&](int64_t runs, int64_t queries) {
+    return branched_bytes(c, device, dtype, length, queries, runs, runs, runs, runs);
+  };
+  int64_t most = std::max(attention(1, length), mlp(length));  // the clean run
+  for (int64_t d = 0; d < graph.logits_destination(); ++d) {
+    const int64_t n = std::min(ablations_at_once(c, length, dtype), into[static_cast<size_t>(d)]),
+                  l = d / per_layer;
+    const bool is_mlp = d % per_layer == per_layer - 1;
+    const int64_t read = l == last ? answer : length;
+    if (n == 0) continue;
+    most = std::max(most, mlp(n * read));
+    if (!is_mlp && graph.kind == GraphKind::qkv && options.gradient != GradientKind::residual) {
+      const auto runs_of = [&](int64_t part) { return d % per_layer == part ? n : 1; };
+      most = std::max(most, n * read * c.d_model * w + branched_bytes(c, device, dtype, length, read, n,
+                                                                      runs_of(0), runs_of(1), runs_of(2)));
+    } else if (!is_mlp) {
+      most = std::max(most, attention(n, read));
+    }
+    if (l + 1 < last) most = std::max({most, attention(n, length), mlp(n * length)});
+    if (l < last) most = std::max({most, attention(n, answer), mlp(n * answer)});
+  }
+  return most;
+}
+
+// exact keeps a clean run beside a batch of ablated streams and what a layer makes of them, and the final
+// rows that wait; then these rows' losses and a piece of logits; and what products copy weights to.
 void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype,
                       const ScoringOptions& options, const std::vector<AttributionSample>& samples,
                       const Layout& layout, int64_t head_piece_bytes, Forecast& out) {
   const Graph graph{c.n_layers, options.graph, options.edges};
-  const auto b = static_cast<int64_t>(c10::elementSize(dtype));
   const int64_t w = dtype == at::kDouble ? 8 : 4;
+  const std::vector<int64_t> into = edges_into(graph, options);
   for (size_t i = 0; i < samples.size(); ++i) {  // one at a time
     const int64_t length = layout.packing.sequences[i].length, answer = length - samples[i].prompt_len + 1;
-    const int64_t batch = std::min(ablations_at_once(c, length, dtype), most_into_one(graph, options));
+    const int64_t batch =
+        std::min(ablations_at_once(c, length, dtype), *std::max_element(into.begin(), into.end()));
     const int64_t final_rows =
         std::min(kAblatedLossRows + batch * answer, edges_run(graph, options) * answer);
     const int64_t waiting = final_rows * c.d_model * w;
-    const int64_t logits = logit_bytes(c, device, dtype, options.objective, final_rows, head_piece_bytes);
-    const int64_t layers = batch * length * (2 * c.d_mlp * b + 4 * c.d_model * w);
+    const int64_t logits = logit_bytes(c, device, dtype, options.objective, final_rows, head_piece_bytes,
+                                       /*with_gradient=*/false);
+    const int64_t rope = 2 * length * c.d_head * static_cast<int64_t>(c10::elementSize(dtype));
+    const int64_t layers = ablations_bytes(c, device, dtype, options, length, answer) + rope;
     out.rows = std::max(out.rows, length);
     out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * length * c.d_model * w);
     const int64_t copied = std::max(c.d_mlp, vocabulary_piece(c, device)) * c.d_model * w;
@@ -290,14 +385,20 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
       attention_back += 5.0 * seen_pairs(p.length) * static_cast<double>(c.n_heads * c.d_head * c.n_layers);
     const double head = 4.0 * static_cast<double>(answers) * static_cast<double>(c.d_model * c.d_vocab);
     const auto [forwards, backwards] = passes(options, c.n_layers);
-    const double forward = 2.0 * layer_products(c) * static_cast<double>(rows) + 2.0 * attention;
+    // Rows that the last MLP does not see.
+    const auto spared = [&](int64_t of, int64_t in_answers) {
+      return device.is_cpu() ? 6.0 * static_cast<double>((of - in_answers) * c.d_model * c.d_mlp) : 0.0;
+    };
+    const double forward =
+        2.0 * layer_products(c) * static_cast<double>(rows) + 2.0 * attention - spared(rows, answers);
     const double recomputed =
         means.keep ? 0.0 : 0.6 * forward;  // all but o_proj, down_proj and attention itself
     const double contraction = static_cast<double>(graph.n_forward() * graph.n_backward()) *
                                static_cast<double>(gradient_rows * c.d_model);
     out.flops += forwards * (forward + head) +
-                 backwards * (recomputed + 2.0 * layer_products(c) * static_cast<double>(gradient_rows) +
-                              2.0 * attention_back + contraction);
+                 backwards * (recomputed + 2.0 * layer_products(c) * static_cast<double>(gradient_rows) -
+                              spared(gradient_rows, layout.answers.gradient_rows()) + 2.0 * attention_back +
+                              contraction);
     if (options.method ==
         Method::exact) {  // every edge a run of the layers behind it: half the model on average
       out.flops += static_cast<double>(edges_run(graph, options)) * static_cast<double>(layout.cuts.size()) /
@@ -307,7 +408,20 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
       add_memory(c, device, dtype, options, layout, answers, means, head_piece, out);
     }
   }
-  out.peak_bytes = out.weight_bytes + out.source_bytes + out.graph_bytes + out.working_bytes;
+  const auto held = [](const Forecast& f) { return f.source_bytes + f.graph_bytes + f.working_bytes; };
+  if (options.method == Method::exact && options.top_edges > 0) {
+    // Which edges are the strongest eap finds first, a whole chunk at a time (eap_strength).
+    ScoringOptions eap = options;
+    eap.method = Method::eap, eap.top_edges = 0;
+    std::vector<std::vector<AttributionSample>> longest = chunks;
+    for (auto& chunk : longest)
+      for (AttributionSample& s : chunk) s.t_cut = {*std::max_element(s.t_cut.begin(), s.t_cut.end())};
+    Forecast ranking = forecast(checkpoint, device, dtype, eap, longest, means, rate);
+    ranking.flops += out.flops;
+    if (held(ranking) > held(out)) out = ranking;
+    out.flops = ranking.flops;
+  }
+  out.peak_bytes = out.weight_bytes + held(out);
   out.seconds = out.flops / rate;
   if (!device.is_cpu() && !means.resident) {
     // Every pass over a chunk brings all weights, beside the computation.

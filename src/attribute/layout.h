@@ -14,24 +14,30 @@ namespace circuitdiff {
 
 struct Layout {
   Packing packing;
+  // The rows alone at which an answer's token is predicted, of sequences and prefixes: their last ones.
+  Packing answers;
   std::vector<int64_t> tokens;                  // [rows]
   std::vector<std::pair<size_t, size_t>> cuts;  // (sample, cut) of each prefix of the packing
 };
 
 inline Layout lay_out(const std::vector<AttributionSample>& samples) {
   Layout out;
-  int64_t row = 0, gradient_row = 0;
+  int64_t row = 0, gradient_row = 0, answer_row = 0, cut_row = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
     const AttributionSample& s = samples[i];
     int64_t longest = 0;
     for (const int64_t t : s.t_cut) longest = std::max(longest, t);
     const int64_t length = s.prompt_len + longest - 1;  // the last answer token is only predicted
     out.packing.sequences.push_back({row, length});
+    out.answers.sequences.push_back({answer_row, longest});
+    answer_row += longest;
     out.tokens.insert(out.tokens.end(), s.tokens.begin(), s.tokens.begin() + length);
     row += length;
     for (size_t c = 0; c < s.t_cut.size(); ++c) {
       const int64_t prefix = s.prompt_len + s.t_cut[c] - 1;
       out.packing.prefixes.push_back({gradient_row, prefix, i});
+      out.answers.prefixes.push_back({cut_row, s.t_cut[c], i});
+      cut_row += s.t_cut[c];
       out.cuts.emplace_back(i, c);
       gradient_row += prefix;
     }
