@@ -2,8 +2,10 @@
 // problem of their sample alone.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "attribute/eap.h"
+#include "attribute/layout.h"
 #include "base/error.h"
 
 namespace circuitdiff {
@@ -54,7 +56,8 @@ std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, c
       for (const int64_t t : sample.t_cut) out.back().push_back(exact_scores(decoder, options, sample, t));
     }
   } else {
-    out = eap_chunk(decoder, options, samples, means);
+    for (const auto& part : parts_of(samples, decoder.device()))
+      for (auto& of_sample : eap_chunk(decoder, options, part, means)) out.push_back(std::move(of_sample));
   }
   for (size_t i = 0; i < samples.size(); ++i)
     for (SampleScores& s : out[i])

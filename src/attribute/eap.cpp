@@ -142,7 +142,8 @@ class Engine {
   // Whether this layer's MLP runs over the answers' rows alone: behind the last one no others are read.
   // On a GPU, fewer launches are worth more.
   bool is_at_answers(int64_t layer) const {
-    return decoder_.device().is_cpu() && layer + 1 == config_.n_layers;
+    return decoder_.device().is_cpu() && layer + 1 == config_.n_layers &&
+           layout_.answers.rows() < layout_.packing.rows();
   }
 
   // [rows, d_model] -> [answers' rows, d_model], and back, with zeros elsewhere.

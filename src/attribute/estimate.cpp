@@ -209,7 +209,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   const Mlp mlp = mlp_of(rows, gradients);
   // The last one runs over the answers' rows alone on a CPU, copied there and back.
   Mlp last = mlp;
-  if (device.is_cpu()) {
+  if (device.is_cpu() && answers < rows) {
     last = mlp_of(answers, layout.answers.gradient_rows());
     last.forward += answers * d * w + rows * d * b;
     last.backward += answers * d * w + layout.answers.gradient_rows() * d * w + g;
@@ -289,13 +289,18 @@ int64_t branched_bytes(const ModelConfig& c, at::Device device, at::ScalarType d
 
 // The most that a batch of ablations into any one destination holds, and the passes from there to the end.
 int64_t ablations_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype,
-                        const ScoringOptions& options, int64_t length, int64_t answer) {
+                        const ScoringOptions& options, const std::vector<int64_t>& into, int64_t length,
+                        int64_t answer) {
   const auto b = static_cast<int64_t>(c10::elementSize(dtype));
   const int64_t w = dtype == at::kDouble ? 8 : 4;
   const Graph graph{c.n_layers, options.graph, options.edges};
-  const std::vector<int64_t> into = edges_into(graph, options);
   const int64_t per_layer = graph.kind == GraphKind::qkv ? 4 : 2, last = c.n_layers - 1;
-  const auto mlp = [&](int64_t rows) { return rows * (2 * c.d_mlp * b + 4 * c.d_model * w); };
+  // What is read, that behind the norm, gate and up.
+  const auto mlp = [&](int64_t rows) {
+    const int64_t widened =
+        widens(device, dtype) ? 4 * std::min(rows, kWidenedRows) * (c.d_model + c.d_mlp) : 0;
+    return rows * (2 * c.d_mlp * b + c.d_model * (w + b)) + widened;
+  };
   const auto attention = [&](int64_t runs, int64_t queries) {
     return branched_bytes(c, device, dtype, length, queries, runs, runs, runs, runs);
   };
@@ -338,7 +343,7 @@ void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dt
     const int64_t logits = logit_bytes(c, device, dtype, options.objective, final_rows, head_piece_bytes,
                                        /*with_gradient=*/false);
     const int64_t rope = 2 * length * c.d_head * static_cast<int64_t>(c10::elementSize(dtype));
-    const int64_t layers = ablations_bytes(c, device, dtype, options, length, answer) + rope;
+    const int64_t layers = ablations_bytes(c, device, dtype, options, into, length, answer) + rope;
     out.rows = std::max(out.rows, length);
     out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * length * c.d_model * w);
     const int64_t copied = std::max(c.d_mlp, vocabulary_piece(c, device)) * c.d_model * w;
@@ -370,7 +375,10 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     const auto n = static_cast<double>(length);
     return n * (n + static_cast<double>(attention_tile(c, length, length, device).queries)) / 2;
   };
-  for (const auto& samples : chunks) {
+  std::vector<std::vector<AttributionSample>> parts;
+  for (const auto& chunk : chunks)
+    for (auto& part : parts_of(chunk, device)) parts.push_back(std::move(part));
+  for (const auto& samples : parts) {
     const Layout layout = lay_out(samples);
     const int64_t rows = layout.packing.rows(), gradient_rows = layout.packing.gradient_rows();
     int64_t answers = 0;

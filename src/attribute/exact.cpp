@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "attribute/eap.h"
@@ -92,8 +93,8 @@ class Ablation {
       // Behind the last attention, the answer's rows are all that anything reads.
       const int64_t read = is_last(l) ? answer() : length_;
       const bool is_behind_attention = l == point / 2 && point % 2 == 1;
-      const Tensor kept = last_rows(x, read);
-      x = is_behind_attention ? kept : sum(kept, attention_of(l, w, {x, x, x}, read));
+      x = is_behind_attention ? last_rows(x, read)
+                              : sum(last_rows(x, read), attention_of(l, w, {x, x, x}, read));
       x = sum(x, mlp_of(w, x));
     }
     return x;
@@ -123,7 +124,7 @@ class Ablation {
     // Where nothing but the answer's rows is read from here on, they alone are ablated.
     const int64_t read = is_logits || (is_mlp && is_last(l)) ? answer() : length_;
     const Tensor stream = last_rows(clean_.stream[static_cast<size_t>(point)], read);
-    const Tensor without =
+    Tensor without =
         at::empty({static_cast<int64_t>(sources.size()), read, config_.d_model}, stream.options());
     for (size_t i = 0; i < sources.size(); ++i) {
       const Tensor source = clean_.sources[static_cast<size_t>(sources[i])];
@@ -131,15 +132,20 @@ class Ablation {
       at::sub_out(place, stream[0], source.narrow(0, length_ - read, read));
     }
     if (is_logits) return without;
-    if (options_.gradient == GradientKind::residual) return run_from(point, without);
+    if (options_.gradient == GradientKind::residual) return run_from(point, std::move(without));
     const LayerWeights w = decoder_.weights().layer(l);
-    if (is_mlp) return run_from(point + 1, sum(stream, mlp_of(w, without)));
-    const auto input = [&](int64_t branch) {
-      return graph.kind == GraphKind::block || part == branch ? without : stream;
-    };
-    const int64_t queries = is_last(l) ? answer() : length_;
-    return run_from(point + 1, sum(last_rows(stream, queries),
-                                   attention_of(l, w, {input(0), input(1), input(2)}, queries)));
+    Tensor x;
+    if (is_mlp) {
+      x = sum(stream, mlp_of(w, without));
+    } else {
+      const auto input = [&](int64_t branch) {
+        return graph.kind == GraphKind::block || part == branch ? without : stream;
+      };
+      const int64_t queries = is_last(l) ? answer() : length_;
+      x = sum(last_rows(stream, queries), attention_of(l, w, {input(0), input(1), input(2)}, queries));
+    }
+    without = Tensor();
+    return run_from(point + 1, std::move(x));
   }
 
  private:

@@ -45,4 +45,25 @@ inline Layout lay_out(const std::vector<AttributionSample>& samples) {
   return out;
 }
 
+// More rows than fill its products gain a CPU nothing, and its caches hold less of them: there a chunk is
+// taken in parts of at most so many, or of one sample. By shapes alone, so that scores do not depend on the
+// budget.
+inline std::vector<std::vector<AttributionSample>> parts_of(const std::vector<AttributionSample>& samples,
+                                                            at::Device device) {
+  constexpr int64_t kMostRows = 2048;
+  if (!device.is_cpu()) return {samples};
+  std::vector<std::vector<AttributionSample>> parts;
+  int64_t rows = 0;
+  for (const AttributionSample& s : samples) {
+    const int64_t own = s.prompt_len + *std::max_element(s.t_cut.begin(), s.t_cut.end()) - 1;
+    if (parts.empty() || rows + own > kMostRows) {
+      parts.emplace_back();
+      rows = 0;
+    }
+    parts.back().push_back(s);
+    rows += own;
+  }
+  return parts;
+}
+
 }  // namespace circuitdiff

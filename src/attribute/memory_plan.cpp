@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <string_view>
 
 #include "attribute/estimate.h"
 #include "base/error.h"
@@ -66,14 +67,20 @@ int64_t free_bytes_of(at::Device device) {
   if (!device.is_cpu())
     return static_cast<int64_t>(at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first) /
            10 * 9;
-  int64_t free = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
-  std::ifstream file("/proc/meminfo");
-  int64_t kib = 0;
-  for (std::string word; file >> word;)
-    if (word == "MemAvailable:" && file >> kib) free = kib * 1024 / 10 * 9;
-  if (rlimit limit{}; getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-    free = std::min(free, static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX)));
-  return free;
+  const auto bytes_in = [](const char* file, std::string_view name, int64_t otherwise) {
+    std::ifstream in(file);
+    int64_t kib = 0;
+    for (std::string word; in >> word;)
+      if (word == name && in >> kib) return kib * 1024;
+    return otherwise;
+  };
+  int64_t free = bytes_in("/proc/meminfo",
+                          "MemAvailable:", int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2);
+  if (rlimit limit{}; getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    const auto most = static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX));
+    free = std::min(free, std::max<int64_t>(0, most - bytes_in("/proc/self/status", "VmData:", 0)));
+  }
+  return free / 10 * 9;
 }
 
 nlohmann::ordered_json means_in_words(const MemoryMeans& means) {

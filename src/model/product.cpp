@@ -16,22 +16,10 @@
 namespace circuitdiff {
 namespace {
 
+constexpr int64_t kAllRows = std::numeric_limits<int64_t>::max();
+
 using WideLinear = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, c10::string_view,
                           c10::List<std::optional<at::Scalar>>, std::optional<c10::string_view>);
-
-// The rows up to which oneDNN is the faster one. On Intel's processors MKL uses the same instructions, and is
-// the slower one, by up to a tenth, of few rows alone.
-int64_t most_wide_rows() {
-  constexpr int64_t kOnIntel = 512;
-#if defined(__x86_64__)
-  static const int64_t most = has_wider_products()                ? std::numeric_limits<int64_t>::max()
-                              : __builtin_cpu_supports("avx512f") ? kOnIntel
-                                                                  : 0;
-  return most;
-#else
-  return 0;
-#endif
-}
 
 // oneDNN's x w^T + b as libtorch registers it; nothing where this libtorch or processor is without.
 const std::optional<c10::TypedOperatorHandle<WideLinear>>& wide_linear() {
@@ -66,8 +54,6 @@ bool must_widen(const Tensor& x, int64_t rows) {
 
 Tensor widened(const Tensor& t) { return t.defined() ? t.to(at::kFloat) : t; }
 
-constexpr int64_t kWidenedRows = 256;
-
 // A product of bfloat16 rows, `of` their float32 copies: a few rows at a time, so that little but the weight
 // lies widened beside what the caller holds.
 template <class Product>
@@ -100,6 +86,18 @@ bool has_wider_products() {
 #else
   return false;
 #endif
+}
+
+int64_t& most_wide_rows() {
+  // On Intel's processors MKL uses the same instructions, and is the slower one, by up to a tenth, of few
+  // rows alone.
+  constexpr int64_t kOnIntel = 512;
+#if defined(__x86_64__)
+  static int64_t most = has_wider_products() ? kAllRows : __builtin_cpu_supports("avx512f") ? kOnIntel : 0;
+#else
+  static int64_t most = 0;
+#endif
+  return most;
 }
 
 int64_t& least_wide_product() {
@@ -148,7 +146,7 @@ void add_weight_gradient(const Tensor& into, const Tensor& dy, const Tensor& x) 
   const int64_t out = dy.size(1), in = x.size(1);
   if (into.scalar_type() != dy.scalar_type()) {
     into.add_(dy.t().mm(x));
-  } else if (!has_wider_products() || !goes_wide(dy, x, out, dy.size(0), in)) {
+  } else if (most_wide_rows() < kAllRows || !goes_wide(dy, x, out, dy.size(0), in)) {
     into.addmm_(dy.t(), x);
   } else {
     // A stripe of the matrix at a time: the product cannot add to what is there, and beside a large

@@ -52,4 +52,10 @@ int64_t widened_product_bytes(int64_t rows, int64_t in, int64_t out);
 // met, about a millisecond, and small products do not earn it back. Tests lower it.
 int64_t& least_wide_product();
 
+// Rows up to which oneDNN is taken: all, some, or none, as the processor is. Tests change it.
+int64_t& most_wide_rows();
+
+// Rows that a widened product takes at once.
+constexpr int64_t kWidenedRows = 256;
+
 }  // namespace circuitdiff

@@ -11,6 +11,7 @@
 #include "attribute/eap.h"
 #include "attribute/edge_choice.h"
 #include "attribute/estimate.h"
+#include "attribute/layout.h"
 #include "attribute/spill.h"
 #include "model/block_pool.h"
 #include "model/product.h"
@@ -310,14 +311,16 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
 }
 
 // Never below what tensors take, nor above by more than 15 % and what products copy weights to: where an MLP,
-// where attention is the widest.
+// where attention is the widest, and where neither is by much.
 TEST(Forecast, OfExactAblation) {
   const TemporaryFolder folder;
-  TinyModel mlp, heads;
+  TinyModel mlp, heads, usual;
   mlp.n_layers = 4, mlp.d_model = 64, mlp.d_mlp = 4000, mlp.d_vocab = 6000;
   heads.n_layers = 4, heads.d_model = 64, heads.d_mlp = 64, heads.d_vocab = 100;
   heads.n_heads = 32, heads.n_kv_heads = 4, heads.d_head = 64;
-  for (const auto& [model, prompt] : {std::pair{mlp, 60}, std::pair{heads, 480}}) {
+  usual.n_layers = 3, usual.d_model = 256, usual.d_mlp = 700, usual.d_vocab = 100;
+  usual.n_heads = 4, usual.n_kv_heads = 2, usual.d_head = 64;
+  for (const auto& [model, prompt] : {std::pair{mlp, 60}, std::pair{heads, 480}, std::pair{usual, 100}}) {
     write_tiny_checkpoint(folder.path(), model);
     const auto checkpoint = Checkpoint::open(folder.path());
     ScoringOptions options;
@@ -399,6 +402,45 @@ TEST(Pool, ChangesNoScore) {
     if (!BlockPool::has(at::empty({2 << 20}, at::kByte).const_data_ptr()))
       GTEST_SKIP() << "under a limit on memory there is no pool";
     EXPECT_EQ(scores_of(options, keep), apart);
+  }
+}
+
+// A CPU takes a large chunk in parts, a GPU as a whole; the scores are each sample's own, in its place.
+TEST(Parts, OfALargeChunk) {
+  const auto sample = [](int64_t rows) {
+    AttributionSample s{std::to_string(rows), {}, rows - 9, {4, 10}};
+    for (int64_t t = 0; t <= rows; ++t) s.tokens.push_back(7 * t % 96);
+    return s;
+  };
+  const std::vector<AttributionSample> chunk{sample(1500), sample(600), sample(100), sample(2500),
+                                             sample(20)};
+  const auto lengths = [&](at::Device device) {
+    std::vector<std::vector<std::string>> out;
+    for (const auto& part : parts_of(chunk, device)) {
+      out.emplace_back();
+      for (const AttributionSample& s : part) out.back().push_back(s.id);
+    }
+    return out;
+  };
+  const std::vector<std::vector<std::string>> parts{{"1500"}, {"600", "100"}, {"2500"}, {"20"}},
+      whole{{"1500", "600", "100", "2500", "20"}};
+  EXPECT_EQ(lengths(at::kCPU), parts);
+  EXPECT_EQ(lengths(at::Device(at::kCUDA, 0)), whole);
+
+  const TemporaryFolder folder;
+  TinyModel model;
+  model.d_vocab = 96;
+  write_tiny_checkpoint(folder.path(), model);
+  const Decoder decoder(Checkpoint::open(folder.path()), at::kCPU, at::kDouble);
+  const auto together = attribute_chunk(decoder, {}, chunk);
+  ASSERT_EQ(together.size(), chunk.size());
+  for (size_t i = 0; i < chunk.size(); ++i) {
+    const auto alone = attribute_chunk(decoder, {}, {chunk[i]}).front();
+    ASSERT_EQ(together[i].size(), 2U);
+    for (size_t c = 0; c < 2; ++c) {
+      EXPECT_NEAR(together[i][c].loss, alone[c].loss, 1e-12) << chunk[i].id;
+      EXPECT_THAT(together[i][c].scores, testing::Pointwise(testing::DoubleNear(1e-12), alone[c].scores));
+    }
   }
 }
 

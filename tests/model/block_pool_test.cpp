@@ -53,11 +53,13 @@ TEST(BlockPool, IsNotUnderALimit) {
     ASSERT_EQ(getrlimit(what, &before), 0);
     const rlimit limit{std::min(rlim_t{1} << 46, before.rlim_cur), before.rlim_max};
     ASSERT_EQ(setrlimit(what, &limit), 0);
+    bool is_pooled = true;
     {
       const BlockPool pool;
-      EXPECT_FALSE(BlockPool::has(bytes(2 * kMiB).const_data_ptr()));
+      is_pooled = BlockPool::has(bytes(2 * kMiB).const_data_ptr());
     }
-    setrlimit(what, &before);
+    ASSERT_EQ(setrlimit(what, &before), 0);
+    EXPECT_FALSE(is_pooled);
   }
 }
 
