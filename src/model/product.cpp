@@ -41,6 +41,15 @@ bool goes_wide(const Tensor& a, const Tensor& b, int64_t rows, int64_t inner, in
          rows <= most_wide_rows() && wide_linear().has_value();
 }
 
+// On Intel's processors oneDNN is the slower one again, down to half as fast, where it gathers columns of
+// large weights or with strides that fall onto the same lines of a cache.
+bool goes_back_wide(const Tensor& dy, const Tensor& weight) {
+  constexpr int64_t kMostNumbers = int64_t{1} << 24, kSameLines = 1024;
+  return goes_wide(dy, weight, dy.size(0), dy.size(1), weight.size(1)) &&
+         (most_wide_rows() == kAllRows ||
+          (weight.numel() < kMostNumbers && weight.size(1) % kSameLines != 0));
+}
+
 Tensor wide(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return wide_linear()->call(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt, "none",
                              c10::List<std::optional<at::Scalar>>(), "");
@@ -120,7 +129,7 @@ Tensor linear_rows_backward(const Tensor& dy, const Tensor& weight) {
     const Tensor w = widened(weight);
     return by_widened_rows(dy, w.size(1), [&](const Tensor& rows) { return linear_rows_backward(rows, w); });
   }
-  if (goes_wide(dy, weight, dy.size(0), dy.size(1), weight.size(1))) return wide(dy, weight.t(), {});
+  if (goes_back_wide(dy, weight)) return wide(dy, weight.t(), {});
   return dy.mm(weight);
 }
 
