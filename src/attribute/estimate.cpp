@@ -295,11 +295,14 @@ int64_t ablations_bytes(const ModelConfig& c, at::Device device, at::ScalarType 
   const int64_t w = dtype == at::kDouble ? 8 : 4;
   const Graph graph{c.n_layers, options.graph, options.edges};
   const int64_t per_layer = graph.kind == GraphKind::qkv ? 4 : 2, last = c.n_layers - 1;
-  // What is read, that behind the norm, gate and up.
+  // What is read, that behind the norm, gate and up; their product too, where it takes no one's place, and
+  // what a norm is to follow.
+  const int64_t middles = c.output_norms || !device.is_cpu() ? 3 : 2;
+  const int64_t a_row = middles * c.d_mlp * b + c.d_model * (w + b + (c.output_norms ? b : 0));
   const auto mlp = [&](int64_t rows) {
     const int64_t widened =
         widens(device, dtype) ? 4 * std::min(rows, kWidenedRows) * (c.d_model + c.d_mlp) : 0;
-    return rows * (2 * c.d_mlp * b + c.d_model * (w + b)) + widened;
+    return rows * a_row + widened;
   };
   const auto attention = [&](int64_t runs, int64_t queries) {
     return branched_bytes(c, device, dtype, length, queries, runs, runs, runs, runs);
@@ -346,7 +349,9 @@ void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dt
     const int64_t layers = ablations_bytes(c, device, dtype, options, into, length, answer) + rope;
     out.rows = std::max(out.rows, length);
     out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * length * c.d_model * w);
-    const int64_t copied = std::max(c.d_mlp, vocabulary_piece(c, device)) * c.d_model * w;
+    // A product's copy of a weight, and of one widened from bfloat16 that itself.
+    const int64_t copied =
+        std::max(c.d_mlp, vocabulary_piece(c, device)) * c.d_model * w * (widens(device, dtype) ? 2 : 1);
     out.working_bytes =
         std::max(out.working_bytes, std::max(layers + waiting, 3 * waiting + logits) + copied);
   }
@@ -375,10 +380,7 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     const auto n = static_cast<double>(length);
     return n * (n + static_cast<double>(attention_tile(c, length, length, device).queries)) / 2;
   };
-  std::vector<std::vector<AttributionSample>> parts;
-  for (const auto& chunk : chunks)
-    for (auto& part : parts_of(chunk, device)) parts.push_back(std::move(part));
-  for (const auto& samples : parts) {
+  const auto add = [&](const std::vector<AttributionSample>& samples) {
     const Layout layout = lay_out(samples);
     const int64_t rows = layout.packing.rows(), gradient_rows = layout.packing.gradient_rows();
     int64_t answers = 0;
@@ -394,8 +396,9 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     const double head = 4.0 * static_cast<double>(answers) * static_cast<double>(c.d_model * c.d_vocab);
     const auto [forwards, backwards] = passes(options, c.n_layers);
     // Rows that the last MLP does not see.
+    const bool ends_at_answers = device.is_cpu() && options.method != Method::exact;
     const auto spared = [&](int64_t of, int64_t in_answers) {
-      return device.is_cpu() ? 6.0 * static_cast<double>((of - in_answers) * c.d_model * c.d_mlp) : 0.0;
+      return ends_at_answers ? 6.0 * static_cast<double>((of - in_answers) * c.d_model * c.d_mlp) : 0.0;
     };
     const double forward =
         2.0 * layer_products(c) * static_cast<double>(rows) + 2.0 * attention - spared(rows, answers);
@@ -415,10 +418,12 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     } else {
       add_memory(c, device, dtype, options, layout, answers, means, head_piece, out);
     }
-  }
+  };
+  for (const auto& chunk : chunks)
+    for (const auto& part : parts_of(chunk, device)) add(part);
   const auto held = [](const Forecast& f) { return f.source_bytes + f.graph_bytes + f.working_bytes; };
   if (options.method == Method::exact && options.top_edges > 0) {
-    // Which edges are the strongest eap finds first, a whole chunk at a time (eap_strength).
+    // Which edges are the strongest eap finds first, at the longest cuts (eap_strength).
     ScoringOptions eap = options;
     eap.method = Method::eap, eap.top_edges = 0;
     std::vector<std::vector<AttributionSample>> longest = chunks;

@@ -18,9 +18,9 @@ struct MemoryMeans {
 };
 
 struct Forecast {
-  int64_t rows = 0, gradient_rows = 0;  // of the chunk that takes most
+  int64_t rows = 0, gradient_rows = 0;  // of the part of a chunk that takes most
   int64_t weight_bytes = 0;             // converted copies; pages mapped from the file are not counted
-  int64_t source_bytes = 0;             // O_s of the chunk; 0 where they are spilled
+  int64_t source_bytes = 0;             // O_s of that part; 0 where they are spilled
   int64_t spilled_bytes = 0;            // of the file that takes them instead
   int64_t graph_bytes = 0;              // one layer's part of the graph, or all of them where kept
   int64_t working_bytes = 0;            // the stream, gradients, logits, attention scores
@@ -49,7 +49,7 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, at::Device device, at::Scal
                        const ScoringOptions& options,
                        const std::vector<std::vector<AttributionSample>>& chunks, int64_t budget,
                        double rate);
-// What --memory 0 stands for: nine tenths of what is free now.
+// What --memory 0 stands for: nine tenths of what is free now, and of what a limit on data allows a process.
 int64_t free_bytes_of(at::Device device);
 // {"graph": "kept", "weights": "resident", "sources": "in memory"}
 nlohmann::ordered_json means_in_words(const MemoryMeans& means);

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <string_view>
 
 #include "attribute/estimate.h"
+#include "attribute/layout.h"
 #include "base/error.h"
 
 namespace circuitdiff {
@@ -16,8 +16,8 @@ namespace {
 
 // Rows of products that the means cost a chunk more than keeping everything, for comparison only: computing a
 // layer again repeats three fifths of its forward pass; converting a weight costs as much as a dozen rows of
-// its product, twice a chunk; spilled sources are read again for every layer. To a GPU a weight of two bytes
-// comes at some 25 GB/s, in which time its products with fourteen thousand rows are made.
+// its product, twice a part of a chunk; spilled sources are read again for every layer. To a GPU a weight of
+// two bytes comes at some 25 GB/s, in which time its products with fourteen thousand rows are made.
 double cost_in_rows(const MemoryMeans& means, at::Device device, int64_t rows) {
   const double streamed = device.is_cpu() ? 24.0 : 28000.0;
   return (means.keep ? 0.0 : 0.6 * static_cast<double>(rows)) + (means.resident ? 0.0 : streamed) +
@@ -54,11 +54,13 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, at::Device device, at::Scal
   if (std::isinf(best_cost)) {
     // Rounded up, so that what is named works.
     const double gib = std::ceil(static_cast<double>(smallest) / (1 << 30) * 100) / 100;
-    fail(
-        "--memory: {:.2f} GiB are too few for chunks of {} samples; {:.2f} is the least that works (smaller "
-        "with "
-        "a smaller --chunk)",
-        static_cast<double>(budget) / (1 << 30), chunks.empty() ? 0 : chunks.front().size(), gib);
+    const bool several = std::any_of(chunks.begin(), chunks.end(), [&](const auto& chunk) {
+      const auto parts = parts_of(chunk, device);
+      return std::any_of(parts.begin(), parts.end(), [](const auto& part) { return part.size() > 1; });
+    });
+    fail("--memory: {:.2f} GiB are too few for chunks of {} samples; {:.2f} is the least that works{}",
+         static_cast<double>(budget) / (1 << 30), chunks.empty() ? 0 : chunks.front().size(), gib,
+         several ? " (smaller with a smaller --chunk)" : "");
   }
   return best;
 }
@@ -67,19 +69,14 @@ int64_t free_bytes_of(at::Device device) {
   if (!device.is_cpu())
     return static_cast<int64_t>(at::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first) /
            10 * 9;
-  const auto bytes_in = [](const char* file, std::string_view name, int64_t otherwise) {
-    std::ifstream in(file);
-    int64_t kib = 0;
-    for (std::string word; in >> word;)
-      if (word == name && in >> kib) return kib * 1024;
-    return otherwise;
-  };
-  int64_t free = bytes_in("/proc/meminfo",
-                          "MemAvailable:", int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2);
-  if (rlimit limit{}; getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-    const auto most = static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX));
-    free = std::min(free, std::max<int64_t>(0, most - bytes_in("/proc/self/status", "VmData:", 0)));
-  }
+  int64_t free = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
+  std::ifstream file("/proc/meminfo");
+  int64_t kib = 0;
+  for (std::string word; file >> word;)
+    if (word == "MemAvailable:" && file >> kib) free = kib * 1024;
+  // What the process holds already is among the kProcessBytes that a plan counts.
+  if (rlimit limit{}; getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    free = std::min(free, static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, INT64_MAX)));
   return free / 10 * 9;
 }
 

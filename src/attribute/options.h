@@ -123,7 +123,7 @@ void visit(V& v, AttributeOptions& o) {
   v(o.t_cut_rule, "t_cut_rule", "T_mean of the paper, or the published code's min of the two means");
   v(o.out, "out", "folder for the scores");
   visit(v, o.scoring);
-  v(o.chunk, "chunk", "samples computed together");
+  v(o.chunk, "chunk", "samples computed together (a CPU takes at most 2048 tokens of them at once)");
   v(o.limit, "limit", "use only the first samples; 0: all");
   v(o.device, "device", "auto, cpu, cuda or cuda:INDEX");
   v(o.dtype, "dtype", "of weights and products: auto, float32, bfloat16 or float64");

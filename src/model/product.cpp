@@ -47,7 +47,7 @@ bool goes_back_wide(const Tensor& dy, const Tensor& weight) {
   constexpr int64_t kMostNumbers = int64_t{1} << 24, kSameLines = 1024;
   return goes_wide(dy, weight, dy.size(0), dy.size(1), weight.size(1)) &&
          (most_wide_rows() == kAllRows ||
-          (weight.numel() < kMostNumbers && weight.size(1) % kSameLines != 0));
+          (weight.numel() < kMostNumbers && weight.stride(0) % kSameLines != 0));
 }
 
 Tensor wide(const Tensor& x, const Tensor& weight, const Tensor& bias) {

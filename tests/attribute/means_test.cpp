@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -268,7 +269,8 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
         Shape{"capped logits", 2, 60, 60, 6000, {60}, "gelu_pytorch_tanh", true},
         Shape{"entropy", 2, 60, 60, 6000, {60}, "silu", false, Objective::entropy},
         Shape{"long", 1, 900, 60, 300, {60}},
-        Shape{"long and capped", 1, 900, 60, 300, {60}, "gelu_pytorch_tanh", true}}) {
+        Shape{"long and capped", 1, 900, 60, 300, {60}, "gelu_pytorch_tanh", true},
+        Shape{"in parts", 5, 800, 30, 300, {30}}}) {
     TinyModel model;
     model.n_layers = 4, model.d_model = 64, model.d_mlp = 176, model.n_heads = 4, model.d_head = 16;
     model.d_vocab = shape.d_vocab;
@@ -314,13 +316,17 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
 // where attention is the widest, and where neither is by much.
 TEST(Forecast, OfExactAblation) {
   const TemporaryFolder folder;
-  TinyModel mlp, heads, usual;
+  TinyModel mlp, heads, usual, normed;
   mlp.n_layers = 4, mlp.d_model = 64, mlp.d_mlp = 4000, mlp.d_vocab = 6000;
   heads.n_layers = 4, heads.d_model = 64, heads.d_mlp = 64, heads.d_vocab = 100;
   heads.n_heads = 32, heads.n_kv_heads = 4, heads.d_head = 64;
   usual.n_layers = 3, usual.d_model = 256, usual.d_mlp = 700, usual.d_vocab = 100;
   usual.n_heads = 4, usual.n_kv_heads = 2, usual.d_head = 64;
-  for (const auto& [model, prompt] : {std::pair{mlp, 60}, std::pair{heads, 480}, std::pair{usual, 100}}) {
+  normed = mlp;
+  normed.gemma2 = true, normed.d_vocab = 300;
+  normed.extra_config = {{"hidden_act", "gelu_pytorch_tanh"}};
+  for (const auto& [model, prompt] :
+       {std::pair{mlp, 60}, std::pair{heads, 480}, std::pair{usual, 100}, std::pair{normed, 60}}) {
     write_tiny_checkpoint(folder.path(), model);
     const auto checkpoint = Checkpoint::open(folder.path());
     ScoringOptions options;
@@ -330,7 +336,10 @@ TEST(Forecast, OfExactAblation) {
       samples.push_back({std::to_string(i), {}, prompt, {20}});
       for (int64_t t = 0; t < prompt + 20; ++t) samples.back().tokens.push_back((7 * t + i) % model.d_vocab);
     }
-    for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16})
+    for (const auto& [dtype, widens] : {std::pair{at::kFloat, false}, std::pair{at::kDouble, false},
+                                        std::pair{at::kBFloat16, true}, std::pair{at::kBFloat16, false}}) {
+      if (dtype == at::kBFloat16 && !widens && !multiplies_bfloat()) continue;  // as the one before
+      const NativeBfloat bfloat(!widens);
       for (const int64_t edges : {0, 5, 40}) {
         options.edge_sample = edges;
         options.chosen_edges.clear();
@@ -340,13 +349,14 @@ TEST(Forecast, OfExactAblation) {
         CountingAllocator counting;
         attribute_chunk(Decoder(checkpoint, at::kCPU, dtype), options, samples);
         const int64_t copied =
-            std::max(model.d_vocab, model.d_mlp) * model.d_model * (dtype == at::kDouble ? 8 : 4);
+            std::max(model.d_vocab, model.d_mlp) * model.d_model * (dtype == at::kDouble || widens ? 8 : 4);
         const auto seen = static_cast<double>(counting.peak());
         const std::string what = fmt::format("{}, {} edges, d_mlp {}, {} of {}", dtype_name(dtype), edges,
                                              model.d_mlp, f.peak_bytes - copied, counting.peak());
         EXPECT_GT(static_cast<double>(f.peak_bytes), seen) << what;
         EXPECT_LT(static_cast<double>(f.peak_bytes - copied), 1.15 * seen) << what;
       }
+    }
     // eap finds which are the strongest, with all samples of a chunk at once.
     const auto peak = [&](const ScoringOptions& o) {
       return forecast(*checkpoint, at::kCPU, at::kFloat, o, {samples}, {}, 1.0).peak_bytes;
@@ -412,7 +422,7 @@ TEST(Parts, OfALargeChunk) {
     for (int64_t t = 0; t <= rows; ++t) s.tokens.push_back(7 * t % 96);
     return s;
   };
-  const std::vector<AttributionSample> chunk{sample(1500), sample(600), sample(100), sample(2500),
+  const std::vector<AttributionSample> chunk{sample(1500), sample(549), sample(1499), sample(2500),
                                              sample(20)};
   const auto lengths = [&](at::Device device) {
     std::vector<std::vector<std::string>> out;
@@ -422,8 +432,8 @@ TEST(Parts, OfALargeChunk) {
     }
     return out;
   };
-  const std::vector<std::vector<std::string>> parts{{"1500"}, {"600", "100"}, {"2500"}, {"20"}},
-      whole{{"1500", "600", "100", "2500", "20"}};
+  const std::vector<std::vector<std::string>> parts{{"1500"}, {"549", "1499"}, {"2500"}, {"20"}},
+      whole{{"1500", "549", "1499", "2500", "20"}};
   EXPECT_EQ(lengths(at::kCPU), parts);
   EXPECT_EQ(lengths(at::Device(at::kCUDA, 0)), whole);
 
@@ -442,6 +452,18 @@ TEST(Parts, OfALargeChunk) {
       EXPECT_THAT(together[i][c].scores, testing::Pointwise(testing::DoubleNear(1e-12), alone[c].scores));
     }
   }
+}
+
+TEST(MemoryPlan, ALimitOnDataIsMemoryAtHand) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_DATA, &before), 0);
+  const rlim_t most = std::min(rlim_t{1} << 29, before.rlim_cur);
+  const rlimit limit{most, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
+  const int64_t free = free_bytes_of(at::kCPU);
+  ASSERT_EQ(setrlimit(RLIMIT_DATA, &before), 0);
+  EXPECT_LE(free, static_cast<int64_t>(most) / 10 * 9);
+  EXPECT_GT(free, 0);
 }
 
 // Weights are nearer to a CPU than to a GPU: there layers are rather computed again than streamed.

@@ -136,6 +136,24 @@ TEST_P(Product, BfloatIsWidenedWhereTheProcessorCannotMultiplyIt) {
 INSTANTIATE_TEST_SUITE_P(Library, Product, testing::Bool(),
                          [](const auto& test) { return test.param ? "Wide" : "Plain"; });
 
+// Beyond so many rows, and backwards through rows that fall onto the same lines of a cache, the plain
+// product, bit for bit, where not all go to oneDNN.
+TEST(SomeProducts, GoToOneDnnByShape) {
+  const int64_t least = least_wide_product(), most = most_wide_rows();
+  if (most > 0) least_wide_product() = 0, most_wide_rows() = 512;
+  {
+    const at::NoGradGuard no_grad;
+    const Tensor x = at::rand({600, 96}), w = at::rand({48, 96}), dy = at::rand({64, 48}),
+                 wide = at::rand({48, 1024});
+    EXPECT_TRUE(linear_rows(x, w).equal(x.mm(w.t())));
+    EXPECT_TRUE(linear_rows_backward(dy, wide).equal(dy.mm(wide)));
+    const Tensor some = x.narrow(0, 0, 512), through_some = linear_rows(some, w);
+    if (most > 0) most_wide_rows() = INT64_MAX;
+    EXPECT_TRUE(through_some.equal(linear_rows(some, w)));
+  }
+  least_wide_product() = least, most_wide_rows() = most;
+}
+
 TEST(SmallProduct, TheLibraryFollowsFromTheProcessor) {
   // Whatever it is, a small product stays with plain operations, bit for bit.
   const at::NoGradGuard no_grad;
