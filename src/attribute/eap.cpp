@@ -15,6 +15,7 @@
 #include "attribute/spill.h"
 #include "base/heap.h"
 #include "base/progress.h"
+#include "model/denormals.h"
 #include "model/fused.h"
 #include "model/layer_stream.h"
 
@@ -336,6 +337,7 @@ std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const S
                                                  const std::vector<AttributionSample>& samples,
                                                  const ChunkMeans& means) {
   const at::NoGradGuard no_grad;
+  const FlushDenormals flush;
   return Engine(decoder, options, samples, means).run();
 }
 

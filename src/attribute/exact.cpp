@@ -15,6 +15,7 @@
 #include "attribute/eap.h"
 #include "attribute/objective.h"
 #include "base/progress.h"
+#include "model/denormals.h"
 #include "model/packed.h"
 
 namespace circuitdiff {
@@ -177,6 +178,7 @@ int64_t ablations_at_once(const ModelConfig& config, int64_t length, at::ScalarT
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
                           const AttributionSample& sample, int64_t t_cut) {
   const at::NoGradGuard no_grad;
+  const FlushDenormals flush;
   const Graph graph = graph_of(decoder, options);
   const Ablation ablation(decoder, options, sample, t_cut);
   SampleScores out;
