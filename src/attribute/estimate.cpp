@@ -69,7 +69,7 @@ int64_t converted_bytes(const Checkpoint& checkpoint, at::Device device, at::Sca
   if (resident) return all;
   int64_t widest = 0;
   for (const auto& [name, bytes] : layers) widest = std::max(widest, bytes);
-  return 2 * widest + rest + (device.is_cpu() ? 0 : largest_other);
+  return (layers.size() > 1 ? 2 : 1) * widest + rest + (device.is_cpu() ? 0 : largest_other);
 }
 
 // How many edges `exact` takes out.

@@ -257,6 +257,8 @@ struct Shape {
   const char* activation = "silu";
   bool gemma2 = false;
   Objective objective = Objective::nll;
+  Method method = Method::eap;
+  int64_t n_layers = 4;
 };
 
 TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
@@ -270,9 +272,25 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
         Shape{"entropy", 2, 60, 60, 6000, {60}, "silu", false, Objective::entropy},
         Shape{"long", 1, 900, 60, 300, {60}},
         Shape{"long and capped", 1, 900, 60, 300, {60}, "gelu_pytorch_tanh", true},
-        Shape{"in parts", 5, 800, 30, 300, {30}}}) {
+        Shape{"in parts", 5, 800, 30, 300, {30}},
+        Shape{"one layer", 2, 60, 30, 300, {30}, "silu", false, Objective::nll, Method::eap, 1},
+        Shape{"one layer of answers", 2, 2, 60, 300, {60}, "silu", false, Objective::nll, Method::eap, 1},
+        Shape{"integrated", 2, 60, 30, 300, {30}, "silu", false, Objective::nll, Method::eap_ig},
+        Shape{"integrated cuts", 2, 40, 60, 300, {5, 20, 60}, "silu", false, Objective::nll, Method::eap_ig},
+        Shape{"integrated cuts, norms behind branches",
+              2,
+              40,
+              60,
+              300,
+              {5, 20, 60},
+              "gelu_pytorch_tanh",
+              true,
+              Objective::nll,
+              Method::eap_ig},
+        Shape{"cuts, norms behind branches", 2, 40, 60, 300, {5, 20, 60}, "gelu_pytorch_tanh", true}}) {
     TinyModel model;
-    model.n_layers = 4, model.d_model = 64, model.d_mlp = 176, model.n_heads = 4, model.d_head = 16;
+    model.n_layers = shape.n_layers, model.d_model = 64, model.d_mlp = 176, model.n_heads = 4,
+    model.d_head = 16;
     model.d_vocab = shape.d_vocab;
     model.gemma2 = shape.gemma2;
     model.extra_config = {{"hidden_act", shape.activation}};
@@ -286,7 +304,7 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
       samples.push_back(s);
     }
     ScoringOptions options;
-    options.objective = shape.objective;
+    options.objective = shape.objective, options.method = shape.method, options.ig_steps = 2;
     // bfloat16 also as a processor without instructions for it computes it.
     for (const auto& [dtype, native] : {std::pair{at::kFloat, true}, std::pair{at::kDouble, true},
                                         std::pair{at::kBFloat16, true}, std::pair{at::kBFloat16, false}}) {
