@@ -337,7 +337,7 @@ std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const S
                                                  const std::vector<AttributionSample>& samples,
                                                  const ChunkMeans& means) {
   const at::NoGradGuard no_grad;
-  const FlushDenormals flush;
+  const FlushDenormals flush(decoder.dtype());
   return Engine(decoder, options, samples, means).run();
 }
 

@@ -178,7 +178,7 @@ int64_t ablations_at_once(const ModelConfig& config, int64_t length, at::ScalarT
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
                           const AttributionSample& sample, int64_t t_cut) {
   const at::NoGradGuard no_grad;
-  const FlushDenormals flush;
+  const FlushDenormals flush(decoder.dtype());
   const Graph graph = graph_of(decoder, options);
   const Ablation ablation(decoder, options, sample, t_cut);
   SampleScores out;

@@ -9,6 +9,7 @@
 #include "attribute/eap.h"
 #include "attribute/layout.h"
 #include "base/error.h"
+#include "model/denormals.h"
 #include "model/layer_stream.h"
 
 namespace circuitdiff {
@@ -86,6 +87,7 @@ std::string bad_source(const Decoder& decoder, const Graph& graph, const Attribu
 std::string find_not_finite(const Decoder& decoder, const ScoringOptions& options,
                             const AttributionSample& sample, const SampleScores& s) {
   const at::NoGradGuard no_grad;
+  const FlushDenormals flush(decoder.dtype());  // as the scores were computed
   const Graph graph = graph_of(decoder, options);
   if (const std::string source = bad_source(decoder, graph, sample); !source.empty()) return source;
   // All that went forward is finite: a gradient is not. They appear from the logits downwards.

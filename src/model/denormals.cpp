@@ -3,13 +3,16 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
+#include <limits>
+
 namespace circuitdiff {
 namespace {
 
+// Of the calling thread.
 bool are_flushed() {
-  const volatile float denormal = 1e-40F;
-  const volatile float kept = denormal * 1.0F;
-  return kept == 0.0F;
+  const volatile float smallest_normal = std::numeric_limits<float>::min();
+  const volatile float half = smallest_normal * 0.5F;
+  return half == 0.0F;
 }
 
 // The flag is each thread's own: a share of one index for each thread.
@@ -20,12 +23,13 @@ void flush_everywhere(bool on) {
 
 }  // namespace
 
-FlushDenormals::FlushDenormals() : was_on_(are_flushed()) {
-  if (!was_on_) flush_everywhere(true);
+FlushDenormals::FlushDenormals(at::ScalarType computed_in)
+    : active_(computed_in != at::kDouble), was_on_(are_flushed()) {
+  if (active_) flush_everywhere(true);
 }
 
 FlushDenormals::~FlushDenormals() {
-  if (!was_on_) flush_everywhere(false);
+  if (active_) flush_everywhere(was_on_);
 }
 
 }  // namespace circuitdiff
