@@ -11,7 +11,6 @@
 #include "attribute/layout.h"
 #include "attribute/objective.h"
 #include "checkpoint/inspect.h"
-#include "model/attention_jobs.h"
 #include "model/flash_attention.h"
 #include "model/packed.h"
 #include "model/product.h"
@@ -109,33 +108,37 @@ int64_t logit_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtyp
   return piece + std::max(at_product, at_entropy);
 }
 
-// What attention holds beside q, k, v and its output, of sequences of up to `longest` rows: scores of the
-// heads and queries taken at once, copies of q, k and v, and on the way back sums. And what is widened: two
-// operands as long as the scores at most, and the result.
+// What attention holds beside q, k, v and its output, of `pieces` sequences of up to `longest` rows that are
+// given together: scores of the heads and queries taken at once, copies of q, k and v, and on the way back,
+// of `pieces_back`, sums. And what is widened: two operands as long as the scores at most, and the result.
 struct TileBytes {
   int64_t scores, scores_back, copies, copies_back, widened;
 };
 
-TileBytes tile_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype, int64_t longest) {
+TileBytes tile_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype, int64_t longest,
+                     int64_t pieces, int64_t pieces_back) {
+  TileBytes out{};
+  if (attention_by_jobs(c, device, dtype)) {
+    const auto bytes = [&](int64_t n, bool backward) {
+      const AttentionRooms rooms = attention_rooms(c, n, longest, longest, backward);
+      return rooms.threads * rooms.numbers * int64_t{sizeof(float)};
+    };
+    out.scores = bytes(pieces, /*backward=*/false);
+    out.scores_back = bytes(pieces_back, /*backward=*/true);
+    return out;
+  }
   const auto b = static_cast<int64_t>(c10::elementSize(dtype));
   const int64_t w = dtype == at::kDouble ? 8 : 4, group = c.n_heads / c.n_kv_heads;
   const AttentionTile tile = attention_tile(c, longest, longest, device);
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
-  const bool jobs = attention_by_jobs(c, device, dtype);  // a head at a time, keys in whole panels
-  const int64_t queries = (jobs ? 1 : tile.kv_heads) * group * tile.queries;
-  const int64_t keys = jobs ? (longest + kPanel - 1) / kPanel * kPanel : longest;
-  const int64_t all = flash ? 0 : queries * keys * w, narrow = b < w ? all / 2 : 0;
+  const int64_t queries = tile.kv_heads * group * tile.queries;
+  const int64_t all = flash ? 0 : queries * longest * w, narrow = b < w ? all / 2 : 0;
   // Where row jobs do the softmax and its backward it is in place; a cap has its slope beside it.
   const bool row_jobs = device.is_cpu() && dtype != at::kDouble, capped = c.attention_softcap > 0;
-  TileBytes out{};
   out.scores = (row_jobs && !capped ? 1 : 2) * all + narrow;
   out.scores_back = (2 + (capped ? 1 : 0) + (row_jobs ? 0 : 1)) * all + narrow;
-  out.copies = flash  ? 0
-               : jobs ? c.d_head * (2 * queries + 4 * keys) * b
-                      : c.d_head * 2 * (queries + tile.kv_heads * longest) * b;
-  // Jobs have sums over tiles for the head at hand alone.
-  out.copies_back =
-      jobs ? c.d_head * (3 * queries + 6 * keys) * b : out.copies + longest * c.n_heads * c.d_head * b;
+  out.copies = flash ? 0 : c.d_head * 2 * (queries + tile.kv_heads * longest) * b;
+  out.copies_back = out.copies + longest * c.n_heads * c.d_head * b;
   if (widens(device, dtype))
     out.widened = 4 * group * tile.queries * (longest + c.d_head) + 8 * longest * c.d_head;
   return out;
@@ -167,7 +170,9 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
 
   const int64_t group = c.n_heads / c.n_kv_heads;
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
-  const TileBytes tile = tile_bytes(c, device, dtype, longest);
+  const TileBytes tile =
+      tile_bytes(c, device, dtype, longest, static_cast<int64_t>(layout.packing.sequences.size()),
+                 static_cast<int64_t>(layout.packing.prefixes.size()));
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
   const bool wide_products = widens(device, dtype);
   const auto widened = [&](int64_t of_rows, int64_t width) {
@@ -279,7 +284,7 @@ int64_t branched_bytes(const ModelConfig& c, at::Device device, at::ScalarType d
   const int64_t turns = dtype == at::kDouble ? 4 : 0;
   const int64_t normed = c.qk_norm ? 3 : 0;
   const int64_t mixed = runs * queries * d_q * b, output = runs * queries * c.d_model * b;
-  const TileBytes tile = tile_bytes(c, device, dtype, length);
+  const TileBytes tile = tile_bytes(c, device, dtype, length, runs, runs);
   const int64_t widened = widens(device, dtype) ? widened_product_bytes(runs * queries, d_q, c.d_model) : 0;
   return read + std::max({q * (1 + std::max(turns, normed)) + q_runs * queries * tables,
                           q + k * (1 + std::max(turns, normed)) + k_runs * length * tables,

@@ -1,7 +1,7 @@
-// A tile of attention in float32 on a CPU: some queries of the heads that share one key head, and the keys
-// that they see. Products go from registers, the softmax between them while its rows are in the cache. As
-// row_jobs.h: no torch here, attention_jobs_body.h is compiled once per instruction set. The loops of
-// tiled_attention.cpp over plain products are the oracle.
+// Attention of one query head in float32 on a CPU, some queries at a time, by one thread: products go from
+// registers, the softmax between them while its rows are in the cache. As row_jobs.h: no torch here,
+// attention_jobs_body.h is compiled once per instruction set. The loops of tiled_attention.cpp over plain
+// products are the oracle.
 #pragma once
 
 #include <cstdint>
@@ -9,38 +9,44 @@
 namespace circuitdiff {
 
 constexpr int64_t kPanel = 32;            // keys side by side
-constexpr int64_t kQueriesTogether = 16;  // of a head: a unit of work
-constexpr int64_t kKeysTogether = 8;
+constexpr int64_t kQueriesTogether = 64;  // whose weights are in memory at once
+
+// What one thread needs beside the tensors, in numbers; `backward` as in the job.
+struct AttentionRoom {
+  int64_t keys = 0;     // in whole panels
+  int64_t of_keys = 0;  // keys * d_head: each of k, v and so on below
+  int64_t weights = 0;  // kQueriesTogether * keys
+  int64_t queries = 0;  // kQueriesTogether * d_head
+  int64_t numbers = 0;  // in all
+};
+AttentionRoom attention_room(int64_t keys, int64_t d_head, bool backward);
 
 enum class AttentionStep {
-  forward,   // unit: some queries of a head; writes weights and out
-  backward,  // the same; writes weights, d_scores and out, the gradient at q
-  keys,      // unit: some keys of the tile; adds to dk and dv
+  hold_keys,  // puts k and v into the room, as the other steps take them; for the heads that share them, once
+  forward,    // out = softmax(scale q k') v at queries [begin, end)
+  backward,   // out: the gradient at q, of all queries; those at k and v stay in the room
+  add_keys,   // adds the latter to dk and dv, or puts them there where the job is the first of its group
 };
 
-// All tensors lie number behind number.
 struct AttentionJob {
-  AttentionStep step = AttentionStep::forward;
-  int64_t d_head = 0, group = 1;  // d_head a multiple of 16
-  // Of the key head, [pos, d_head], and the same in panels, [panels, d_head, kPanel], whose last goes on with
-  // zeros.
-  const float *k = nullptr, *v = nullptr, *k_panels = nullptr, *v_panels = nullptr;
-  // Of the tile, [group, queries, d_head].
-  const float *q = nullptr, *d_out = nullptr;
-  float* out = nullptr;
-  // [group, queries, width]; width: the tile's keys in whole panels.
-  float *weights = nullptr, *d_scores = nullptr;
-  float *dk = nullptr, *dv = nullptr;               // sums over tiles, [pos, d_head]
-  int64_t queries = 0, position = 0;                // of the first query in the sequence
-  int64_t from = 0, to = 0, width = 0, window = 0;  // keys [from, to); from: the first of a panel
+  AttentionStep step = AttentionStep::hold_keys;
+  bool with_backward = false, first_of_group = false;
+  int64_t d_head = 0;             // a multiple of 16
+  int64_t queries = 0, keys = 0;  // the queries are the last of the keys' positions
+  int64_t begin = 0, end = 0;     // of the queries, for forward
+  int64_t window = 0;             // a query sees that many keys; 0: all before it
   float scale = 1;
+  // [queries | keys, d_head], from one row to the next `query_step` | `key_step`.
+  const float *q = nullptr, *d_out = nullptr, *k = nullptr, *v = nullptr;
+  float *out = nullptr, *dk = nullptr, *dv = nullptr;
+  int64_t query_step = 0, key_step = 0;
+  float* room = nullptr;  // attention_room's numbers
 };
 
-// Units begin .. end - 1, by this thread. What is written does not depend on how units are shared out.
-void run_attention_job(const AttentionJob& job, int64_t begin, int64_t end);
+void run_attention_job(const AttentionJob& job);
 
-void attention_job_baseline(const AttentionJob& job, int64_t begin, int64_t end);
-void attention_job_avx2(const AttentionJob& job, int64_t begin, int64_t end);
-void attention_job_avx512(const AttentionJob& job, int64_t begin, int64_t end);
+void attention_job_baseline(const AttentionJob& job);
+void attention_job_avx2(const AttentionJob& job);
+void attention_job_avx512(const AttentionJob& job);
 
 }  // namespace circuitdiff

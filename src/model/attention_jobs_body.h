@@ -64,68 +64,210 @@ inline void product(int64_t rows, const float* a, int64_t a_row, int64_t a_step,
     product_rows<1>(a, a_row, a_step, b, b_stride, inner, c, c_stride, columns, add);
 }
 
-// Some queries of one head times the keys of `width` / kPanel panels, [rows, j.width].
-inline void times_panels(const AttentionJob& j, int64_t rows, const float* of_queries, const float* panels,
-                         float* out, int64_t width) {
-  for (int64_t key = 0; key < width; key += kPanel)
-    product(rows, of_queries, j.d_head, 1, panels + (j.from + key) * j.d_head, kPanel, j.d_head, out + key,
-            j.width, kPanel, /*add=*/false);
-}
-
-// A unit: `count` queries of a head from row `row` of the tile's [group * queries] on, and the keys up to the
-// last that they see.
-inline void attend(const AttentionJob& j, int64_t unit) {
-  const int64_t parts = (j.queries + kQueriesTogether - 1) / kQueriesTogether;
-  const int64_t first = unit % parts * kQueriesTogether, left = j.queries - first;
-  const int64_t count = left < kQueriesTogether ? left : kQueriesTogether;
-  const int64_t row = unit / parts * j.queries + first;
-  const int64_t keys = j.position + first + count - j.from;
-  const int64_t width = (keys + kPanel - 1) / kPanel * kPanel;
-  // Keys of the tile that a query sees.
-  const auto seen = [&](int64_t i) {
-    const int64_t query = j.position + first + i;
-    const int64_t from = j.window > 0 && query >= j.window ? query - j.window + 1 : 0;
-    return Seen{from > j.from ? from - j.from : 0, query + 1 - j.from};
+// What lies in the room, each from where the last one ended.
+struct Room {
+  float *k, *v, *k_panels, *v_panels;  // [keys, d_head]; in panels [keys / kPanel, d_head, kPanel]
+  float *dk, *dv;                      // [keys, d_head]
+  float *weights, *d_scores;           // [kQueriesTogether, width], width: whole panels that the tile sees
+  float *q, *d_out;                    // [kQueriesTogether, d_head]
+};
+inline Room room_of(const AttentionJob& j) {
+  const int64_t keys = (j.keys + kPanel - 1) / kPanel * kPanel, n = keys * j.d_head;
+  Room r{};
+  float* at = j.room;
+  const auto take = [&at](int64_t numbers) {
+    float* place = at;
+    at += numbers;
+    return place;
   };
-  float* weights = j.weights + row * j.width;
-  times_panels(j, count, j.q + row * j.d_head, j.k_panels, weights, width);
-  for (int64_t i = 0; i < count; ++i) softmax_over(weights + i * j.width, width, j.scale, seen(i));
-  float* out = j.out + row * j.d_head;
-  if (j.step == AttentionStep::forward) {
-    product(count, weights, j.width, 1, j.v + j.from * j.d_head, j.d_head, keys, out, j.d_head, j.d_head,
-            /*add=*/false);
-    return;
-  }
-  float* d = j.d_scores + row * j.width;
-  times_panels(j, count, j.d_out + row * j.d_head, j.v_panels, d, width);
-  for (int64_t i = 0; i < count; ++i)
-    softmax_backward_over(weights + i * j.width, d + i * j.width, width, j.scale, seen(i));
-  product(count, d, j.width, 1, j.k + j.from * j.d_head, j.d_head, keys, out, j.d_head, j.d_head,
-          /*add=*/false);
+  r.v = take(n), r.k_panels = take(n), r.weights = take(kQueriesTogether * keys);
+  r.q = take(kQueriesTogether * j.d_head);
+  if (!j.with_backward) return r;
+  r.k = r.v, r.v = nullptr;  // backward meets v in panels alone
+  r.v_panels = take(n), r.dk = take(n), r.dv = take(n), r.d_scores = take(kQueriesTogether * keys);
+  r.d_out = take(kQueriesTogether * j.d_head);
+  return r;
 }
 
-// dv += weights' d_out, dk += d_scores' q, over the queries that see the first of the unit's keys: to those
-// before it nothing was computed here.
-inline void add_to_keys(const AttentionJob& j, int64_t unit) {
-  const int64_t key = unit * kKeysTogether, left = j.to - j.from - key;
-  const int64_t n = left < kKeysTogether ? left : kKeysTogether, place = (j.from + key) * j.d_head;
-  const int64_t ahead = j.from + key - j.position, skip = ahead > 0 ? ahead : 0;
-  const int64_t parts = skip > 0 ? j.group : 1, rows = j.group * j.queries / parts;
-  for (int64_t part = 0; part < parts; ++part) {
-    const int64_t row = part * rows + skip, at = row * j.width + key;
-    product(n, j.weights + at, 1, j.width, j.d_out + row * j.d_head, j.d_head, rows - skip, j.dv + place,
-            j.d_head, j.d_head, /*add=*/true);
-    product(n, j.d_scores + at, 1, j.width, j.q + row * j.d_head, j.d_head, rows - skip, j.dk + place,
-            j.d_head, j.d_head, /*add=*/true);
+inline void copy_rows(const float* from, int64_t step, int64_t rows, int64_t width, float* out) {
+  for (int64_t i = 0; i < rows; ++i)
+    std::memcpy(out + i * width, from + i * step, static_cast<size_t>(width) * sizeof(float));
+}
+
+// Zeros behind the last row, to a whole panel.
+inline void in_panels(const float* from, int64_t step, int64_t rows, int64_t width, float* out) {
+  for (int64_t row = 0; row < rows; row += kPanel, out += kPanel * width) {
+    const int64_t n = rows - row < kPanel ? rows - row : kPanel;
+    for (int64_t i = 0; i < width; ++i) {
+      for (int64_t k = 0; k < n; ++k) out[i * kPanel + k] = from[(row + k) * step + i];
+      for (int64_t k = n; k < kPanel; ++k) out[i * kPanel + k] = 0;
+    }
   }
 }
 
-inline void run_attention(const AttentionJob& j, int64_t begin, int64_t end) {
-  for (int64_t unit = begin; unit < end; ++unit) {
-    if (j.step == AttentionStep::keys)
-      add_to_keys(j, unit);
-    else
-      attend(j, unit);
+inline void hold_keys(const AttentionJob& j) {
+  const Room r = room_of(j);
+  in_panels(j.k, j.key_step, j.keys, j.d_head, r.k_panels);
+  if (!j.with_backward) return copy_rows(j.v, j.key_step, j.keys, j.d_head, r.v);
+  in_panels(j.v, j.key_step, j.keys, j.d_head, r.v_panels);
+  copy_rows(j.k, j.key_step, j.keys, j.d_head, r.k);
+}
+
+// Some queries, in blocks of kRowsTogether that each go as far as their last one sees.
+struct Tile {
+  int64_t first, count;  // queries
+  int64_t position;      // of the first query among the keys
+  int64_t from, to;      // keys that any of them sees; from: the first of a panel
+  int64_t width;         // their places: whole panels
+  int64_t seen_to(int64_t row) const { return position + row + 1 - from; }
+};
+constexpr int64_t kRowsTogether = kLanes == 16 ? 8 : 4;
+
+inline Tile tile_of(const AttentionJob& j, int64_t first, int64_t end) {
+  Tile t{};
+  t.first = first, t.count = end - first < kQueriesTogether ? end - first : kQueriesTogether;
+  t.position = j.keys - j.queries + first;
+  const int64_t from = j.window > 0 && t.position >= j.window ? t.position - j.window + 1 : 0;
+  t.from = from / kPanel * kPanel, t.to = t.position + t.count;
+  t.width = (t.to - t.from + kPanel - 1) / kPanel * kPanel;
+  return t;
+}
+
+// Keys of the tile that a query of it sees.
+inline Seen seen_of(const AttentionJob& j, const Tile& t, int64_t row) {
+  const int64_t query = t.position + row;
+  const int64_t from = j.window > 0 && query >= j.window ? query - j.window + 1 : 0;
+  return {from > t.from ? from - t.from : 0, t.seen_to(row)};
+}
+
+// rows [count, d_head] times panels: [count, width], in every block of rows as far as it sees.
+inline void times_panels(const AttentionJob& j, const Tile& t, const float* rows, const float* panels,
+                         float* out) {
+  for (int64_t key = 0; key < t.width; key += kPanel) {
+    const float* panel = panels + (t.from + key) * j.d_head;
+    for (int64_t row = 0; row < t.count; row += kRowsTogether) {
+      const int64_t n = t.count - row < kRowsTogether ? t.count - row : kRowsTogether;
+      if (key >= t.seen_to(row + n - 1)) continue;
+      product(n, rows + row * j.d_head, j.d_head, 1, panel, kPanel, j.d_head, out + row * t.width + key,
+              t.width, kPanel, /*add=*/false);
+    }
+  }
+}
+
+// weights [count, width] times keys' rows [keys, d_head]: [count, d_head], a block of keys at a time, whose
+// rows all queries meet while they are in the innermost cache. Sums go from the first key to the last.
+inline void times_keys(const AttentionJob& j, const Tile& t, const float* weights, const float* keys,
+                       float* out) {
+  constexpr int64_t kKeys = 128, kColumns = 2 * kLanes;
+  for (int64_t column = 0; column < j.d_head; column += kColumns) {
+    const int64_t columns = j.d_head - column < kColumns ? j.d_head - column : kColumns;
+    for (int64_t key = 0; key < t.to - t.from; key += kKeys)
+      for (int64_t row = 0; row < t.count; row += kRowsTogether) {
+        const int64_t n = t.count - row < kRowsTogether ? t.count - row : kRowsTogether;
+        const int64_t left = t.seen_to(row + n - 1) - key, inner = left < kKeys ? left : kKeys;
+        if (inner <= 0) continue;
+        product(n, weights + row * t.width + key, t.width, 1, keys + (t.from + key) * j.d_head + column,
+                j.d_head, inner, out + row * j.d_head + column, j.d_head, columns, /*add=*/key > 0);
+      }
+  }
+}
+
+// Adds weights' [keys, count] times rows [count, d_head] to sums [keys, d_head].
+inline void add_by_keys(const AttentionJob& j, const Tile& t, const float* weights, const float* rows,
+                        float* sums) {
+  for (int64_t key = 0; key < t.to - t.from; key += kRowsTogether) {
+    const int64_t left = t.to - t.from - key, n = left < kRowsTogether ? left : kRowsTogether;
+    // Queries before the first of these keys see none of them.
+    const int64_t ahead = t.from + key - t.position, skip = ahead > 0 ? ahead : 0;
+    product(n, weights + skip * t.width + key, 1, t.width, rows + skip * j.d_head, j.d_head, t.count - skip,
+            sums + (t.from + key) * j.d_head, j.d_head, j.d_head, /*add=*/true);
+  }
+}
+
+// How far a block of queries is read, in whole blocks of keys.
+inline int64_t width_of_block(const Tile& t, int64_t row) {
+  const int64_t last = row / kRowsTogether * kRowsTogether + kRowsTogether - 1;
+  const int64_t to = t.seen_to(last < t.count ? last : t.count - 1);
+  return (to + kRowsTogether - 1) / kRowsTogether * kRowsTogether;
+}
+
+// Weights as exponentials, each row to be multiplied by `inverse`.
+inline void weigh(const AttentionJob& j, const Tile& t, const Room& r, float* inverse) {
+  copy_rows(j.q + t.first * j.query_step, j.query_step, t.count, j.d_head, r.q);
+  times_panels(j, t, r.q, r.k_panels, r.weights);
+  for (int64_t i = 0; i < t.count; ++i)
+    inverse[i] = exponentials_over(r.weights + i * t.width, width_of_block(t, i), j.scale, seen_of(j, t, i));
+}
+
+inline void put_rows(const AttentionJob& j, const Tile& t, const float* rows, const float* factors) {
+  for (int64_t i = 0; i < t.count; ++i) {
+    float* out = j.out + (t.first + i) * j.query_step;
+    const float* row = rows + i * j.d_head;
+    const float factor = factors ? factors[i] : 1.0f;
+#pragma omp simd
+    for (int64_t c = 0; c < j.d_head; ++c) out[c] = row[c] * factor;
+  }
+}
+
+inline void attend(const AttentionJob& j) {
+  const Room r = room_of(j);
+  float inverse[kQueriesTogether];
+  for (int64_t first = j.begin; first < j.end; first += kQueriesTogether) {
+    const Tile t = tile_of(j, first, j.end);
+    weigh(j, t, r, inverse);
+    times_keys(j, t, r.weights, r.v, r.q);  // q's rows have been read
+    put_rows(j, t, r.q, inverse);
+  }
+}
+
+inline void attend_backward(const AttentionJob& j) {
+  const Room r = room_of(j);
+  float inverse[kQueriesTogether];
+  std::memset(r.dk, 0, static_cast<size_t>(j.keys * j.d_head) * sizeof(float));
+  std::memset(r.dv, 0, static_cast<size_t>(j.keys * j.d_head) * sizeof(float));
+  for (int64_t first = 0; first < j.queries; first += kQueriesTogether) {
+    const Tile t = tile_of(j, first, j.queries);
+    weigh(j, t, r, inverse);
+    copy_rows(j.d_out + t.first * j.query_step, j.query_step, t.count, j.d_head, r.d_out);
+    times_panels(j, t, r.d_out, r.v_panels, r.d_scores);
+    for (int64_t i = 0; i < t.count; ++i) {
+      scores_backward_over(r.weights + i * t.width, r.d_scores + i * t.width, width_of_block(t, i), j.scale,
+                           inverse[i], seen_of(j, t, i));
+      float* d = r.d_out + i * j.d_head;
+#pragma omp simd
+      for (int64_t c = 0; c < j.d_head; ++c) d[c] *= inverse[i];
+    }
+    add_by_keys(j, t, r.weights, r.d_out, r.dv);
+    add_by_keys(j, t, r.d_scores, r.q, r.dk);
+    times_keys(j, t, r.d_scores, r.k, r.q);
+    put_rows(j, t, r.q, nullptr);
+  }
+}
+
+inline void add_rows(const float* rows, int64_t n, int64_t width, bool put, float* out, int64_t step) {
+  for (int64_t i = 0; i < n; ++i, rows += width, out += step) {
+    if (put) {
+      std::memcpy(out, rows, static_cast<size_t>(width) * sizeof(float));
+      continue;
+    }
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) out[c] += rows[c];
+  }
+}
+
+inline void run_attention(const AttentionJob& j) {
+  switch (j.step) {
+    case AttentionStep::hold_keys:
+      return hold_keys(j);
+    case AttentionStep::forward:
+      return attend(j);
+    case AttentionStep::backward:
+      return attend_backward(j);
+    case AttentionStep::add_keys: {
+      const Room r = room_of(j);
+      add_rows(r.dk, j.keys, j.d_head, j.first_of_group, j.dk, j.key_step);
+      add_rows(r.dv, j.keys, j.d_head, j.first_of_group, j.dv, j.key_step);
+    }
   }
 }
 

@@ -135,9 +135,13 @@ Tensor mixed_values(const ModelConfig& config, const AttentionSaved& s, int64_t 
   if (can_flash(config, s.q, packing.flash_sequences))
     return flash_attention(config, s.q, s.k, s.v, packing.flash_sequences, window);
   const Tensor mixed = at::empty(s.q.sizes(), s.q.options());
-  for (const Segment& segment : packing.sequences)
-    tiled_attention(config, rows(s.q, segment), rows(s.k, segment), rows(s.v, segment), window,
-                    rows(mixed, segment));
+  std::vector<AttentionPiece> pieces;
+  for (const Segment& segment : packing.sequences) {
+    AttentionPiece& piece = pieces.emplace_back();
+    piece.q = rows(s.q, segment), piece.k = rows(s.k, segment), piece.v = rows(s.v, segment);
+    piece.out = rows(mixed, segment);
+  }
+  tiled_attention(config, pieces, window);
   return mixed;
 }
 
@@ -153,12 +157,15 @@ std::array<Tensor, 3> mixed_values_backward(const ModelConfig& config, const Att
   const Tensor dq = at::empty({n_rows, config.n_heads, d_head}, d_mixed.options());
   const Tensor dk = at::empty({n_rows, config.n_kv_heads, d_head}, d_mixed.options());
   const Tensor dv = at::empty_like(dk);
+  std::vector<AttentionPiece> pieces;
   for (const PrefixSegment& p : packing.prefixes) {
     const auto seen = [&](const Tensor& t) { return prefix_rows(packing, p, t); };
     const auto own = [&](const Tensor& t) { return t.narrow(0, p.begin, p.length); };
-    tiled_attention_backward(config, seen(saved.q), seen(saved.k), seen(saved.v), own(d_mixed), window,
-                             own(dq), own(dk), own(dv));
+    AttentionPiece& piece = pieces.emplace_back();
+    piece.q = seen(saved.q), piece.k = seen(saved.k), piece.v = seen(saved.v), piece.d_out = own(d_mixed);
+    piece.dq = own(dq), piece.dk = own(dk), piece.dv = own(dv);
   }
+  tiled_attention_backward(config, pieces, window);
   return {dq, dk, dv};
 }
 
@@ -235,8 +242,12 @@ Tensor branched_attention(const ModelConfig& config, const LayerWeights& w, int6
   const Tensor v = apart(heads_at(2, pos, w.v_proj, w.v_bias), pos);
   const Tensor mixed = at::empty({runs, queries, config.n_heads, config.d_head}, q.options());
   const auto of_run = [](const Tensor& t, int64_t run) { return t.select(0, t.size(0) == 1 ? 0 : run); };
-  for (int64_t run = 0; run < runs; ++run)
-    tiled_attention(config, of_run(q, run), of_run(k, run), of_run(v, run), window, mixed[run]);
+  std::vector<AttentionPiece> pieces;
+  for (int64_t run = 0; run < runs; ++run) {
+    AttentionPiece& piece = pieces.emplace_back();
+    piece.q = of_run(q, run), piece.k = of_run(k, run), piece.v = of_run(v, run), piece.out = mixed[run];
+  }
+  tiled_attention(config, pieces, window);
   const Tensor output = linear(mixed.view({runs * queries, -1}), w.o_proj, w.o_bias);
   return rms_norm(output, w.attention_output_norm, config.norm_eps).view({runs, queries, config.d_model});
 }

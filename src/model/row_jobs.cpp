@@ -8,7 +8,7 @@ namespace {
 // The jobs as compiled for one instruction set.
 struct Compiled {
   void (*row)(const RowJob&, int64_t begin, int64_t end);
-  void (*attention)(const AttentionJob&, int64_t begin, int64_t end);
+  void (*attention)(const AttentionJob&);
 };
 
 // For the widest instruction set that this processor has.
@@ -30,8 +30,16 @@ const Compiled& widest() {
 
 void run_row_job(const RowJob& job, int64_t begin, int64_t end) { widest().row(job, begin, end); }
 
-void run_attention_job(const AttentionJob& job, int64_t begin, int64_t end) {
-  widest().attention(job, begin, end);
+void run_attention_job(const AttentionJob& job) { widest().attention(job); }
+
+AttentionRoom attention_room(int64_t keys, int64_t d_head, bool backward) {
+  AttentionRoom r;
+  r.keys = (keys + kPanel - 1) / kPanel * kPanel;
+  r.of_keys = r.keys * d_head;
+  r.weights = kQueriesTogether * r.keys;
+  r.queries = kQueriesTogether * d_head;
+  r.numbers = backward ? 5 * r.of_keys + 2 * (r.weights + r.queries) : 2 * r.of_keys + r.weights + r.queries;
+  return r;
 }
 
 }  // namespace circuitdiff

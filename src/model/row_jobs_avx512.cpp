@@ -4,8 +4,6 @@ namespace circuitdiff {
 
 void row_job_avx512(const RowJob& job, int64_t begin, int64_t end) { run(job, begin, end); }
 
-void attention_job_avx512(const AttentionJob& job, int64_t begin, int64_t end) {
-  run_attention(job, begin, end);
-}
+void attention_job_avx512(const AttentionJob& job) { run_attention(job); }
 
 }  // namespace circuitdiff

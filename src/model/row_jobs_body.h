@@ -185,6 +185,48 @@ inline void softmax_backward_over(const float* p, float* out, int64_t width, flo
   clear_unseen(out, width, seen);
 }
 
+// out = e^(scale (out - its largest)) at the keys seen, 0 elsewhere; returns 1 / their sum.
+inline float exponentials_over(float* out, int64_t width, float scale, Seen seen) {
+  float largest = out[seen.from];
+#pragma omp simd reduction(max : largest)
+  for (int64_t i = seen.from; i < seen.to; ++i) largest = out[i] > largest ? out[i] : largest;
+  // Sums of few numbers in float32, their sum in float64.
+  constexpr int64_t kBlock = 128;
+  double sum = 0;
+  for (int64_t begin = seen.from; begin < seen.to; begin += kBlock) {
+    const int64_t end = begin + kBlock < seen.to ? begin + kBlock : seen.to;
+    float part = 0;
+#pragma omp simd reduction(+ : part)
+    for (int64_t i = begin; i < end; ++i) {
+      const float e = exponential((out[i] - largest) * scale);
+      out[i] = e;
+      part += e;
+    }
+    sum += static_cast<double>(part);
+  }
+  clear_unseen(out, width, seen);
+  return static_cast<float>(1.0 / sum);
+}
+
+// e times `inverse`: the weights; out: the gradient there, which becomes that at the scores.
+inline void scores_backward_over(const float* e, float* out, int64_t width, float scale, float inverse,
+                                 Seen seen) {
+  constexpr int64_t kBlock = 128;
+  double sum = 0;
+  for (int64_t begin = seen.from; begin < seen.to; begin += kBlock) {
+    const int64_t end = begin + kBlock < seen.to ? begin + kBlock : seen.to;
+    float part = 0;
+#pragma omp simd reduction(+ : part)
+    for (int64_t i = begin; i < end; ++i) part += e[i] * out[i];
+    sum += static_cast<double>(part);
+  }
+  const auto mean = static_cast<float>(sum * static_cast<double>(inverse));
+  const float factor = scale * inverse;
+#pragma omp simd
+  for (int64_t i = seen.from; i < seen.to; ++i) out[i] = e[i] * (out[i] - mean) * factor;
+  clear_unseen(out, width, seen);
+}
+
 inline void exponentials_row(const RowJob& j, int64_t row) {
   float* out = to<float>(j.out, row * j.width);
   float* sums = to<float>(j.out2, row);

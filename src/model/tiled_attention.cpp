@@ -9,7 +9,9 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "model/attention_jobs.h"
@@ -74,62 +76,101 @@ Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tenso
   return scores.softmax(/*dim=*/-1);
 }
 
-// One key head and the query heads that share it.
-class HeadByJobs {
+// Attention by jobs: units of work in order, taken one after another by as many threads as there are. A unit
+// is a query head of a sequence and some of its queries, all of them in the backward pass.
+class HeadsByJobs {
  public:
-  HeadByJobs(const ModelConfig& config, const Tensor& k, const Tensor& v, int64_t head, int64_t window,
-             int64_t queries, bool with_gradient)
-      : group_(config.n_heads / config.n_kv_heads),
-        k_(k.select(1, head).contiguous()),
-        v_(v.select(1, head).contiguous()),
-        k_panels_(in_panels(k_)) {
-    const auto in = [](const Tensor& t) { return t.const_data_ptr<float>(); };
-    const auto place = [](const Tensor& t) { return t.mutable_data_ptr<float>(); };
-    weights_ = at::empty({group_ * queries, panels() * kPanel}, k.options());
-    job_.d_head = config.d_head, job_.group = group_, job_.window = window;
-    job_.scale = static_cast<float>(config.attention_scale);
-    job_.k = in(k_), job_.v = in(v_), job_.k_panels = in(k_panels_), job_.weights = place(weights_);
-    if (!with_gradient) return;
-    v_panels_ = in_panels(v_);
-    d_scores_ = at::empty_like(weights_);
-    dk = at::zeros_like(k_), dv = at::zeros_like(v_);
-    job_.v_panels = in(v_panels_), job_.d_scores = place(d_scores_);
-    job_.dk = place(dk), job_.dv = place(dv);
+  HeadsByJobs(const ModelConfig& config, const std::vector<AttentionPiece>& pieces, int64_t window,
+              bool backward)
+      : config_(config), pieces_(pieces), window_(window), backward_(backward) {
+    int64_t keys = 0, most_queries = 0;
+    // Heads that share keys, and pieces that do, follow each other: a thread that has the keys keeps them.
+    for (int64_t head = 0; head < config.n_kv_heads; ++head)
+      for (size_t i = 0; i < pieces.size(); ++i) {
+        keys = std::max(keys, pieces[i].k.size(0));
+        most_queries = std::max(most_queries, pieces[i].q.size(0));
+        const int64_t queries = pieces[i].q.size(0), step = backward ? queries : kQueriesTogether;
+        for (int64_t member = 0; member < group(); ++member)
+          for (int64_t begin = 0; begin < queries; begin += step)
+            units_.push_back({i, head, member, begin, std::min(queries, begin + step)});
+      }
+    const AttentionRooms rooms =
+        attention_rooms(config, static_cast<int64_t>(pieces.size()), most_queries, keys, backward);
+    rooms_ = at::empty({rooms.threads, rooms.numbers}, at::TensorOptions().dtype(at::kFloat));
+    if (backward)
+      done_ = std::vector<std::atomic<int64_t>>(pieces.size() * static_cast<size_t>(config.n_kv_heads));
   }
 
-  // q: [group, queries, d_head], contiguous, the first at `position`. Returns what they attend to or, from
-  // the gradient there, that at q, of its shape; dk and dv go on with their sums.
-  Tensor tile(const Tensor& q, const Tensor& d_out, int64_t position, const Tile& tile) {
-    AttentionJob job = job_;
-    const Tensor out = at::empty_like(q);
-    job.queries = q.size(1), job.position = position;
-    job.from = tile.from / kPanel * kPanel, job.to = tile.to;
-    job.width = (job.to - job.from + kPanel - 1) / kPanel * kPanel;
-    job.q = q.const_data_ptr<float>(), job.out = out.mutable_data_ptr<float>();
-    if (d_out.defined()) job.step = AttentionStep::backward, job.d_out = d_out.const_data_ptr<float>();
-    const auto run = [&](int64_t units) {
-      at::parallel_for(0, units, 1, [&](int64_t begin, int64_t end) { run_attention_job(job, begin, end); });
-    };
-    run(group_ * ((job.queries + kQueriesTogether - 1) / kQueriesTogether));
-    if (!d_out.defined()) return out;
-    job.step = AttentionStep::keys;
-    run((job.to - job.from + kKeysTogether - 1) / kKeysTogether);
-    return out;
+  void run() {
+    at::parallel_for(0, rooms_.size(0), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t thread = begin; thread < end; ++thread) work(rooms_.select(0, thread));
+    });
   }
-
-  Tensor dk, dv;  // [pos, d_head]
 
  private:
-  int64_t panels() const { return (k_.size(0) + kPanel - 1) / kPanel; }
-  Tensor in_panels(const Tensor& t) const {
-    const Tensor whole = at::zeros({panels() * kPanel, t.size(1)}, t.options());
-    whole.narrow(0, 0, t.size(0)).copy_(t);
-    return whole.view({panels(), kPanel, t.size(1)}).transpose(1, 2).contiguous();
+  struct Unit {
+    size_t piece = 0;
+    int64_t kv_head = 0, member = 0, begin = 0, end = 0;
+  };
+
+  int64_t group() const { return config_.n_heads / config_.n_kv_heads; }
+
+  void work(const Tensor& room) {
+    // Prefixes of one sequence begin at the same place.
+    const float *held_k = nullptr, *held_v = nullptr;
+    int64_t held_keys = 0;
+    for (;;) {
+      const size_t next = next_.fetch_add(1, std::memory_order_relaxed);
+      if (next >= units_.size()) return;
+      const Unit& unit = units_[next];
+      AttentionJob job = job_of(unit, room);
+      if (job.k != held_k || job.v != held_v || job.keys != held_keys) {
+        job.step = AttentionStep::hold_keys;
+        run_attention_job(job);
+        held_k = job.k, held_v = job.v, held_keys = job.keys;
+      }
+      job.step = backward_ ? AttentionStep::backward : AttentionStep::forward;
+      run_attention_job(job);
+      if (!backward_) continue;
+      // Sums over heads go from the first to the last. A unit ahead of this one has been taken by a thread
+      // that is at work.
+      std::atomic<int64_t>& done =
+          done_[unit.piece * static_cast<size_t>(config_.n_kv_heads) + static_cast<size_t>(unit.kv_head)];
+      while (done.load(std::memory_order_acquire) != unit.member) std::this_thread::yield();
+      job.step = AttentionStep::add_keys;
+      run_attention_job(job);
+      done.store(unit.member + 1, std::memory_order_release);
+    }
   }
 
-  int64_t group_;
-  Tensor k_, v_, k_panels_, v_panels_, weights_, d_scores_;
-  AttentionJob job_;
+  AttentionJob job_of(const Unit& unit, const Tensor& room) const {
+    const AttentionPiece& p = pieces_[unit.piece];
+    const int64_t d = config_.d_head, head = unit.kv_head * group() + unit.member;
+    AttentionJob job;
+    job.with_backward = backward_, job.first_of_group = unit.member == 0;
+    job.d_head = d, job.window = window_, job.scale = static_cast<float>(config_.attention_scale);
+    job.queries = p.q.size(0), job.keys = p.k.size(0), job.begin = unit.begin, job.end = unit.end;
+    job.query_step = config_.n_heads * d, job.key_step = config_.n_kv_heads * d;
+    const auto in = [&](const Tensor& t, int64_t h) { return t.const_data_ptr<float>() + h * d; };
+    const auto place = [&](const Tensor& t, int64_t h) { return t.mutable_data_ptr<float>() + h * d; };
+    job.q = in(p.q, head), job.k = in(p.k, unit.kv_head), job.v = in(p.v, unit.kv_head);
+    job.out = place(backward_ ? p.dq : p.out, head);
+    if (backward_) {
+      job.d_out = in(p.d_out, head);
+      job.dk = place(p.dk, unit.kv_head), job.dv = place(p.dv, unit.kv_head);
+    }
+    job.room = room.mutable_data_ptr<float>();
+    return job;
+  }
+
+  const ModelConfig& config_;
+  const std::vector<AttentionPiece>& pieces_;
+  int64_t window_;
+  bool backward_;
+  std::vector<Unit> units_;
+  Tensor rooms_;  // [threads, numbers]
+  std::atomic<size_t> next_ = 0;
+  std::vector<std::atomic<int64_t>> done_;  // [piece, kv head]: query heads whose sums are in dk and dv
 };
 
 }  // namespace
@@ -137,6 +178,14 @@ class HeadByJobs {
 bool attention_by_jobs(const ModelConfig& config, at::Device device, at::ScalarType dtype) {
   return device.is_cpu() && dtype == at::kFloat && config.attention_softcap <= 0 &&
          config.attention_scale > 0 && config.d_head % 16 == 0;
+}
+
+AttentionRooms attention_rooms(const ModelConfig& config, int64_t pieces, int64_t queries, int64_t keys,
+                               bool backward) {
+  const int64_t units =
+      pieces * config.n_heads * (backward ? 1 : (queries + kQueriesTogether - 1) / kQueriesTogether);
+  return {std::min<int64_t>(at::get_num_threads(), units),
+          attention_room(keys, config.d_head, backward).numbers};
 }
 
 AttentionTile attention_tile(const ModelConfig& config, int64_t queries, int64_t keys, at::Device device) {
@@ -154,22 +203,13 @@ AttentionTile attention_tile(const ModelConfig& config, int64_t queries, int64_t
   return out;
 }
 
-void tiled_attention(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
-                     int64_t window, const Tensor& out) {
+namespace {
+
+// By plain products.
+void one_attention(const ModelConfig& config, const AttentionPiece& piece, int64_t window) {
+  const auto& [q, k, v, out, d_out, dq, dk, dv] = piece;
   const int64_t queries = q.size(0), keys = k.size(0), group = config.n_heads / config.n_kv_heads;
   const AttentionTile size = attention_tile(config, queries, keys, q.device());
-  if (attention_by_jobs(config, q.device(), q.scalar_type())) {
-    for (int64_t head = 0; head < config.n_kv_heads; ++head) {
-      HeadByJobs jobs(config, k, v, head, window, size.queries, /*with_gradient=*/false);
-      for (const Tile& tile : tiles_of(queries, keys, size.queries, window)) {
-        const auto of_tile = [&](const Tensor& t) {  // [group, queries, d_head]
-          return t.narrow(0, tile.begin, tile.queries).narrow(1, head * group, group).transpose(0, 1);
-        };
-        of_tile(out).copy_(jobs.tile(of_tile(q).contiguous(), {}, keys - queries + tile.begin, tile));
-      }
-    }
-    return;
-  }
   for (int64_t head = 0; head < config.n_kv_heads; head += size.kv_heads) {
     const int64_t heads = std::min(size.kv_heads, config.n_kv_heads - head);
     for (const Tile& tile : tiles_of(queries, keys, size.queries, window)) {
@@ -186,26 +226,11 @@ void tiled_attention(const ModelConfig& config, const Tensor& q, const Tensor& k
   }
 }
 
-void tiled_attention_backward(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
-                              const Tensor& d_out, int64_t window, const Tensor& dq, const Tensor& dk,
-                              const Tensor& dv) {
+void one_attention_backward(const ModelConfig& config, const AttentionPiece& piece, int64_t window) {
+  const auto& [q, k, v, out, d_out, dq, dk, dv] = piece;
   const int64_t n = q.size(0), group = config.n_heads / config.n_kv_heads;
   const at::ScalarType type = d_out.scalar_type();
   const AttentionTile size = attention_tile(config, n, n, q.device());
-  if (attention_by_jobs(config, q.device(), q.scalar_type())) {
-    for (int64_t head = 0; head < config.n_kv_heads; ++head) {
-      HeadByJobs jobs(config, k, v, head, window, size.queries, /*with_gradient=*/true);
-      for (const Tile& tile : tiles_of(n, n, size.queries, window)) {
-        const auto of_tile = [&](const Tensor& t) {
-          return t.narrow(0, tile.begin, tile.queries).narrow(1, head * group, group).transpose(0, 1);
-        };
-        of_tile(dq).copy_(jobs.tile(of_tile(q).contiguous(), of_tile(d_out).contiguous(), tile.begin, tile));
-      }
-      dk.select(1, head).copy_(jobs.dk);
-      dv.select(1, head).copy_(jobs.dv);
-    }
-    return;
-  }
   const bool whole = size.queries == n;
   for (int64_t head = 0; head < config.n_kv_heads; head += size.kv_heads) {
     const int64_t heads = std::min(size.kv_heads, config.n_kv_heads - head);
@@ -247,6 +272,25 @@ void tiled_attention_backward(const ModelConfig& config, const Tensor& q, const 
     }
     if (!whole) finish(dv, sum_v), finish(dk, sum_k);
   }
+}
+
+}  // namespace
+
+void tiled_attention(const ModelConfig& config, const std::vector<AttentionPiece>& pieces, int64_t window) {
+  if (pieces.empty()) return;
+  const Tensor& q = pieces.front().q;
+  if (attention_by_jobs(config, q.device(), q.scalar_type()))
+    return HeadsByJobs(config, pieces, window, /*backward=*/false).run();
+  for (const AttentionPiece& piece : pieces) one_attention(config, piece, window);
+}
+
+void tiled_attention_backward(const ModelConfig& config, const std::vector<AttentionPiece>& pieces,
+                              int64_t window) {
+  if (pieces.empty()) return;
+  const Tensor& q = pieces.front().q;
+  if (attention_by_jobs(config, q.device(), q.scalar_type()))
+    return HeadsByJobs(config, pieces, window, /*backward=*/true).run();
+  for (const AttentionPiece& piece : pieces) one_attention_backward(config, piece, window);
 }
 
 }  // namespace circuitdiff

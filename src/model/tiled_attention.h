@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "checkpoint/config.h"
 
@@ -20,18 +21,32 @@ struct AttentionTile {
 };
 AttentionTile attention_tile(const ModelConfig& config, int64_t queries, int64_t keys, at::Device device);
 
-// Whether attention_jobs.h does it, one key head at a time; else plain products do.
+// Whether attention_jobs.h does it, a query head a thread at a time; else plain products do.
 bool attention_by_jobs(const ModelConfig& config, at::Device device, at::ScalarType dtype);
 
-// q: [queries, n_heads, d_head], the last positions of the sequence; k, v: [pos, n_kv_heads, d_head], all
-// after RoPE. out: softmax(q k') v, [queries, n_heads, d_head], a place of q's type. window: as
-// attention_mask.
-void tiled_attention(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
-                     int64_t window, const Tensor& out);
+// How many threads share so many pieces of at most `queries` and `keys` then, and what each of them holds.
+struct AttentionRooms {
+  int64_t threads = 1, numbers = 0;  // float32
+};
+AttentionRooms attention_rooms(const ModelConfig& config, int64_t pieces, int64_t queries, int64_t keys,
+                               bool backward);
 
-// From the gradient at `out`, of every position, those at q, k and v, into places of their shapes.
-void tiled_attention_backward(const ModelConfig& config, const Tensor& q, const Tensor& k, const Tensor& v,
-                              const Tensor& d_out, int64_t window, const Tensor& dq, const Tensor& dk,
-                              const Tensor& dv);
+// A sequence and the places of its results, all one number behind another, after RoPE. Forward reads q, k
+// and v, backward those and d_out.
+struct AttentionPiece {
+  Tensor q;       // [queries, n_heads, d_head], the last positions of the sequence; backward: all of them
+  Tensor k, v;    // [pos, n_kv_heads, d_head]
+  Tensor out;     // as q: softmax(scale q k') v
+  Tensor d_out;   // as q: the gradient at `out`
+  Tensor dq;      // as q: that at q
+  Tensor dk, dv;  // as k: those at k and v
+};
+
+// Writes `out` of every piece. window: as attention_mask.
+void tiled_attention(const ModelConfig& config, const std::vector<AttentionPiece>& pieces, int64_t window);
+
+// Writes dq, dk and dv of every piece.
+void tiled_attention_backward(const ModelConfig& config, const std::vector<AttentionPiece>& pieces,
+                              int64_t window);
 
 }  // namespace circuitdiff

@@ -4,6 +4,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/randn.h>
@@ -17,6 +18,7 @@
 #include <limits>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "model/attention_jobs.h"
 #include "model/layers.h"
@@ -51,6 +53,11 @@ class TiledAttention : public testing::TestWithParam<Case> {
   static Tensor place_like(const Tensor& t) {
     return at::full_like(t, std::numeric_limits<double>::quiet_NaN());
   }
+  static AttentionPiece piece(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out) {
+    AttentionPiece p;
+    p.q = q, p.k = k, p.v = v, p.out = out;
+    return p;
+  }
   static Tensor plain(const Tensor& q, const Tensor& k, const Tensor& v) {
     return grouped_attention(config(), q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), window()).view_as(q);
   }
@@ -66,7 +73,7 @@ TEST_P(TiledAttention, IsThePlainForm) {
   const Tensor k = random(pos(), kv_heads()), v = random(pos(), kv_heads());
   for (const int64_t queries : {pos(), (pos() + 1) / 2, int64_t{1}}) {
     const Tensor q = random(queries, heads()), out = place_like(q);
-    tiled_attention(config(), q, k, v, window(), out);
+    tiled_attention(config(), {piece(q, k, v, out)}, window());
     expect_near(out, plain(q.to(at::kDouble), k.to(at::kDouble), v.to(at::kDouble)));
   }
 }
@@ -80,7 +87,9 @@ TEST_P(TiledAttention, GradientsAreAutograds) {
     found[i] = place_like(x[i]);
   }
   (plain(wide[0], wide[1], wide[2]) * d.to(at::kDouble)).sum().backward();
-  tiled_attention_backward(config(), x[0], x[1], x[2], d, window(), found[0], found[1], found[2]);
+  AttentionPiece all = piece(x[0], x[1], x[2], {});
+  all.d_out = d, all.dq = found[0], all.dk = found[1], all.dv = found[2];
+  tiled_attention_backward(config(), {all}, window());
   for (size_t i = 0; i < 3; ++i) expect_near(found[i], wide[i].grad());
 }
 
@@ -89,8 +98,10 @@ TEST_P(TiledAttention, AreTheSameOnAnyNumberOfThreads) {
                d = random(pos(), heads());
   const auto results = [&] {
     const std::array<Tensor, 4> out{place_like(q), place_like(q), place_like(k), place_like(v)};
-    tiled_attention(config(), q, k, v, window(), out[0]);
-    tiled_attention_backward(config(), q, k, v, d, window(), out[1], out[2], out[3]);
+    AttentionPiece all = piece(q, k, v, out[0]);
+    all.d_out = d, all.dq = out[1], all.dk = out[2], all.dv = out[3];
+    tiled_attention(config(), {all}, window());
+    tiled_attention_backward(config(), {all}, window());
     return out;
   };
   const int threads = at::get_num_threads();
@@ -102,47 +113,95 @@ TEST_P(TiledAttention, AreTheSameOnAnyNumberOfThreads) {
   for (size_t i = 0; i < 4; ++i) EXPECT_TRUE(one[i].equal(three[i]));
 }
 
-// Every instruction set that this processor has gives what the plainest does, but for rounding.
-TEST(AttentionJobs, AreThoseOfEveryInstructionSet) {
-  constexpr int64_t kPos = 70, kDim = 48, kGroup = 3, kWidth = 96;
-  const Tensor k = at::randn({kPos, kDim}), v = at::randn({kPos, kDim}), q = at::randn({kGroup, kPos, kDim}),
-               d = at::randn({kGroup, kPos, kDim});
-  const auto in_panels = [&](const Tensor& t) {
-    const Tensor whole = at::zeros({kWidth, kDim});
-    whole.narrow(0, 0, kPos).copy_(t);
-    return whole.view({kWidth / kPanel, kPanel, kDim}).transpose(1, 2).contiguous();
+// Pieces of different lengths, and pieces that share their keys, give what each gives alone, on any number of
+// threads.
+TEST_P(TiledAttention, PiecesDoNotMeetEachOther) {
+  const Tensor k = random(pos(), kv_heads()), v = random(pos(), kv_heads());
+  std::vector<AttentionPiece> together, alone;
+  const auto add = [&](int64_t queries, const Tensor& keys, const Tensor& values) {
+    const Tensor q = random(queries, heads());
+    for (std::vector<AttentionPiece>* to : {&together, &alone}) {
+      AttentionPiece& p = to->emplace_back(piece(q, keys, values, place_like(q)));
+      if (queries < keys.size(0)) continue;
+      p.d_out = to == &together ? random(queries, heads()) : together.back().d_out;
+      p.dq = place_like(q), p.dk = place_like(keys), p.dv = place_like(values);
+    }
   };
-  const Tensor k_panels = in_panels(k), v_panels = in_panels(v);
-  const auto results = [&](void (*run)(const AttentionJob&, int64_t, int64_t)) {
-    std::array<Tensor, 4> out{at::zeros_like(q), at::zeros_like(q), at::zeros_like(k), at::zeros_like(k)};
-    const Tensor weights = at::full({kGroup, kPos, kWidth}, NAN), d_scores = at::full_like(weights, NAN);
+  const auto longer = [&](const Tensor& t) { return at::cat({t, t.narrow(0, 0, (pos() + 1) / 2)}); };
+  add(pos(), k, v);
+  add(pos() + (pos() + 1) / 2, longer(k), longer(v));
+  add(pos(), k, v);
+  add((pos() + 1) / 2, k, v);
+  const auto shorter = [&](const Tensor& t) { return t.narrow(0, 0, (pos() + 1) / 2); };
+  add((pos() + 1) / 2, shorter(k), shorter(v));
+  const auto whole = [](std::vector<AttentionPiece> pieces) {
+    std::erase_if(pieces, [](const AttentionPiece& p) { return !p.dq.defined(); });
+    return pieces;
+  };
+  const int threads = at::get_num_threads();
+  at::set_num_threads(3);
+  tiled_attention(config(), together, window());
+  tiled_attention_backward(config(), whole(together), window());
+  at::set_num_threads(1);
+  for (const AttentionPiece& p : alone) {
+    tiled_attention(config(), {p}, window());
+    tiled_attention_backward(config(), whole({p}), window());
+  }
+  at::set_num_threads(threads);
+  for (size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_TRUE(together[i].out.equal(alone[i].out));
+    if (!alone[i].dq.defined()) continue;
+    EXPECT_TRUE(together[i].dq.equal(alone[i].dq));
+    EXPECT_TRUE(together[i].dk.equal(alone[i].dk));
+    EXPECT_TRUE(together[i].dv.equal(alone[i].dv));
+  }
+}
+
+// Every instruction set that this processor has gives what the plainest does, but for rounding; nothing that
+// lay in the room before is read.
+TEST(AttentionJobs, AreThoseOfEveryInstructionSet) {
+  constexpr int64_t kPos = 170, kDim = 48;
+  const Tensor k = at::randn({kPos, kDim}), v = at::randn({kPos, kDim}), q = at::randn({kPos, kDim}),
+               d = at::randn({kPos, kDim});
+  const auto results = [&](void (*run)(const AttentionJob&), int64_t window) {
+    std::array<Tensor, 4> out;
+    for (Tensor& t : out) t = at::full_like(q, NAN);
+    const auto place = [&](size_t i) { return out[i].mutable_data_ptr<float>(); };
     AttentionJob job;
-    job.d_head = kDim, job.group = kGroup, job.queries = kPos, job.to = kPos, job.width = kWidth;
+    job.d_head = kDim, job.queries = job.keys = job.end = kPos, job.query_step = job.key_step = kDim;
     job.k = k.const_data_ptr<float>(), job.v = v.const_data_ptr<float>();
-    job.k_panels = k_panels.const_data_ptr<float>(), job.v_panels = v_panels.const_data_ptr<float>();
     job.q = q.const_data_ptr<float>(), job.d_out = d.const_data_ptr<float>();
-    job.weights = weights.mutable_data_ptr<float>(), job.d_scores = d_scores.mutable_data_ptr<float>();
-    job.dk = out[2].mutable_data_ptr<float>(), job.dv = out[3].mutable_data_ptr<float>();
-    job.scale = 0.3F;
-    const int64_t units = kGroup * ((kPos + kQueriesTogether - 1) / kQueriesTogether);
-    job.out = out[0].mutable_data_ptr<float>();
-    run(job, 0, units);
-    job.step = AttentionStep::backward, job.out = out[1].mutable_data_ptr<float>();
-    run(job, 0, units);
-    job.step = AttentionStep::keys;
-    run(job, 0, (kPos + kKeysTogether - 1) / kKeysTogether);
+    job.dk = place(2), job.dv = place(3);
+    job.scale = 0.3F, job.window = window;
+    for (const bool backward : {false, true}) {
+      const Tensor room = at::full({attention_room(kPos, kDim, backward).numbers}, NAN);
+      job.with_backward = backward, job.room = room.mutable_data_ptr<float>();
+      job.out = place(backward ? 1 : 0);
+      for (const AttentionStep step :
+           {AttentionStep::hold_keys, backward ? AttentionStep::backward : AttentionStep::forward}) {
+        job.step = step;
+        run(job);
+      }
+    }
+    job.step = AttentionStep::add_keys;
+    for (const bool first : {true, false}) {  // twice what one head gives
+      job.first_of_group = first;
+      run(job);
+    }
     return out;
   };
-  const auto expected = results(attention_job_baseline);
-  EXPECT_GT(expected[2].abs().max().item<double>(), 0.1);
-  const auto compare = [&](void (*run)(const AttentionJob&, int64_t, int64_t)) {
-    const auto found = results(run);
-    for (size_t i = 0; i < 4; ++i) EXPECT_LT((found[i] - expected[i]).abs().max().item<double>(), 2e-5);
-  };
-  compare(run_attention_job);
+  for (const int64_t window : {int64_t{0}, int64_t{37}}) {
+    const auto expected = results(attention_job_baseline, window);
+    EXPECT_GT(expected[2].abs().max().item<double>(), 0.1);
+    const auto compare = [&](void (*run)(const AttentionJob&)) {
+      const auto found = results(run, window);
+      for (size_t i = 0; i < 4; ++i) EXPECT_LT((found[i] - expected[i]).abs().max().item<double>(), 2e-5);
+    };
+    compare(run_attention_job);
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) compare(attention_job_avx2);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) compare(attention_job_avx2);
 #endif
+  }
 }
 
 TEST(AttentionTiles, TakeTwoKeyHeadsOfThreeWhereTheTestsSaySo) {
