@@ -380,10 +380,13 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     if (stored.type != stored_type_of(dtype))  // which lies there too while it is converted
       head_piece += vocabulary_piece(c, device) * c.d_model * stored.bytes() / (c.d_vocab * c.d_model);
   }
-  // Of a sequence: queries times the keys that their tiles meet, half of all in the longest.
+  // Of a sequence: queries times the keys that their tiles meet, half of all in the longest; jobs compute
+  // hardly more than what is seen.
   const auto seen_pairs = [&](int64_t length) {
     const auto n = static_cast<double>(length);
-    return n * (n + static_cast<double>(attention_tile(c, length, length, device).queries)) / 2;
+    const int64_t tile =
+        attention_by_jobs(c, device, dtype) ? 1 : attention_tile(c, length, length, device).queries;
+    return n * (n + static_cast<double>(tile)) / 2;
   };
   const auto add = [&](const std::vector<AttributionSample>& samples) {
     const Layout layout = lay_out(samples);

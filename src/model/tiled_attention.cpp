@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "model/attention_jobs.h"
 #include "model/fused.h"
 #include "model/layers.h"
@@ -87,6 +88,7 @@ class HeadsByJobs {
     // Heads that share keys, and pieces that do, follow each other: a thread that has the keys keeps them.
     for (int64_t head = 0; head < config.n_kv_heads; ++head)
       for (size_t i = 0; i < pieces.size(); ++i) {
+        if (head == 0) expect_whole(pieces[i]);
         keys = std::max(keys, pieces[i].k.size(0));
         most_queries = std::max(most_queries, pieces[i].q.size(0));
         const int64_t queries = pieces[i].q.size(0), step = backward ? queries : kQueriesTogether;
@@ -112,6 +114,13 @@ class HeadsByJobs {
     size_t piece = 0;
     int64_t kv_head = 0, member = 0, begin = 0, end = 0;
   };
+
+  // Jobs know tensors by where they begin.
+  static void expect_whole(const AttentionPiece& p) {
+    for (const Tensor* t : {&p.q, &p.k, &p.v, &p.out, &p.d_out, &p.dq, &p.dk, &p.dv})
+      if (t->defined() && !t->is_contiguous())
+        fail("attention over a tensor with gaps, of {} rows", t->size(0));
+  }
 
   int64_t group() const { return config_.n_heads / config_.n_kv_heads; }
 
