@@ -380,8 +380,8 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     if (stored.type != stored_type_of(dtype))  // which lies there too while it is converted
       head_piece += vocabulary_piece(c, device) * c.d_model * stored.bytes() / (c.d_vocab * c.d_model);
   }
-  // Of a sequence: queries times the keys that their tiles meet, half of all in the longest; jobs compute
-  // hardly more than what is seen.
+  // Of a sequence: queries times the keys that their tiles meet, half of all in the longest; jobs go by
+  // panels of a few keys.
   const auto seen_pairs = [&](int64_t length) {
     const auto n = static_cast<double>(length);
     const int64_t tile =

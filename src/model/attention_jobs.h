@@ -11,18 +11,12 @@ namespace circuitdiff {
 constexpr int64_t kPanel = 32;            // keys side by side
 constexpr int64_t kQueriesTogether = 64;  // whose weights are in memory at once
 
-// What one thread needs beside the tensors, in numbers; `backward` as in the job.
-struct AttentionRoom {
-  int64_t keys = 0;     // in whole panels
-  int64_t of_keys = 0;  // keys * d_head: each of k, v and so on below
-  int64_t weights = 0;  // kQueriesTogether * keys
-  int64_t queries = 0;  // kQueriesTogether * d_head
-  int64_t numbers = 0;  // in all
-};
-AttentionRoom attention_room(int64_t keys, int64_t d_head, bool backward);
+// What one thread needs beside the tensors, in numbers: with room for `keys` keys, for fewer too.
+int64_t attention_room(int64_t keys, int64_t d_head, bool backward);
 
 enum class AttentionStep {
-  hold_keys,  // puts k and v into the room, as the other steps take them; for the heads that share them, once
+  hold_keys,  // puts k and v into the room, as the other steps take them; they serve all heads that share
+              // them
   forward,    // out = softmax(scale q k') v at queries [begin, end)
   backward,   // out: the gradient at q, of all queries; those at k and v stay in the room
   add_keys,   // adds the latter to dk and dv, or puts them there where the job is the first of its group
@@ -40,7 +34,7 @@ struct AttentionJob {
   const float *q = nullptr, *d_out = nullptr, *k = nullptr, *v = nullptr;
   float *out = nullptr, *dk = nullptr, *dv = nullptr;
   int64_t query_step = 0, key_step = 0;
-  float* room = nullptr;  // attention_room's numbers
+  float* room = nullptr;  // attention_room numbers
 };
 
 void run_attention_job(const AttentionJob& job);

@@ -64,7 +64,7 @@ inline void product(int64_t rows, const float* a, int64_t a_row, int64_t a_step,
     product_rows<1>(a, a_row, a_step, b, b_stride, inner, c, c_stride, columns, add);
 }
 
-// What lies in the room, each from where the last one ended.
+// What lies in the room, attention_room numbers in all; those that a step has no use for are nowhere.
 struct Room {
   float *k, *v, *k_panels, *v_panels;  // [keys, d_head]; in panels [keys / kPanel, d_head, kPanel]
   float *dk, *dv;                      // [keys, d_head]

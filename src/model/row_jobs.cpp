@@ -32,14 +32,10 @@ void run_row_job(const RowJob& job, int64_t begin, int64_t end) { widest().row(j
 
 void run_attention_job(const AttentionJob& job) { widest().attention(job); }
 
-AttentionRoom attention_room(int64_t keys, int64_t d_head, bool backward) {
-  AttentionRoom r;
-  r.keys = (keys + kPanel - 1) / kPanel * kPanel;
-  r.of_keys = r.keys * d_head;
-  r.weights = kQueriesTogether * r.keys;
-  r.queries = kQueriesTogether * d_head;
-  r.numbers = backward ? 5 * r.of_keys + 2 * (r.weights + r.queries) : 2 * r.of_keys + r.weights + r.queries;
-  return r;
+int64_t attention_room(int64_t keys, int64_t d_head, bool backward) {
+  const int64_t in_panels = (keys + kPanel - 1) / kPanel * kPanel, of_keys = in_panels * d_head;
+  const int64_t of_queries = kQueriesTogether * (in_panels + d_head);
+  return backward ? 5 * of_keys + 2 * of_queries : 2 * of_keys + of_queries;
 }
 
 }  // namespace circuitdiff

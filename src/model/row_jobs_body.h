@@ -211,15 +211,11 @@ inline float exponentials_over(float* out, int64_t width, float scale, Seen seen
 // e times `inverse`: the weights; out: the gradient there, which becomes that at the scores.
 inline void scores_backward_over(const float* e, float* out, int64_t width, float scale, float inverse,
                                  Seen seen) {
-  constexpr int64_t kBlock = 128;
+  // In float64: what all gradients of a row have in common cancels below.
   double sum = 0;
-  for (int64_t begin = seen.from; begin < seen.to; begin += kBlock) {
-    const int64_t end = begin + kBlock < seen.to ? begin + kBlock : seen.to;
-    float part = 0;
-#pragma omp simd reduction(+ : part)
-    for (int64_t i = begin; i < end; ++i) part += e[i] * out[i];
-    sum += static_cast<double>(part);
-  }
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = seen.from; i < seen.to; ++i)
+    sum += static_cast<double>(e[i]) * static_cast<double>(out[i]);
   const auto mean = static_cast<float>(sum * static_cast<double>(inverse));
   const float factor = scale * inverse;
 #pragma omp simd

@@ -142,7 +142,7 @@ class HeadsByJobs {
       run_attention_job(job);
       if (!backward_) continue;
       // Sums over heads go from the first to the last. A unit ahead of this one has been taken by a thread
-      // that is at work.
+      // that is at work; nothing in a job throws.
       std::atomic<int64_t>& done =
           done_[unit.piece * static_cast<size_t>(config_.n_kv_heads) + static_cast<size_t>(unit.kv_head)];
       while (done.load(std::memory_order_acquire) != unit.member) std::this_thread::yield();
@@ -193,8 +193,7 @@ AttentionRooms attention_rooms(const ModelConfig& config, int64_t pieces, int64_
                                bool backward) {
   const int64_t units =
       pieces * config.n_heads * (backward ? 1 : (queries + kQueriesTogether - 1) / kQueriesTogether);
-  return {std::min<int64_t>(at::get_num_threads(), units),
-          attention_room(keys, config.d_head, backward).numbers};
+  return {std::min<int64_t>(at::get_num_threads(), units), attention_room(keys, config.d_head, backward)};
 }
 
 AttentionTile attention_tile(const ModelConfig& config, int64_t queries, int64_t keys, at::Device device) {

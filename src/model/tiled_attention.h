@@ -14,8 +14,9 @@ namespace circuitdiff {
 
 using at::Tensor;
 
-// What is in memory together: scores [kv_heads, group * queries, keys] with group = n_heads / n_kv_heads. It
-// follows from shapes and the kind of device alone, so that the same products are made everywhere.
+// What is in memory together where plain products do it: scores [kv_heads, group * queries, keys] with group
+// = n_heads / n_kv_heads. It follows from shapes and the kind of device alone, so that the same products are
+// made everywhere.
 struct AttentionTile {
   int64_t kv_heads = 1, queries = 1;
 };

@@ -20,6 +20,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/error.h"
 #include "model/attention_jobs.h"
 #include "model/layers.h"
 
@@ -157,8 +158,8 @@ TEST_P(TiledAttention, PiecesDoNotMeetEachOther) {
   }
 }
 
-// Every instruction set that this processor has gives what the plainest does, but for rounding; nothing that
-// lay in the room before is read.
+// Every instruction set that this processor has gives what the plainest does, but for rounding; no place in
+// the room is read before it is written.
 TEST(AttentionJobs, AreThoseOfEveryInstructionSet) {
   constexpr int64_t kPos = 170, kDim = 48;
   const Tensor k = at::randn({kPos, kDim}), v = at::randn({kPos, kDim}), q = at::randn({kPos, kDim}),
@@ -174,7 +175,7 @@ TEST(AttentionJobs, AreThoseOfEveryInstructionSet) {
     job.dk = place(2), job.dv = place(3);
     job.scale = 0.3F, job.window = window;
     for (const bool backward : {false, true}) {
-      const Tensor room = at::full({attention_room(kPos, kDim, backward).numbers}, NAN);
+      const Tensor room = at::full({attention_room(kPos, kDim, backward)}, NAN);
       job.with_backward = backward, job.room = room.mutable_data_ptr<float>();
       job.out = place(backward ? 1 : 0);
       for (const AttentionStep step :
@@ -202,6 +203,49 @@ TEST(AttentionJobs, AreThoseOfEveryInstructionSet) {
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) compare(attention_job_avx2);
 #endif
   }
+}
+
+ModelConfig by_jobs() {
+  ModelConfig c;
+  c.n_heads = 4, c.n_kv_heads = 2, c.d_head = 16, c.attention_scale = 0.25;
+  return c;
+}
+
+TEST(AttentionJobs, RefuseTensorsWithGaps) {
+  AttentionPiece p;
+  p.q = at::randn({20, 4, 16}), p.k = at::randn({20, 2, 16}), p.out = at::zeros_like(p.q);
+  p.v = at::randn({2, 20, 16}).transpose(0, 1);
+  EXPECT_THROW(tiled_attention(by_jobs(), {p}, /*window=*/0), Error);
+  p.v = p.v.contiguous();
+  EXPECT_NO_THROW(tiled_attention(by_jobs(), {p}, /*window=*/0));
+}
+
+// What is not a number shows in everything that comes of it, and in nothing of a tile before it.
+TEST(AttentionJobs, DoNotHideWhatIsNotANumber) {
+  constexpr int64_t kPos = 200, kBad = 150;
+  for (const float bad : {NAN, INFINITY})
+    for (size_t which = 0; which < 4; ++which) {
+      AttentionPiece p;
+      p.q = at::randn({kPos, 4, 16}), p.d_out = at::randn({kPos, 4, 16});
+      p.k = at::randn({kPos, 2, 16}), p.v = at::randn({kPos, 2, 16});
+      p.out = at::zeros_like(p.q), p.dq = at::zeros_like(p.q), p.dk = at::zeros_like(p.k),
+      p.dv = at::zeros_like(p.k);
+      std::array<Tensor*, 4>{&p.q, &p.k, &p.v, &p.d_out}[which]->select(0, kBad).fill_(bad);
+      tiled_attention(by_jobs(), {p}, /*window=*/0);
+      tiled_attention_backward(by_jobs(), {p}, /*window=*/0);
+      const auto finite = [](const Tensor& t, int64_t row) {
+        return std::isfinite(t.select(0, row).sum().item<double>());
+      };
+      if (which < 3) {
+        EXPECT_FALSE(finite(p.out, kBad));
+      }
+      EXPECT_FALSE(finite(p.dq, kBad));
+      EXPECT_FALSE(finite(p.dk, kBad));
+      for (int64_t row = 0; row < 128; ++row) {
+        EXPECT_TRUE(finite(p.out, row));
+        EXPECT_TRUE(finite(p.dq, row));
+      }
+    }
 }
 
 TEST(AttentionTiles, TakeTwoKeyHeadsOfThreeWhereTheTestsSaySo) {
