@@ -174,8 +174,9 @@ TEST(AttentionJobs, AreThoseOfEveryInstructionSet) {
     job.q = q.const_data_ptr<float>(), job.d_out = d.const_data_ptr<float>();
     job.dk = place(2), job.dv = place(3);
     job.scale = 0.3F, job.window = window;
+    Tensor room;
     for (const bool backward : {false, true}) {
-      const Tensor room = at::full({attention_room(kPos, kDim, backward)}, NAN);
+      room = at::full({attention_room(kPos, kDim, backward)}, NAN);
       job.with_backward = backward, job.room = room.mutable_data_ptr<float>();
       job.out = place(backward ? 1 : 0);
       for (const AttentionStep step :
