@@ -36,7 +36,7 @@ struct Pass {
   // [n_forward, rows, d_model], as they were added; the walk back may put the stream where the last ones
   // were.
   Tensor sources;
-  // What the backward of every layer needs, if it was kept; else it is computed again.
+  // What the backward of every layer needs, where it was kept; else it is computed again.
   std::vector<AttentionSaved> attention;
   std::vector<MlpSaved> mlp;
   // What each of them reads, where kept too: on a GPU, which has the memory, and whose time goes into passes
@@ -78,6 +78,8 @@ class Engine {
         rope_(packed_rope(config_, layout_.packing, decoder.options())),
         type_(decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat),
         takes_places_(decoder.device().is_cpu() && decoder.dtype() == at::kFloat && means.spill.empty()),
+        first_kept_(first_kept_layer(config_.n_layers, decoder.device(), decoder.dtype(), means.keep,
+                                     !means.spill.empty())),
         layers_(decoder.weights(), means.read_ahead) {
     for (const AttributionSample& s : samples) scores_.emplace_back(s.t_cut.size());
     // What the device needs of the samples is put there before it has anything to do; tokens where the
@@ -93,7 +95,7 @@ class Engine {
   }
 
   std::vector<std::vector<SampleScores>> run() {
-    Pass clean = forward({}, options_.method == Method::eap && means_.keep);
+    Pass clean = forward({}, /*to_walk_back=*/options_.method == Method::eap);
     const Tensor g = final_gradient(clean.stream, /*record=*/true);
     if (options_.method == Method::eap) {
       Contraction contraction(layout_, clean.sources, graph_, 1.0);
@@ -106,7 +108,7 @@ class Engine {
   }
 
  private:
-  Pass forward(Scaled scaled, bool keep) {
+  Pass forward(Scaled scaled, bool to_walk_back) {
     const int64_t rows = layout_.packing.rows();
     Pass pass;
     pass.stream = at::zeros({rows, config_.d_model}, decoder_.options().dtype(at::kDouble));
@@ -119,16 +121,17 @@ class Engine {
       if (index == scaled.source && scaled.scale != 1.0) source.mul_(scaled.scale);
       return moved(pass.stream, source, 1);
     };
-    if (keep) {
+    if (to_walk_back) {
       pass.attention.resize(static_cast<size_t>(config_.n_layers));
       pass.mlp.resize(static_cast<size_t>(config_.n_layers));
     }
     // In float64 the layers read the stream itself, which moves on.
-    const bool keep_read = keep && decoder_.device().is_cuda() && type_ != at::kDouble;
+    const bool keep_read = to_walk_back && means_.keep && decoder_.device().is_cuda() && type_ != at::kDouble;
     Tensor x = add(0, decoder_.embed(tokens_));
     for (int64_t l = 0; l < config_.n_layers; ++l) {
       const LayerWeights& w = layers_.layer(l, l + 1 < config_.n_layers ? l + 1 : l - 1);
       const auto at = static_cast<size_t>(l);
+      const bool keep = to_walk_back && l >= first_kept_;
       if (keep_read) pass.read.push_back(x);
       x = add(1 + 2 * l, packed_attention(config_, w, decoder_.window(l), rope_, layout_.packing, x,
                                           keep ? &pass.attention[at] : nullptr));
@@ -155,11 +158,14 @@ class Engine {
     return as_last_rows(t, layout_.packing.sequences, layout_.answers.sequences);
   }
 
-  // Ahead of an MLP's backward, where memory is highest: the forward pass, and attention of the layer behind,
-  // leave holes on the heap that its tensors do not fit in. Small layers have no use for it.
-  void give_back_holes() const {
+  // Ahead of an MLP's backward, where memory is highest if it is computed again: the forward pass, and
+  // attention of the layer behind, leave holes on the heap that its tensors do not fit in. Small layers have
+  // no use for it, and behind the first few every layer's tensors lie where those of the last one did.
+  void give_back_holes(int64_t layer) const {
     constexpr int64_t kSmall = int64_t{1} << 19;  // numbers
-    if (decoder_.device().is_cpu() && layout_.packing.rows() * config_.d_mlp >= kSmall) give_back_heap();
+    constexpr int64_t kUnsettled = 3;             // layers
+    if (means_.keep || !decoder_.device().is_cpu() || layer + kUnsettled < config_.n_layers) return;
+    if (layout_.packing.rows() * config_.d_mlp >= kSmall) give_back_heap();
   }
 
   // Adds a source to the stream or takes it off; returns what the layers read there.
@@ -210,15 +216,14 @@ class Engine {
     contraction.add(graph_.logits_destination(), {g});
     for (int64_t l = config_.n_layers - 1; l >= 0; --l) {
       check_interrupt();
-      if (pass.mlp.empty()) give_back_holes();
+      give_back_holes(l);
       // After the first layer's backward comes, if anything, another forward.
       const LayerWeights& w = layers_.layer(l, l > 0 ? l - 1 : 1);
       const int64_t window = decoder_.window(l), of_mlp = graph_.mlp_destination(l);
       Tensor g_mlp;
       {
         const Tensor x = read_by(pass, 1 + 2 * l);
-        MlpSaved saved;
-        if (!pass.mlp.empty()) std::swap(saved, pass.mlp[static_cast<size_t>(l)]);
+        MlpSaved saved = std::exchange(pass.mlp[static_cast<size_t>(l)], {});
         if (is_at_answers(l)) {
           const std::vector<PrefixSegment>&prefixes = packing.prefixes, &cuts = layout_.answers.prefixes;
           const Tensor x_answers = answers_of(x);
@@ -242,11 +247,8 @@ class Engine {
         contraction.add(of_mlp, {g_mlp}, {seen_by_all});
       }
       const Tensor x = read_by(pass, 2 * l);
-      AttentionSaved saved;
-      if (pass.attention.empty())
-        packed_attention_saved(config_, w, window, rope_, packing, x, saved);
-      else
-        std::swap(saved, pass.attention[static_cast<size_t>(l)]);
+      AttentionSaved saved = std::exchange(pass.attention[static_cast<size_t>(l)], {});
+      if (!saved.q.defined()) packed_attention_saved(config_, w, window, rope_, packing, x, saved);
       const Tensor g_qkv =
           packed_attention_backward(config_, w, window, rope_, packing, x, saved, g, /*carry=*/apart);
       std::vector<Tensor> together;
@@ -269,14 +271,14 @@ class Engine {
   void integrate(Pass& clean) {
     clean.stream = Tensor();
     if (options_.method == Method::eap_ig && options_.ig_activation == IgActivation::difference)
-      clean.sources.sub_(forward({0, 0.0}, /*keep=*/false).sources);
+      clean.sources.sub_(forward({0, 0.0}, /*to_walk_back=*/false).sources);
     Contraction contraction(layout_, clean.sources, graph_, 1.0 / static_cast<double>(options_.ig_steps));
     const bool by_source = options_.method == Method::eap_ig_activations;
     for (int64_t s = 0; s < (by_source ? graph_.n_forward() : 1); ++s) {
       if (by_source) contraction.restrict_to(s);
       for (int64_t k = 1; k <= options_.ig_steps; ++k) {
         check_interrupt();
-        Pass pass = forward({s, ig_point(options_.ig_rule, k, options_.ig_steps)}, means_.keep);
+        Pass pass = forward({s, ig_point(options_.ig_rule, k, options_.ig_steps)}, /*to_walk_back=*/true);
         const Tensor g = final_gradient(pass.stream, /*record=*/false);
         backward(pass, g, contraction);
       }
@@ -316,6 +318,7 @@ class Engine {
   RopeTable rope_;
   at::ScalarType type_;  // what the layers read the stream in, and gradients
   bool takes_places_;    // the stream those of sources, on the way back
+  int64_t first_kept_;   // the first layer whose part of the graph is kept until its backward
   LayerStream layers_;
   Tensor tokens_, targets_;  // of all rows; of the answers' rows, one sample after another
   RowLosses losses_;         // at the clean run

@@ -191,10 +191,10 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   struct Mlp {
     int64_t saved, forward, backward;
   };
-  const auto mlp_of = [&](int64_t n, int64_t m) {
+  const auto mlp_of = [&](int64_t n, int64_t m, bool kept) {
     const int64_t middle = n * c.d_mlp * b, product = m * c.d_mlp * b, g_of = m * d * w;
     // The product takes the gate's place where that is not kept.
-    const int64_t forward_product = device.is_cpu() && !means.keep && !c.output_norms ? 0 : middle;
+    const int64_t forward_product = device.is_cpu() && !kept && !c.output_norms ? 0 : middle;
     // Where no two cuts share rows, the gradients of gate and up take their places, on a CPU from a part of
     // the product's at a time; else they lie beside what was saved until that goes. The gate's is gone when
     // up's is taken back.
@@ -207,15 +207,16 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
         forward_product + n * d * b + widened(n, c.d_mlp),
         (c.output_norms ? g_of : 0) + widened(m, c.d_mlp) +
             std::max({beside + (narrow ? g_of / 2 : 0), grown + m * d * b,
-                      c.output_norms && !means.keep ? n * (c.d_mlp + d) * b : 0,  // the product, made again
+                      c.output_norms && !kept ? n * (c.d_mlp + d) * b : 0,  // the product, made again
                       grown - (gathered ? product : middle) + 2 * m * d * b + g_of + (gathered ? g_of : 0),
                       g_of})};
   };
-  const Mlp mlp = mlp_of(rows, gradients);
+  const bool keeps_end = first_kept_layer(c.n_layers, device, dtype, means.keep, means.spill) < c.n_layers;
+  const Mlp mlp = mlp_of(rows, gradients, means.keep);
   // The last one runs over the answers' rows alone on a CPU, copied there and back.
-  Mlp last = mlp;
+  Mlp last = mlp_of(rows, gradients, keeps_end);
   if (device.is_cpu() && answers < rows) {
-    last = mlp_of(answers, layout.answers.gradient_rows());
+    last = mlp_of(answers, layout.answers.gradient_rows(), keeps_end);
     last.forward += answers * d * w + rows * d * b;
     last.backward += answers * d * w + layout.answers.gradient_rows() * d * w + g;
   }
@@ -242,6 +243,7 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
   // What is saved counts with the phase that holds it, or as a whole where every layer is kept.
   const int64_t read = device.is_cpu() ? 0 : 2 * x;  // what the layer's branches read
   const int64_t of_end = attention_saved + last.saved + read;
+  const int64_t end_kept = keeps_end && !means.keep ? of_end : 0;  // the last layer's part alone
   const int64_t kept = means.keep ? (c.n_layers - 1) * (attention_saved + mlp.saved + read) + of_end : 0;
   int64_t graph_bytes = kept, working = 0;
   const auto phase = [&](int64_t saved, int64_t bytes, int64_t gone = 0) {
@@ -249,9 +251,9 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
     if (own + bytes > graph_bytes + working || working == 0) graph_bytes = own, working = bytes;
   };
   phase(attention_saved, forward_attention, /*gone=*/last.saved);
-  phase(last.saved, x + last.forward);
-  phase(0, head);
-  phase(last.saved, g + x_behind + last.backward);
+  phase(std::max(last.saved, end_kept), x + last.forward);
+  phase(end_kept, head);
+  phase(std::max(last.saved, end_kept), g + x_behind + last.backward);
   phase(attention_saved, backward_attention, /*gone=*/last.saved);
   if (c.n_layers > 1) {
     phase(mlp.saved, x + mlp.forward, /*gone=*/of_end);
@@ -410,8 +412,10 @@ Forecast forecast(const Checkpoint& checkpoint, at::Device device, at::ScalarTyp
     };
     const double forward =
         2.0 * layer_products(c) * static_cast<double>(rows) + 2.0 * attention - spared(rows, answers);
-    const double recomputed =
-        means.keep ? 0.0 : 0.6 * forward;  // all but o_proj, down_proj and attention itself
+    const auto computed_again =
+        static_cast<double>(first_kept_layer(c.n_layers, device, dtype, means.keep, means.spill));  // layers
+    const double recomputed = 0.6 * forward * computed_again /
+                              static_cast<double>(c.n_layers);  // all but o_proj, down_proj, attention itself
     const double contraction = static_cast<double>(graph.n_forward() * graph.n_backward()) *
                                static_cast<double>(gradient_rows * c.d_model);
     out.flops += forwards * (forward + head) +

@@ -12,7 +12,7 @@ namespace circuitdiff {
 
 // What is held in memory and what is fetched or computed again instead. The scores are the same.
 struct MemoryMeans {
-  bool keep = false;     // every layer's part of the graph, else one layer's at a time
+  bool keep = false;     // every layer's part of the graph, else one layer's at a time (first_kept_layer)
   bool resident = true;  // converted weights, else two layers' at a time
   bool spill = false;    // sources in a file
 };
