@@ -7,6 +7,7 @@
 #include <chrono>
 #include <map>
 
+#include "attribute/attention_bytes.h"
 #include "attribute/edge_choice.h"
 #include "attribute/layout.h"
 #include "attribute/objective.h"
@@ -89,11 +90,6 @@ std::vector<int64_t> edges_into(const Graph& graph, const ScoringOptions& o) {
   return into;
 }
 
-// Where bfloat16 is not multiplied, products widen their operands.
-bool widens(at::Device device, at::ScalarType dtype) {
-  return device.is_cpu() && dtype == at::kBFloat16 && !multiplies_bfloat();
-}
-
 // A piece of the logits of `answers` rows, and beside it the piece of lm_head that it comes from and goes
 // back through, its narrow form, and the slope of a cap; or what the entropy makes of it.
 int64_t logit_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype, Objective objective,
@@ -103,45 +99,9 @@ int64_t logit_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtyp
   const int64_t slope = c.final_softcap > 0 ? piece : 0;
   const int64_t at_product =
       (dtype == at::kBFloat16 ? piece / 2 : 0) + head_piece_bytes + slope +
-      (with_gradient && widens(device, dtype) ? widened_product_bytes(rows, c.d_model, width) : 0);
+      (with_gradient && widens_products(device, dtype) ? widened_product_bytes(rows, c.d_model, width) : 0);
   const int64_t at_entropy = objective == Objective::entropy ? 2 * piece + slope : 0;
   return piece + std::max(at_product, at_entropy);
-}
-
-// What attention holds beside q, k, v and its output, of `pieces` sequences of up to `longest` rows that are
-// given together: scores of the heads and queries taken at once, copies of q, k and v, and on the way back,
-// of `pieces_back`, sums. And what is widened: two operands as long as the scores at most, and the result.
-struct TileBytes {
-  int64_t scores, scores_back, copies, copies_back, widened;
-};
-
-TileBytes tile_bytes(const ModelConfig& c, at::Device device, at::ScalarType dtype, int64_t longest,
-                     int64_t pieces, int64_t pieces_back) {
-  TileBytes out{};
-  if (attention_by_jobs(c, device, dtype)) {
-    const auto bytes = [&](int64_t n, bool backward) {
-      const AttentionRooms rooms = attention_rooms(c, n, longest, longest, backward);
-      return rooms.threads * rooms.numbers * int64_t{sizeof(float)};
-    };
-    out.scores = bytes(pieces, /*backward=*/false);
-    out.scores_back = bytes(pieces_back, /*backward=*/true);
-    return out;
-  }
-  const auto b = static_cast<int64_t>(c10::elementSize(dtype));
-  const int64_t w = dtype == at::kDouble ? 8 : 4, group = c.n_heads / c.n_kv_heads;
-  const AttentionTile tile = attention_tile(c, longest, longest, device);
-  const bool flash = !device.is_cpu() && flash_knows(c, dtype);
-  const int64_t queries = tile.kv_heads * group * tile.queries;
-  const int64_t all = flash ? 0 : queries * longest * w, narrow = b < w ? all / 2 : 0;
-  // Where row jobs do the softmax and its backward it is in place; a cap has its slope beside it.
-  const bool row_jobs = device.is_cpu() && dtype != at::kDouble, capped = c.attention_softcap > 0;
-  out.scores = (row_jobs && !capped ? 1 : 2) * all + narrow;
-  out.scores_back = (2 + (capped ? 1 : 0) + (row_jobs ? 0 : 1)) * all + narrow;
-  out.copies = flash ? 0 : c.d_head * 2 * (queries + tile.kv_heads * longest) * b;
-  out.copies_back = out.copies + longest * c.n_heads * c.d_head * b;
-  if (widens(device, dtype))
-    out.widened = 4 * group * tile.queries * (longest + c.d_head) + 8 * longest * c.d_head;
-  return out;
 }
 
 // What one chunk holds at its peak, part by part; the phases are those of eap.cpp, packed.cpp and
@@ -170,11 +130,11 @@ void add_memory(const ModelConfig& c, at::Device device, at::ScalarType dtype, c
 
   const int64_t group = c.n_heads / c.n_kv_heads;
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
-  const TileBytes tile =
-      tile_bytes(c, device, dtype, longest, static_cast<int64_t>(layout.packing.sequences.size()),
-                 static_cast<int64_t>(layout.packing.prefixes.size()));
+  const AttentionBytes tile =
+      attention_bytes(c, device, dtype, longest, static_cast<int64_t>(layout.packing.sequences.size()),
+                      static_cast<int64_t>(layout.packing.prefixes.size()));
   const int64_t x = rows * d * w, g = gradients * d * w, x_gathered = gathered ? g : 0;
-  const bool wide_products = widens(device, dtype);
+  const bool wide_products = widens_products(device, dtype);
   const auto widened = [&](int64_t of_rows, int64_t width) {
     return wide_products ? widened_product_bytes(of_rows, d, width) : 0;
   };
@@ -286,8 +246,9 @@ int64_t branched_bytes(const ModelConfig& c, at::Device device, at::ScalarType d
   const int64_t turns = dtype == at::kDouble ? 4 : 0;
   const int64_t normed = c.qk_norm ? 3 : 0;
   const int64_t mixed = runs * queries * d_q * b, output = runs * queries * c.d_model * b;
-  const TileBytes tile = tile_bytes(c, device, dtype, length, runs, runs);
-  const int64_t widened = widens(device, dtype) ? widened_product_bytes(runs * queries, d_q, c.d_model) : 0;
+  const AttentionBytes tile = attention_bytes(c, device, dtype, length, runs, runs);
+  const int64_t widened =
+      widens_products(device, dtype) ? widened_product_bytes(runs * queries, d_q, c.d_model) : 0;
   return read + std::max({q * (1 + std::max(turns, normed)) + q_runs * queries * tables,
                           q + k * (1 + std::max(turns, normed)) + k_runs * length * tables,
                           q + k + v + mixed + tile.scores + tile.copies + tile.widened,
@@ -308,7 +269,7 @@ int64_t ablations_bytes(const ModelConfig& c, at::Device device, at::ScalarType 
   const int64_t a_row = middles * c.d_mlp * b + c.d_model * (w + b + (c.output_norms ? b : 0));
   const auto mlp = [&](int64_t rows) {
     const int64_t widened =
-        widens(device, dtype) ? 4 * std::min(rows, kWidenedRows) * (c.d_model + c.d_mlp) : 0;
+        widens_products(device, dtype) ? 4 * std::min(rows, kWidenedRows) * (c.d_model + c.d_mlp) : 0;
     return rows * a_row + widened;
   };
   const auto attention = [&](int64_t runs, int64_t queries) {
@@ -357,8 +318,8 @@ void add_exact_memory(const ModelConfig& c, at::Device device, at::ScalarType dt
     out.rows = std::max(out.rows, length);
     out.source_bytes = std::max(out.source_bytes, (4 * c.n_layers + 2) * length * c.d_model * w);
     // A product's copy of a weight, and of one widened from bfloat16 that itself.
-    const int64_t copied =
-        std::max(c.d_mlp, vocabulary_piece(c, device)) * c.d_model * w * (widens(device, dtype) ? 2 : 1);
+    const int64_t copied = std::max(c.d_mlp, vocabulary_piece(c, device)) * c.d_model * w *
+                           (widens_products(device, dtype) ? 2 : 1);
     out.working_bytes =
         std::max(out.working_bytes, std::max(layers + waiting, 3 * waiting + logits) + copied);
   }

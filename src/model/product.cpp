@@ -88,6 +88,10 @@ bool& multiplies_bfloat() {
   return native;
 }
 
+bool widens_products(at::Device device, at::ScalarType dtype) {
+  return device.is_cpu() && dtype == at::kBFloat16 && !multiplies_bfloat();
+}
+
 bool has_wider_products() {
 #if defined(__x86_64__)
   static const bool wider = __builtin_cpu_supports("avx512f") && !__builtin_cpu_is("intel");

@@ -43,6 +43,8 @@ bool has_wider_products();
 
 // Whether this processor multiplies bfloat16 itself; asked once, and turned off by tests.
 bool& multiplies_bfloat();
+// Where it is not multiplied, products of bfloat16 widen their operands.
+bool widens_products(at::Device device, at::ScalarType dtype);
 
 // What a product of bfloat16 rows [rows, in] x [in, out] holds beside operands and result where the processor
 // does not multiply them itself.

@@ -118,7 +118,7 @@ double activation_bytes(const TrainInputs& in, const Lengths& lengths, const Ste
   if (in.options.lora.rank == 0 && in.compute == at::kFloat && has_wider_products())
     stripe = std::min(weight, kStripe) + logits * std::min(1.0, kStripe / weight);
   const double pieces = std::min(logits, 2.0 * 1024 * 1024);
-  const bool widens = in.device.is_cpu() && in.compute == at::kBFloat16 && !multiplies_bfloat();
+  const bool widens = widens_products(in.device, in.compute);
   const auto widened = [&](double rows, int64_t width) {
     return widens ? static_cast<double>(widened_product_bytes(static_cast<int64_t>(rows), c.d_model, width))
                   : 0.0;
