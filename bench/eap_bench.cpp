@@ -2,6 +2,8 @@
 // interleaved; memory each in a process of its own.
 //   eap_bench MODEL [prompt=160] [answer=60] [repeats=3] [dtype=float32]
 // The limit: forward and input gradient of every linear map of one sample, lm_head on the answer's rows only.
+// It is timed before and after every case: where neighbours slow the machine for a minute, each case over the
+// mean of the two tells more than the best of each over the run.
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn.h>
@@ -89,7 +91,19 @@ struct Case {
   bool keep;
   std::vector<AttributionSample> samples;
   Cost best;
+  std::vector<Cost> paired;  // each run over the mean of the limits before and after it, a sample
 };
+
+Cost median(const std::vector<Cost>& costs) {
+  const auto middle = [&](double Cost::*field) {
+    std::vector<double> values;
+    for (const Cost& c : costs) values.push_back(c.*field);
+    std::sort(values.begin(), values.end());
+    const size_t n = values.size();
+    return (values[(n - 1) / 2] + values[n / 2]) / 2;
+  };
+  return {middle(&Cost::wall), middle(&Cost::processor)};
+}
 
 struct Arguments {
   std::string model;
@@ -112,10 +126,10 @@ std::vector<Case> cases_of(const Arguments& o, const Decoder& decoder) {
   };
   const int64_t a = o.answer;
   const std::vector<int64_t> four{std::max<int64_t>(1, a * 3 / 50), a / 5, a * 3 / 5, a};
-  return {{"one sample, one cut, recomputed", false, samples(1, {a}), {}},
-          {"one sample, one cut, kept", true, samples(1, {a}), {}},
-          {"one sample, four cuts, kept", true, samples(1, four), {}},
-          {"four packed, one cut, kept", true, samples(4, {a}), {}}};
+  return {{"one sample, one cut, recomputed", false, samples(1, {a}), {}, {}},
+          {"one sample, one cut, kept", true, samples(1, {a}), {}, {}},
+          {"one sample, four cuts, kept", true, samples(1, four), {}, {}},
+          {"four packed, one cut, kept", true, samples(4, {a}), {}, {}}};
 }
 
 Decoder open(const Arguments& o) {
@@ -173,11 +187,24 @@ Timings measure(const Arguments& o) {
   const Decoder decoder = open(o);
   Timings t{cases_of(o, decoder), {}, {}};
   const BlockPool pool;
+  const auto limit = [&](bool plain) {
+    const Cost cost = gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, plain);
+    (plain ? t.limit : t.own_limit).keep_least(cost);
+    return cost;
+  };
+  limit(true);  // which reads the weights' pages
   for (int64_t r = 0; r < o.repeats; ++r) {
-    t.limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/true));
-    t.own_limit.keep_least(gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, /*plain=*/false));
-    for (Case& c : t.cases)
-      c.best.keep_least(cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); }));
+    limit(false);
+    Cost before = limit(true);
+    for (Case& c : t.cases) {
+      const Cost cost = cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); });
+      const Cost after = limit(true);
+      const double samples = 0.5 * static_cast<double>(c.samples.size());
+      c.best.keep_least(cost);
+      c.paired.push_back({cost.wall / (before.wall + after.wall) / samples,
+                          cost.processor / (before.processor + after.processor) / samples});
+      before = after;
+    }
   }
   return t;
 }
@@ -185,19 +212,20 @@ Timings measure(const Arguments& o) {
 int run(const Arguments& o) {
   const at::NoGradGuard no_grad;
   const auto [cases, limit, own_limit] = measure(o);
-  fmt::print("{:<34} {:>9} {:>9}   {:>22}   {}\n", "", "wall", "processor", "x limit a sample (both)",
-             "above weights: first, next run");
+  fmt::print("{:<34} {:>9} {:>9}   {:>23}   {:>14}   {}\n", "", "wall", "processor",
+             "x limit a sample (both)", "median of runs", "above weights: first, next run");
   fmt::print("{:<34} {:7.2f} s {:7.2f} s   {} threads\n", "GEMM limit of one sample", limit.wall,
              limit.processor, at::get_num_threads());
-  fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:10.2f} {:10.2f}\n", "by the products taken here", own_limit.wall,
+  fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:12.2f} {:10.2f}\n", "by the products taken here", own_limit.wall,
              own_limit.processor, own_limit.wall / limit.wall, own_limit.processor / limit.processor);
   for (size_t i = 0; i < cases.size(); ++i) {
     const Case& c = cases[i];
     const auto n = static_cast<double>(c.samples.size());
     const auto [first, next] = memory_of(o, i);
-    fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:10.2f} {:10.2f}     {:6.0f} {:6.0f} MiB\n", c.name,
-               c.best.wall, c.best.processor, c.best.wall / limit.wall / n,
-               c.best.processor / limit.processor / n, first, next);
+    const Cost paired = median(c.paired);
+    fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:12.2f} {:10.2f}   {:8.2f} {:5.2f}   {:6.0f} {:6.0f} MiB\n",
+               c.name, c.best.wall, c.best.processor, c.best.wall / limit.wall / n,
+               c.best.processor / limit.processor / n, paired.wall, paired.processor, first, next);
   }
   return 0;
 }
