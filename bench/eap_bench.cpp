@@ -1,6 +1,6 @@
 // Edge attribution of one chunk beside the matrix products that no method can avoid, in one process,
 // interleaved; memory each in a process of its own.
-//   eap_bench MODEL [prompt=160] [answer=60] [repeats=3] [dtype=float32]
+//   eap_bench MODEL [prompt=160] [answer=60] [repeats=3] [dtype=float32] [cases=0123]
 // The limit: forward and input gradient of every linear map of one sample, lm_head on the answer's rows only.
 // It is timed before and after every case: where neighbours slow the machine for a minute, each case over the
 // mean of the two tells more than the best of each over the run.
@@ -94,23 +94,24 @@ struct Case {
   std::vector<Cost> paired;  // each run over the mean of the limits before and after it, a sample
 };
 
-Cost median(const std::vector<Cost>& costs) {
-  const auto middle = [&](double Cost::*field) {
-    std::vector<double> values;
-    for (const Cost& c : costs) values.push_back(c.*field);
-    std::sort(values.begin(), values.end());
-    const size_t n = values.size();
-    return (values[(n - 1) / 2] + values[n / 2]) / 2;
-  };
-  return {middle(&Cost::wall), middle(&Cost::processor)};
+// "1.48 (1.45 - 1.60)": the median, the least and the most of one field.
+std::string median_of(const std::vector<Cost>& costs, double Cost::*field) {
+  std::vector<double> values;
+  for (const Cost& c : costs) values.push_back(c.*field);
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return fmt::format("{:.2f} ({:.2f} - {:.2f})", (values[(n - 1) / 2] + values[n / 2]) / 2, values.front(),
+                     values.back());
 }
 
 struct Arguments {
   std::string model;
   int64_t prompt = 160, answer = 60, repeats = 3;
   std::string dtype = "float32";
+  std::string cases = "0123";  // those to run, by their places in the table
 };
 
+// All there are, those that are not asked for too.
 std::vector<Case> cases_of(const Arguments& o, const Decoder& decoder) {
   Philox random(1);
   const auto samples = [&](int64_t count, std::vector<int64_t> cuts) {
@@ -196,7 +197,8 @@ Timings measure(const Arguments& o) {
   for (int64_t r = 0; r < o.repeats; ++r) {
     limit(false);
     Cost before = limit(true);
-    for (Case& c : t.cases) {
+    for (const char which : o.cases) {
+      Case& c = t.cases.at(static_cast<size_t>(which - '0'));
       const Cost cost = cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); });
       const Cost after = limit(true);
       const double samples = 0.5 * static_cast<double>(c.samples.size());
@@ -212,20 +214,21 @@ Timings measure(const Arguments& o) {
 int run(const Arguments& o) {
   const at::NoGradGuard no_grad;
   const auto [cases, limit, own_limit] = measure(o);
-  fmt::print("{:<34} {:>9} {:>9}   {:>23}   {:>14}   {}\n", "", "wall", "processor",
-             "x limit a sample (both)", "median of runs", "above weights: first, next run");
+  fmt::print("{:<34} {:>9} {:>9}   {:>15}   {:>20} {:>20}   {}\n", "", "wall", "processor", "x limit, best",
+             "median, wall", "processor", "MiB above weights: first, next run");
   fmt::print("{:<34} {:7.2f} s {:7.2f} s   {} threads\n", "GEMM limit of one sample", limit.wall,
              limit.processor, at::get_num_threads());
-  fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:12.2f} {:10.2f}\n", "by the products taken here", own_limit.wall,
+  fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:10.2f} {:4.2f}\n", "by the products taken here", own_limit.wall,
              own_limit.processor, own_limit.wall / limit.wall, own_limit.processor / limit.processor);
   for (size_t i = 0; i < cases.size(); ++i) {
     const Case& c = cases[i];
+    if (c.paired.empty()) continue;
     const auto n = static_cast<double>(c.samples.size());
     const auto [first, next] = memory_of(o, i);
-    const Cost paired = median(c.paired);
-    fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:12.2f} {:10.2f}   {:8.2f} {:5.2f}   {:6.0f} {:6.0f} MiB\n",
-               c.name, c.best.wall, c.best.processor, c.best.wall / limit.wall / n,
-               c.best.processor / limit.processor / n, paired.wall, paired.processor, first, next);
+    fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:10.2f} {:4.2f}   {:>20} {:>20}   {:5.0f} {:5.0f}\n", c.name,
+               c.best.wall, c.best.processor, c.best.wall / limit.wall / n,
+               c.best.processor / limit.processor / n, median_of(c.paired, &Cost::wall),
+               median_of(c.paired, &Cost::processor), first, next);
   }
   return 0;
 }
@@ -235,14 +238,15 @@ int run(const Arguments& o) {
 
 int main(int argc, char** argv) {
   circuitdiff::keep_heap_small();
-  if (argc < 2) {
-    fmt::print(stderr, "usage: eap_bench MODEL [prompt] [answer] [repeats] [dtype]\n");
+  if (argc < 2 || (argc > 6 && std::string(argv[6]).find_first_not_of("0123") != std::string::npos)) {
+    fmt::print(stderr, "usage: eap_bench MODEL [prompt] [answer] [repeats] [dtype] [cases]\n");
     return 2;
   }
   circuitdiff::Arguments o{argv[1]};
   if (argc > 2) o.prompt = std::atoll(argv[2]);
   if (argc > 3) o.answer = std::atoll(argv[3]);
   if (argc > 5) o.dtype = argv[5];
+  if (argc > 6) o.cases = argv[6];
   const std::string fourth = argc > 4 ? argv[4] : "3", memory = "--memory-of=";
   if (fourth.rfind(memory, 0) == 0)
     return circuitdiff::print_memory(o, std::stoul(fourth.substr(memory.size())));
