@@ -181,12 +181,13 @@ std::array<double, 2> memory_of(const Arguments& o, size_t which) {
 struct Timings {
   std::vector<Case> cases;
   Cost limit, own_limit;
+  std::vector<Cost> own_paired;  // the second over the first, timed one behind the other
 };
 
 // The limit and all cases find their memory in one pool, as all chunks of a run but the first do.
 Timings measure(const Arguments& o) {
   const Decoder decoder = open(o);
-  Timings t{cases_of(o, decoder), {}, {}};
+  Timings t{cases_of(o, decoder), {}, {}, {}};
   const BlockPool pool;
   const auto limit = [&](bool plain) {
     const Cost cost = gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, plain);
@@ -195,8 +196,9 @@ Timings measure(const Arguments& o) {
   };
   limit(true);  // which reads the weights' pages
   for (int64_t r = 0; r < o.repeats; ++r) {
-    limit(false);
+    const Cost own = limit(false);
     Cost before = limit(true);
+    t.own_paired.push_back({own.wall / before.wall, own.processor / before.processor});
     for (const char which : o.cases) {
       Case& c = t.cases.at(static_cast<size_t>(which - '0'));
       const Cost cost = cost_of([&] { attribute_chunk(decoder, {}, c.samples, {c.keep, {}}); });
@@ -213,13 +215,15 @@ Timings measure(const Arguments& o) {
 
 int run(const Arguments& o) {
   const at::NoGradGuard no_grad;
-  const auto [cases, limit, own_limit] = measure(o);
+  const auto [cases, limit, own_limit, own_paired] = measure(o);
   fmt::print("{:<34} {:>9} {:>9}   {:>15}   {:>20} {:>20}   {}\n", "", "wall", "processor", "x limit, best",
              "median, wall", "processor", "MiB above weights: first, next run");
   fmt::print("{:<34} {:7.2f} s {:7.2f} s   {} threads\n", "GEMM limit of one sample", limit.wall,
              limit.processor, at::get_num_threads());
-  fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:10.2f} {:4.2f}\n", "by the products taken here", own_limit.wall,
-             own_limit.processor, own_limit.wall / limit.wall, own_limit.processor / limit.processor);
+  fmt::print("{:<34} {:7.2f} s {:7.2f} s   {:10.2f} {:4.2f}   {:>20} {:>20}\n", "by the products taken here",
+             own_limit.wall, own_limit.processor, own_limit.wall / limit.wall,
+             own_limit.processor / limit.processor, median_of(own_paired, &Cost::wall),
+             median_of(own_paired, &Cost::processor));
   for (size_t i = 0; i < cases.size(); ++i) {
     const Case& c = cases[i];
     if (c.paired.empty()) continue;
