@@ -9,7 +9,7 @@
 namespace circuitdiff {
 
 constexpr int64_t kPanel = 32;            // keys side by side
-constexpr int64_t kQueriesTogether = 64;  // whose weights are in memory at once
+constexpr int64_t kQueriesTogether = 32;  // whose weights are in memory at once
 
 // What one thread needs beside the tensors, in numbers: with room for `keys` keys, for fewer too.
 int64_t attention_room(int64_t keys, int64_t d_head, bool backward);
