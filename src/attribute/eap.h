@@ -36,8 +36,8 @@ struct SampleScores {
 
 // How a chunk is computed. Nothing here moves a score.
 struct ChunkMeans {
-  // Every layer's part of the graph is kept from the forward pass; else computed again, but for the last
-  // one's where that is free (first_kept_layer).
+  // Every layer's part of the graph is kept from the forward pass; else computed again, but mostly for
+  // the last one's (first_kept_layer).
   bool keep = false;
   std::filesystem::path spill;  // folder of the file that takes the sources; empty: they stay in memory
   bool read_ahead = false;      // weights are streamed: the next layer is read while one is computed

@@ -67,9 +67,9 @@ inline std::vector<std::vector<AttributionSample>> parts_of(const std::vector<At
 }
 
 // The first layer whose part of the graph is kept from the forward pass until its backward; those before it
-// are computed again there. The last one's is kept where it costs no more than it would when computed again:
-// nothing but lm_head lies between. Not where the least memory is asked for and sources are spilled, nor
-// where what is computed again may differ in its last bit (float64: see plan_memory).
+// are computed again there. The last one's is kept, since nothing but lm_head lies between: it costs at most
+// what lm_head holds beside it. Not where the least memory is asked for and sources are spilled, nor where
+// what is computed again may differ in its last bit (float64: see plan_memory).
 inline int64_t first_kept_layer(int64_t n_layers, at::Device device, at::ScalarType dtype, bool keep,
                                 bool spill) {
   if (keep) return 0;
