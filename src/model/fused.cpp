@@ -54,14 +54,15 @@ bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Te
 }
 
 bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
-                         const Tensor& out) {
-  if (x.device().is_cuda()) return device_norm_backward(x, inverse, weight, grad, out);
+                         const Tensor& out, const Tensor& total) {
+  if (x.device().is_cuda()) return device_norm_backward(x, inverse, weight, grad, out, total);
   const bool is_narrow = narrow({weight, grad});
   if (!plain({x, inverse, out}) || !(is_narrow || plain({weight, grad})) || grad.sizes() != x.sizes() ||
-      weight.dim() != 1)
+      weight.dim() != 1 || (total.defined() && !(plain({total}) && total.sizes() == x.sizes())))
     return false;
   RowJob job{RowKind::norm_backward, in(x), in(weight), in(inverse), in(grad)};
   job.out = inout(out), job.width = x.size(-1), job.narrow = is_narrow;
+  if (total.defined()) job.out2 = inout(total);
   run_rows(job, x.numel() / job.width, job.width);
   return true;
 }

@@ -13,10 +13,10 @@ using at::Tensor;
 
 // h = x / rms(x) * weight [rows, d], in weight's type, and inverse = 1 / rms(x) [rows, 1]. x: float32.
 bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Tensor& inverse);
-// out: [rows, d], may be a view into a larger tensor if its rows are whole. weight and grad of one type, the
-// others float32.
+// out: [rows, d], may be a view into a larger tensor if its rows are whole; total, if defined, += out. weight
+// and grad of one type, the others float32.
 bool fused_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
-                         const Tensor& out);
+                         const Tensor& out, const Tensor& total = {});
 // silu(gate) * up; gate and up may be columns of one wider tensor. On a CPU `out` may be gate; undefined, it
 // is made.
 bool fused_gated(const Tensor& gate, const Tensor& up, Tensor& out);

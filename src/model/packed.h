@@ -87,8 +87,9 @@ Tensor packed_mlp_backward(const ModelConfig& config, const LayerWeights& w, con
                            const Tensor& x, MlpSaved& saved, const Tensor& grad, bool carry = false);
 
 // Input gradient of rms_norm: x [rows, d], inverse [rows, 1], grad [rows, d] (of the output) -> [rows, d] in
-// x's dtype. Without a norm (weight undefined), grad in x's dtype.
-Tensor rms_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad);
+// x's dtype. Without a norm (weight undefined), grad in x's dtype. `total`, if defined, += the result.
+Tensor rms_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
+                         const Tensor& total = {});
 // 1 / sqrt(mean(x^2) + eps), [rows, 1]
 Tensor inverse_rms(const Tensor& x, double eps);
 

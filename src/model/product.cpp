@@ -138,7 +138,7 @@ Tensor linear_rows_backward(const Tensor& dy, const Tensor& weight) {
 }
 
 void add_linear_rows_backward(const Tensor& into, const Tensor& dy, const Tensor& weight) {
-  if (into.device().is_cuda())
+  if (into.device().is_cuda() || (is_plain(into) && !goes_back_wide(dy, weight)))
     into.addmm_(dy, weight);
   else
     into.add_(linear_rows_backward(dy, weight));

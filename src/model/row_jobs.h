@@ -12,7 +12,7 @@ namespace circuitdiff {
 // In brackets the tensors that are narrow where the job is.
 enum class RowKind {
   norm,              // [b, out] out = a * r * b, out2[row] = r = 1 / sqrt(mean(a^2) + number)
-  norm_backward,     // [b, e] out = r (d b - a r^2 mean(a d b)), r = c[row], d = e
+  norm_backward,     // [b, e] out = r (d b - a r^2 mean(a d b)), r = c[row], d = e; out2, if any, += out
   gated,             // [all] out = silu(a) b
   gated_backward,    // [all] out2 = d silu(a), out = d b silu'(a), d = e
   rotate,            // [all] out, `heads` heads of `width`, turned by cos a and sin b; `backwards` turns back

@@ -93,8 +93,17 @@ inline void norm_backward_row(const RowJob& j, int64_t row) {
   for (int64_t i = 0; i < j.width; ++i)
     sum += static_cast<double>(get(d[i])) * static_cast<double>(get(weight[i])) * static_cast<double>(x[i]);
   const auto along = static_cast<float>(sum / static_cast<double>(j.width)) * r * r;
+  if (!j.out2) {
 #pragma omp simd
-  for (int64_t i = 0; i < j.width; ++i) out[i] = (get(d[i]) * get(weight[i]) - x[i] * along) * r;
+    for (int64_t i = 0; i < j.width; ++i) out[i] = (get(d[i]) * get(weight[i]) - x[i] * along) * r;
+    return;
+  }
+  float* total = to<float>(j.out2, row * j.width);
+#pragma omp simd
+  for (int64_t i = 0; i < j.width; ++i) {
+    out[i] = (get(d[i]) * get(weight[i]) - x[i] * along) * r;
+    total[i] += out[i];
+  }
 }
 
 template <class E>

@@ -45,6 +45,12 @@ TEST_P(Fused, NormAndItsBackward) {
   const Tensor out = at::empty({kRows, kWidth}), g = exactly(grad) * wd;
   ASSERT_TRUE(fused_norm_backward(x, inverse, weight, grad, out));
   expect_rounded_once(out, (g - xd * r * r * (g * xd).mean(1, true)) * r);
+  // And added to what is there.
+  const Tensor before = at::rand({kRows, kWidth}), total = before.clone(), again = at::empty_like(out);
+  ASSERT_TRUE(fused_norm_backward(x, inverse, weight, grad, again, total));
+  EXPECT_TRUE(again.equal(out));
+  EXPECT_TRUE(total.equal(before + out));
+  EXPECT_FALSE(fused_norm_backward(x, inverse, weight, grad, again, total.narrow(0, 0, kRows - 1)));
 }
 
 TEST_P(Fused, GatedAndItsBackward) {
