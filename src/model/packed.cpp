@@ -328,9 +328,11 @@ Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor
 }
 
 int64_t rows_of_product(int64_t rows, at::ScalarType type) {
-  // Every product packs the weight anew: halves cost a few hundredths more than the whole, quarters a tenth.
-  // Of bfloat16 rows that costs as much as many of them.
-  return type == at::kBFloat16 ? rows : std::max<int64_t>(64, (rows + 31) / 32 * 16);
+  // Every product packs the weight anew: of a thousand rows halves cost a few hundredths more than the whole,
+  // quarters a tenth; of two hundred a hundredth, for as much memory. Of bfloat16 rows that costs as much as
+  // many of them.
+  constexpr int64_t kFewRows = 256, kOfFew = 64;
+  return type == at::kBFloat16 ? rows : rows <= kFewRows ? kOfFew : (rows + 31) / 32 * 16;
 }
 
 namespace {
