@@ -77,9 +77,10 @@ Tensor inverse_rms(const Tensor& x, double eps) {
 
 Tensor rms_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
                          const Tensor& total) {
-  if (Tensor out = at::empty_like(x);
-      weight.defined() && fused_norm_backward(x, inverse, weight, grad, out, total))
-    return out;
+  if (weight.defined()) {
+    const Tensor out = at::empty_like(x);
+    if (fused_norm_backward(x, inverse, weight, grad, out, total)) return out;
+  }
   Tensor g = grad.to(x.scalar_type());
   if (weight.defined()) {
     // y = x r w, r = (mean x^2 + eps)^-1/2:  dx = r (w dy) - x r^3 mean(x w dy)
@@ -329,8 +330,8 @@ Tensor packed_mlp(const ModelConfig& config, const LayerWeights& w, const Tensor
 
 int64_t rows_of_product(int64_t rows, at::ScalarType type) {
   // Every product packs the weight anew: of a thousand rows halves cost a few hundredths more than the whole,
-  // quarters a tenth; of two hundred a hundredth, for as much memory. Of bfloat16 rows that costs as much as
-  // many of them.
+  // quarters a tenth; of two hundred a hundredth, for as large a share of memory. Of bfloat16 rows that costs
+  // as much as many of them.
   constexpr int64_t kFewRows = 256, kOfFew = 64;
   return type == at::kBFloat16 ? rows : rows <= kFewRows ? kOfFew : (rows + 31) / 32 * 16;
 }
