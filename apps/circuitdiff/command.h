@@ -1,6 +1,6 @@
 // What every subcommand shares: its options become flags, environment variables and keys of a configuration
 // file, all read off the one list that `visit` gives; precedence is flag, environment, file, preset, default
-// (SPEC 7).
+// (docs/spec.md#command-line).
 #pragma once
 
 #include <CLI/CLI.hpp>

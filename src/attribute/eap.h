@@ -1,8 +1,8 @@
-// Edge attribution patching (SPEC 2, eq. 9) and its integrated-gradient form over inputs, for a chunk of
-// samples. One forward keeps the sources O_s: they are the only checkpoints, since the stream anywhere is a
-// sum of them. Backward goes layer by layer, recomputes that layer, and contracts each destination's gradient
-// with the sources as it appears. One forward serves every cut of a sample; each cut has a backward over its
-// own prefix.
+// Edge attribution patching (docs/spec.md#methods, eq. 9) and its integrated-gradient form over inputs, for a
+// chunk of samples. One forward keeps the sources O_s: they are the only checkpoints, since the stream
+// anywhere is a sum of them. Backward goes layer by layer, recomputes that layer, and contracts each
+// destination's gradient with the sources as it appears. One forward serves every cut of a sample; each cut
+// has a backward over its own prefix.
 #pragma once
 
 #include <cstdint>

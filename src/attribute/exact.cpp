@@ -1,6 +1,6 @@
-// Exact ablation (SPEC 2, eq. 8): the loss with one source taken out of one destination's input, less the
-// loss. An edge into layer l needs the model from layer l on only, the last MLP only the rows that predict
-// the answer, and many edges into one destination run together as a batch.
+// Exact ablation (docs/spec.md#methods, eq. 8): the loss with one source taken out of one destination's
+// input, less the loss. An edge into layer l needs the model from layer l on only, the last MLP only the rows
+// that predict the answer, and many edges into one destination run together as a batch.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>

@@ -1,6 +1,6 @@
-// The loss of SPEC (12) and its siblings at the answer's rows, and their gradient at the final stream,
-// written out so that only answer rows meet lm_head and no [T, d_vocab] tensor of a long answer is ever
-// whole.
+// The loss, eq. (12), and its siblings (docs/spec.md#objectives) at the answer's rows, and their gradient at
+// the final stream, written out so that only answer rows meet lm_head and no [T, d_vocab] tensor of a long
+// answer is ever whole.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
-// What attribution is asked for (SPEC 2 and 7). One struct for the command line, experiment files and the
-// manifest.
+// What attribution is asked for (docs/spec.md#scores). One struct for the command line, experiment files and
+// the manifest.
 #pragma once
 
 #include <array>
@@ -138,7 +138,7 @@ void visit(V& v, AttributeOptions& o) {
   v(o.dry_run, "dry_run", "forecast memory and time, and stop");
 }
 
-// Sets what SPEC's table of presets says for "paper" or "code"; UsageError on another word.
+// Sets what docs/papers.md#presets says for "paper" or "code"; UsageError on another word.
 void apply_attribute_preset(AttributeOptions& options, std::string_view preset);
 
 }  // namespace circuitdiff

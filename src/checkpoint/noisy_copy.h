@@ -1,5 +1,5 @@
-// The control against which a change of weights is held (SPEC 4): a copy of a checkpoint with Gaussian noise
-// of the size of a real change, tensor by tensor, but of no direction.
+// The control against which a change of weights is held (docs/spec.md#controls): a copy of a checkpoint with
+// Gaussian noise of the size of a real change, tensor by tensor, but of no direction.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,7 @@ std::vector<uint8_t> best_edges(const Scores& scores, const std::vector<double>&
                                 EdgeRank rank);
 
 // Fills names and edges where the file has none: those of the graph with these sizes. Error where no graph of
-// SPEC 1 has them.
+// docs/spec.md#graph has them.
 void name_by_size(Scores& scores, const std::string& where);
 
 nlohmann::ordered_json mib_json(const Scores& scores, const ExportOptions& options);

@@ -1,4 +1,4 @@
-// `export` and `import` (SPEC 7): score files to and from other tools.
+// `export` and `import`: score files to and from other tools.
 //   npz                 the published code's arrays: `scores` [n_forward, n_backward], the mean over samples,
 //                       and `all_scores` [n, n_forward, n_backward]; beside them real_edge_mask,
 //                       writer_names, reader_names, sample_idx, loss, error, t_cut and circuitdiff_metadata,

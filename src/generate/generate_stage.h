@@ -1,7 +1,7 @@
-// The stage behind `circuitdiff generate`: questions in, answers out as generations.jsonl (SPEC 6). The file
-// grows in the order of the questions while the stage works; killed at any moment, it goes on where it was
-// and ends with the same bytes. Beside it while at work: .state.json, .early, .lock; afterwards
-// .manifest.json.
+// The stage behind `circuitdiff generate`: questions in, answers out as generations.jsonl
+// (docs/generation.md). The file grows in the order of the questions while the stage works; killed at any
+// moment, it goes on where it was and ends with the same bytes. Beside it while at work: .state.json, .early,
+// .lock; afterwards .manifest.json.
 #pragma once
 
 #include <filesystem>

@@ -1,7 +1,7 @@
 // The next token from its logits. Greedy takes the largest, the lowest id among equals. Sampling takes
 // temperature, top-k and top-p in this order, as transformers does, with probabilities in float64, and one
-// uniform number that depends on (seed, question, sample, token) alone (SPEC 5): neither on the batch nor on
-// the order.
+// uniform number that depends on (seed, question, sample, token) alone (docs/generation.md#answers): neither
+// on the batch nor on the order.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// The stage of `grade` (SPEC 6, 7): reads generations.jsonl, extracts and judges every answer, writes the
-// rows back with extracted, verdict and correct (and the rule and reason that led there), and sums up.
+// The stage of `grade` (docs/spec.md#files): reads generations.jsonl, extracts and judges every answer,
+// writes the rows back with extracted, verdict and correct (and the rule and reason that led there), and sums
+// up.
 #pragma once
 
 #include <array>

@@ -17,7 +17,7 @@ std::string harness_extract(std::string_view answer, std::string_view dataset);
 // Its cleaning of one answer; not idempotent.
 std::string harness_strip(std::string text, bool keep_units = false);
 
-// What it compares with: the gold of SPEC 6 by the data set's rule.
+// What it compares with: the gold by the data set's rule (docs/generation.md#questions).
 std::string harness_gold(std::string_view gold, std::string_view dataset);
 
 }  // namespace circuitdiff

@@ -1,6 +1,6 @@
-// The residual graph (SPEC 1): sources that add to the stream, destinations that read it, and which edges
-// exist. Sources in order: input, a0, m0, a1, m1, ... Destinations in order: per layer a{l}<q>, a{l}<k>,
-// a{l}<v>, m{l}
+// The residual graph (docs/spec.md#graph): sources that add to the stream, destinations that read it, and
+// which edges exist. Sources in order: input, a0, m0, a1, m1, ... Destinations in order: per layer a{l}<q>,
+// a{l}<k>, a{l}<v>, m{l}
 // (`qkv`) or a{l}, m{l} (`block`); then logits.
 #pragma once
 

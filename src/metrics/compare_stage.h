@@ -1,6 +1,6 @@
-// The stage `compare` (SPEC 7): two scores.safetensors files of the same questions, or four for the 2 x 2, to
-// DIR/metrics.json and DIR/table.{md,csv,tex}. Samples are paired by id; those that some file lacks are left
-// out, counted and warned of. Files without ids are paired by place.
+// The stage `compare` (docs/spec.md#metrics): two scores.safetensors files of the same questions, or four for
+// the 2 x 2, to DIR/metrics.json and DIR/table.{md,csv,tex}. Samples are paired by id; those that some file
+// lacks are left out, counted and warned of. Files without ids are paired by place.
 //
 // metrics.json, in full precision, null where undefined:
 //   n, n_forward, n_backward, n_edges, sources, destinations, edges [n_forward][n_backward] (0 or 1), ids [n]

@@ -1,7 +1,7 @@
-// Two sets of score matrices of the same questions, before and after: every metric of SPEC 4 with its
-// difference, bootstrap interval, permutation p value and effect size; what plots need beside the table
-// (values per sample and per source, correlations between samples); and the split of the change of intensity
-// into loss and the rest. Question k is sample k of both sides. What changes per edge stands in
+// Two sets of score matrices of the same questions, before and after: every metric of docs/spec.md#metrics
+// with its difference, bootstrap interval, permutation p value and effect size; what plots need beside the
+// table (values per sample and per source, correlations between samples); and the split of the change of
+// intensity into loss and the rest. Question k is sample k of both sides. What changes per edge stands in
 // edge_change.h, the 2 x 2 in two_by_two.h.
 #pragma once
 
@@ -16,7 +16,7 @@
 namespace circuitdiff {
 
 struct MetricComparison {
-  std::string name;  // as in SPEC 4
+  std::string name;  // as in docs/spec.md#metrics
   std::optional<double> before, after;
   std::optional<double> difference;       // after - before
   std::optional<double> relative;         // difference / before; null where before is 0
@@ -33,8 +33,8 @@ struct MetricComparison {
 std::vector<MetricComparison> compare_metrics(const ScoreMatrices& before, const ScoreMatrices& after,
                                               const MetricOptions& options);
 
-// One number a sample for every metric that is a mean over samples, and intensity over edges; null where
-// undefined.
+// One number a sample for every metric that is a mean over samples, and intensity
+// over edges; null where undefined.
 struct SampleValues {
   std::string name;  // of the metric; "edge_intensity" for mean abs(W) over existing edges
   std::vector<std::optional<double>> values;  // [n]
@@ -44,8 +44,8 @@ std::vector<SampleValues> sample_values(const ScoreMatrices& w, const MetricOpti
 // Mean entropy (nats) of each source's outgoing abs(W) over the samples where its row is not all zero.
 std::vector<std::optional<double>> node_entropy_by_source(const ScoreMatrices& w, Cells cells);
 
-// The Pearson correlations of all pairs of samples (Fig. 3a): their order statistics and a histogram over
-// [-1, 1].
+// The Pearson correlations of all pairs of samples (Fig. 3a): their order
+// statistics and a histogram over [-1, 1].
 struct CorrelationSummary {
   int64_t pairs = 0;
   std::optional<double> mean, sd, minimum, q25, median, q75, maximum;

@@ -1,6 +1,6 @@
-// Where the circuit changed (SPEC 4, relative_change): per edge, mean abs(W) before and after, their ratio, a
-// bootstrap interval, and a p value by sign flips of the questions' differences, with the same swaps for all
-// edges.
+// Where the circuit changed (relative_change of docs/spec.md#metrics): per edge, mean abs(W) before and
+// after, their ratio, a bootstrap interval, and a p value by sign flips of the questions' differences, with
+// the same swaps for all edges.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The scalar metrics of SPEC 4, in the order of its tables, and their values over one file or two. The
-// numbers that metrics are made of are computed once a sample (sample_table.h); statistics stand in
-// comparison.h.
+// The scalar metrics of docs/spec.md#metrics, in the order of its tables, and their values over one
+// file or two. The numbers that metrics are made of are computed once a sample (sample_table.h);
+// statistics stand in comparison.h.
 #pragma once
 
 #include <array>

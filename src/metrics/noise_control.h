@@ -1,6 +1,6 @@
-// The control that a real effect has to beat (SPEC 4): the differences that copies of the before-model show
-// whose weights were moved as far as post-training moved them, but at random. Everything is scored on the
-// before-model's texts, so the effect it is held against is the model's alone.
+// The control that a real effect has to beat (docs/spec.md#controls): the differences that copies of the
+// before-model show whose weights were moved as far as post-training moved them, but at random. Everything is
+// scored on the before-model's texts, so the effect it is held against is the model's alone.
 #pragma once
 
 #include <filesystem>

@@ -52,8 +52,8 @@ class SampleTable {
     kColumns
   };
 
-  // `files` agree in shape and `edges` and were checked. `largest` is M (SPEC 4). `cross`: units of different
-  // files will be mixed into one set (permutations).
+  // `files` agree in shape and `edges` and were checked. `largest` is M (docs/spec.md#metrics). `cross`:
+  // units of different files will be mixed into one set (permutations).
   SampleTable(std::span<const ScoreMatrices> files, const MetricOptions& options, double largest, bool cross);
 
   int64_t n() const { return n_; }  // samples of one file

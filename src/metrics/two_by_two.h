@@ -1,7 +1,7 @@
-// The 2 x 2 of models and texts (SPEC 4): does the circuit differ because the model changed, or because the
-// text it is scored on did? W_mt is model m on text t. Model effect: mean over texts of (after-model -
-// before-model); text effect: mean over models of (after's text - before's text); interaction: how much the
-// model effect differs between texts.
+// The 2 x 2 of models and texts (docs/spec.md#texts): does the circuit differ because the model changed, or
+// because the text it is scored on did? W_mt is model m on text t. Model effect: mean over texts of
+// (after-model - before-model); text effect: mean over models of (after's text - before's text); interaction:
+// how much the model effect differs between texts.
 #pragma once
 
 #include <array>

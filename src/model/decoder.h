@@ -32,8 +32,8 @@ const char* dtype_name(at::ScalarType dtype);  // "float32"
 const char* torch_version();                   // "2.11.0", of the libtorch this was built with
 
 // Sees every source as it is added to the stream and may replace what a branch reads ahead of its norm.
-// Points of the stream are counted as SPEC 1's block destinations: 2l before attention l, 2l + 1 before MLP
-// l, 2L final.
+// Points of the stream are counted as the block graph's destinations (docs/spec.md#graph): 2l before
+// attention l, 2l + 1 before MLP l, 2L final.
 class StreamTap {
  public:
   virtual ~StreamTap() = default;

@@ -1,4 +1,4 @@
-// generations.jsonl (SPEC 6): one answer a line; grade adds extracted, verdict and correct.
+// generations.jsonl (docs/spec.md#files): one answer a line; grade adds extracted, verdict and correct.
 #pragma once
 
 #include <cstdint>

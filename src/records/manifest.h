@@ -1,6 +1,6 @@
-// manifest.json (SPEC 6): what a stage read, with which options, and what it wrote, by SHA-256. The same
-// record, kept beside unfinished work, is how a resumed stage knows that it continues what was begun: an
-// option or an input that has changed is refused and named.
+// manifest.json (docs/spec.md#files): what a stage read, with which options, and what it wrote, by SHA-256.
+// The same record, kept beside unfinished work, is how a resumed stage knows that it continues what was
+// begun: an option or an input that has changed is refused and named.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// pairs.jsonl (SPEC 6): a header line, then one question a line with both models' token sequences.
-// sequences.jsonl: {id, tokens, prompt_len}, what score and attribute also take directly.
+// pairs.jsonl (docs/spec.md#files): a header line, then one question a line with both models' token
+// sequences. sequences.jsonl: {id, tokens, prompt_len}, what score and attribute also take directly.
 #pragma once
 
 #include <cstdint>

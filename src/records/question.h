@@ -1,6 +1,7 @@
-// Questions with their reference answers (SPEC 6): {id, question, answer}, or a benchmark's own fields,
-// mapped by the data set's name. The question is what a model is asked, options of a multiple choice
-// included; the gold is what the data set's rule takes out of its row, before any normalisation.
+// Questions with their reference answers (docs/generation.md#questions): {id, question, answer},
+// or a benchmark's own fields, mapped by the data set's name. The question is what a model is
+// asked, options of a multiple choice included; the gold is what the data set's rule takes out of
+// its row, before any normalisation.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// scores.safetensors (SPEC 6): one matrix a sample, with what is needed to read it without its maker.
+// scores.safetensors (docs/spec.md#files): one matrix a sample, with what is
+// needed to read it without its maker.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,8 @@ struct Scores {
   }
 };
 
-// Checks shapes against each other, names against shapes, ids for duplicates and every number for being
-// finite.
+// Checks shapes against each other, names against shapes, ids for duplicates
+// and every number for being finite.
 Scores read_scores(const std::filesystem::path& path);
 void write_scores(const std::filesystem::path& path, const Scores& scores);
 

@@ -1,6 +1,7 @@
-// How many answer tokens the loss looks at (SPEC 3): T_cut = max(1, floor(alpha * T)), T being T_mean or, by the published
-// code's rule, min(mean T_before, mean T_after). The product is rounded to float64 before the floor, as Python and numpy
-// compute it, so that a published selection gives the published T_cut.
+// How many answer tokens the loss looks at (docs/spec.md#pairs): T_cut = max(1, floor(alpha * T)),
+// T being T_mean or, by the published code's rule, min(mean T_before, mean T_after). The product is
+// rounded to float64 before the floor, as Python and numpy compute it, so that a published
+// selection gives the published T_cut.
 #pragma once
 
 #include <algorithm>

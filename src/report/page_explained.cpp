@@ -1,5 +1,5 @@
 // What may explain a difference, on the page: the loss, the text it was scored on, and what random changes of
-// the weights do (the controls of SPEC 4).
+// the weights do (docs/spec.md#controls).
 #include <fmt/format.h>
 
 #include "report/format.h"

@@ -1,7 +1,7 @@
-// The stage `report` (SPEC 7): from the folder of a run to report.html, one page that needs no network, and
-// to table.md, table.csv and table.tex, the table of every metric per pair, data set and alpha, and
-// outcomes.csv, what became of the questions (table.md has it too). It reads what the other stages wrote and
-// computes nothing new but the correction over the cells of its table.
+// The stage `report` (docs/spec.md#files): from the folder of a run to report.html, one page that needs no
+// network, and to table.md, table.csv and table.tex, the table of every metric per pair, data set and alpha,
+// and outcomes.csv, what became of the questions (table.md has it too). It reads what the other stages wrote
+// and computes nothing new but the correction over the cells of its table.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// `accuracy` (SPEC 7): models x benchmarks from folders of graded answers, each accuracy with its 95%
-// interval, and paired tests of after against before (the paper's Table 4 with error bars).
+// `accuracy` (docs/spec.md#files): models x benchmarks from folders of graded answers, each accuracy with its
+// 95% interval, and paired tests of after against before (the paper's Table 4 with error bars).
 //
 // A folder is a run's (grade/MODEL/DATA.jsonl, pairs from experiment.json), or one model's: DATA.jsonl files
 // of graded answers, the model named by the folder.

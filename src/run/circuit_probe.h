@@ -1,6 +1,6 @@
-// Circuit metrics of a model in training: every edge scored on a fixed set of sequences (SPEC 2, eap), and
-// SPEC 4's figures of the scores. Teacher-forced on the same tokens at every step, so that what moves is the
-// model alone.
+// Circuit metrics of a model in training: every edge scored on a fixed set of sequences (eap of
+// docs/spec.md#methods), and the figures of docs/spec.md#metrics. Teacher-forced on the same tokens at every
+// step, so that what moves is the model alone.
 #pragma once
 
 #include "train/loop.h"

@@ -1,5 +1,6 @@
-// An experiment file (SPEC 7): pairs of models, data sets, and the options of every stage, read and checked
-// whole before any work starts. Unknown keys are errors that name the nearest known one.
+// An experiment file (docs/spec.md#experiment-files): pairs of models, data sets, and the
+// options of every stage, read and checked whole before any work starts. Unknown keys are
+// errors that name the nearest known one.
 #pragma once
 
 #include <filesystem>
@@ -59,8 +60,7 @@ struct Experiment {
 };
 
 // Relative paths are taken from the folder the command runs in; where nothing is there, from the file's own
-// folder.
-// `preset` is taken for the file's own where it is not empty.
+// folder. `preset` is taken for the file's own where it is not empty.
 Experiment read_experiment(const std::filesystem::path& path, const std::string& preset = "");
 
 }  // namespace circuitdiff

@@ -1,5 +1,5 @@
-// The noise control of one pair of models (SPEC 4): noisy copies of the before-model, made one after the
-// other and thrown away, each scored on the before-model's texts of every data set.
+// The noise control of one pair of models (docs/spec.md#controls): noisy copies of the before-model, made one
+// after the other and thrown away, each scored on the before-model's texts of every data set.
 #pragma once
 
 #include <filesystem>

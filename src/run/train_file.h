@@ -1,6 +1,6 @@
-// A training file (SPEC 7): keys ahead of the first table, and [data], [algorithm], [optimizer], [rollout],
-// [reward], [lora], [eval], [probe], [checkpoint]. Unknown tables and keys are errors that name the nearest
-// known one.
+// A training file (docs/training.md#a-training-file): keys ahead of the first table, and [data], [algorithm],
+// [optimizer], [rollout], [reward], [lora], [eval], [probe], [checkpoint]. Unknown tables and keys are errors
+// that name the nearest known one.
 #pragma once
 
 #include <filesystem>
@@ -9,8 +9,8 @@
 
 namespace circuitdiff {
 
-// Relative paths are taken from the folder the command runs in; where nothing is there, from the file's own
-// folder.
+// Relative paths are taken from the folder the command runs in; where nothing is
+// there, from the file's own folder.
 TrainOptions read_train_file(const std::filesystem::path& path);
 
 }  // namespace circuitdiff

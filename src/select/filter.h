@@ -1,5 +1,6 @@
-// Which of the selected questions have answers of comparable length (SPEC 3): the three rules of --filter,
-// from the two answers' token counts and the means over all questions of the outcome. Eqs. (10) and (11).
+// Which of the selected questions have answers of comparable length (docs/spec.md#pairs): the
+// three rules of --filter, from the two answers' token counts and the means over all questions
+// of the outcome. Eqs. (10) and (11).
 #pragma once
 
 #include <array>

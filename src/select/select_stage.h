@@ -1,8 +1,8 @@
-// Pairs of answers to compare two models on (SPEC 3): from two graded generations.jsonl to pairs.jsonl. A
-// question falls into one of four outcomes; those of the outcome asked for are filtered by length and a
-// sample of them is drawn. Every question that is dropped is counted by reason; the counts stand in the
-// header of pairs.jsonl. T_cut belongs to attribution: the header carries t_mean and t_ref, from which it
-// follows for every alpha.
+// Pairs of answers to compare two models on (docs/spec.md#pairs): from two graded generations.jsonl to
+// pairs.jsonl. A question falls into one of four outcomes; those of the outcome asked for are filtered by
+// length and a sample of them is drawn. Every question that is dropped is counted by reason; the counts stand
+// in the header of pairs.jsonl. T_cut belongs to attribution: the header carries t_mean and t_ref, from which
+// it follows for every alpha.
 #pragma once
 
 #include <array>
@@ -59,14 +59,14 @@ void visit(V& v, SelectOptions& o) {
   v(o.seed, "seed", "of the sampler");
 }
 
-// Sets what SPEC's table says for "paper" or "code"; UsageError on another word.
+// Sets what docs/papers.md#presets says for "paper" or "code"; UsageError on another word.
 void apply_preset(SelectOptions& options, std::string_view preset);
 
 // UsageError where an option is out of range.
 void check_select(const SelectOptions& options);
 
-// Selects from two files already read; `before_name` and `after_name` are for messages. Warnings go to
-// `progress`.
+// Selects from two files already read; `before_name` and `after_name` are for
+// messages. Warnings go to `progress`.
 Pairs select_pairs(const std::vector<struct Generation>& before, const std::vector<struct Generation>& after,
                    const SelectOptions& options, Progress& progress);
 

@@ -1,6 +1,7 @@
-// SPEC 5's rule (4): grad J = E_(q,o)~D [ sum_t w(o) GC(q,o,t) grad log pi(o_t | q, o_<t) ]. An algorithm is
-// where its answers come from, a weight an answer and a gradient coefficient a token; the loop knows nothing
-// else of it. One file an algorithm; clipping.cpp holds what several share.
+// The rule of all algorithms (docs/training.md#the-rule), eq. (4) of the paper:
+//   grad J = E_(q,o)~D [ sum_t w(o) GC(q,o,t) grad log pi(o_t | q, o_<t) ]
+// An algorithm is where its answers come from, a weight an answer and a gradient coefficient a token; the
+// loop knows nothing else of it. One file an algorithm; clipping.cpp holds what several share.
 #pragma once
 
 #include <array>
@@ -101,8 +102,8 @@ class Algorithm {
   // From a step's answers, the G of a question beside each other with their rewards, to those that are
   // trained on, with advantages.
   virtual std::vector<TrainSample> prepare(std::vector<TrainSample> samples) const { return samples; }
-  // w(o), the mean over D included: summed over an update's answers, w GC grad log pi is the estimate of grad
-  // J.
+  // w(o), the mean over D included: summed over an update's answers, w GC grad
+  // log pi is the estimate of grad J.
   virtual double weight(const TrainSample& sample, const UpdateTotals& totals) const = 0;
   // logps: log pi(o_t) now, one vector an answer of the unit.
   virtual GradientCoefficients coefficients(std::span<const TrainSample> unit,

@@ -1,5 +1,6 @@
-// The one loop (SPEC 5): answers from a file or drawn now, what they are worth, coefficients, gradient,
-// update; a line of metrics a step, a checkpoint each so many. What an algorithm is lies in its own file.
+// The one loop (docs/training.md#the-rule): answers from a file or drawn now, what they are worth,
+// coefficients, gradient, update; a line of metrics a step, a checkpoint each so many. What an algorithm is
+// lies in its own file.
 #pragma once
 
 #include <functional>

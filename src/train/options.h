@@ -1,4 +1,5 @@
-// What a training run is asked for (SPEC 5 and 7): one struct a table of the training file.
+// What a training run is asked for (docs/training.md#a-training-file): one
+// struct a table of the training file.
 #pragma once
 
 #include <array>

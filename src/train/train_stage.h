@@ -1,5 +1,5 @@
-// The stage behind `circuitdiff train` (SPEC 5): reads and checks everything, then runs one Trainer a seed.
-// Killed at any moment it goes on from its last checkpoint, on a CPU to the same bits.
+// The stage behind `circuitdiff train` (docs/training.md): reads and checks everything, then runs one Trainer
+// a seed. Killed at any moment it goes on from its last checkpoint, on a CPU to the same bits.
 #pragma once
 
 #include "train/loop.h"

@@ -1,5 +1,5 @@
-// What must hold of scores whatever the model: SPEC 2's invariances, and agreement with autograd through the
-// plain forward.
+// What must hold of scores whatever the model: the relations of docs/numerics.md#relations-that-hold, and
+// agreement with autograd through the plain forward.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
@@ -90,8 +90,8 @@ TEST(Eap, AgreesWithAutogradThroughThePlainForward) {
   }
 }
 
-// A stream so small that eps swamps its mean square, uniform attention, a constant gate: linear in every
-// edge.
+// A stream so small that eps swamps its mean square, uniform attention, a
+// constant gate: linear in every edge.
 TEST(Exact, EqualsEapOnALinearModel) {
   const TemporaryFolder folder;
   TinyModel model;
