@@ -24,9 +24,10 @@ int run_run(const RunOptions& options, const CommonFlags& common) {
 }  // namespace
 
 void setup_run(CLI::App& app, int& exit_code) {
-  command<RunOptions>(app, exit_code, "run", "a whole experiment: from checkpoints to a report, or training watched at several temperatures",
-                      {"experiment"}, run_run,
-                      [](RunOptions& options, const std::string& name) { options.preset = name; });
+  command<RunOptions>(
+      app, exit_code, "run",
+      "a whole experiment: from checkpoints to a report, or training watched at several temperatures",
+      {"experiment"}, run_run, [](RunOptions& options, const std::string& name) { options.preset = name; });
 }
 
 }  // namespace circuitdiff

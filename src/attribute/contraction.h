@@ -14,7 +14,8 @@ namespace circuitdiff {
 
 class Contraction {
  public:
-  // sources: [n_forward, rows, d_model]; must stay alive; those that a destination sees unchanged until it was added.
+  // sources: [n_forward, rows, d_model]; must stay alive; those that a destination sees unchanged until it
+  // was added.
   Contraction(const Layout& layout, const Tensor& sources, const Graph& graph, double weight);
   // gradients: those of destinations first, .., each [gradient_rows, d_model], four at most: they meet the
   // sources in one reading of these, of which there is most. Each destination meets those that it sees.

@@ -26,8 +26,8 @@ inline void give_back_heap() {
 }
 
 // While it lives, blocks below 32 MiB (the C library's most) stay on the heap: for work that makes tensors of
-// the same few sizes over and over, whose pages would else be the system's to clear each time. The setting is the
-// whole process's; behind it comes keep_heap_small().
+// the same few sizes over and over, whose pages would else be the system's to clear each time. The setting is
+// the whole process's; behind it comes keep_heap_small().
 class LargeHeap {
  public:
   LargeHeap() {

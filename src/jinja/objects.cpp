@@ -315,8 +315,9 @@ Value make_function(std::string name, Function::Body body, int depth) {
   return Value(ObjectPtr(std::make_shared<Function>(std::move(name), std::move(body), depth)));
 }
 
-// A namespace may hold a namespace that holds a namespace, and so on for as long as the template's work lasts.
-// The first to go takes the others in a row, not one inside the other: the stack would not do for a long chain.
+// A namespace may hold a namespace that holds a namespace, and so on for as long as the template's work
+// lasts. The first to go takes the others in a row, not one inside the other: the stack would not do for a
+// long chain.
 void Namespace::clear() {
   static thread_local std::vector<Attributes>* waiting = nullptr;
   if (attributes_.empty()) return;

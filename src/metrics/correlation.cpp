@@ -47,8 +47,7 @@ Correlations::Correlations(std::vector<double> vectors, int64_t units, int64_t l
                            bool cross)
     : unit_vectors_(std::move(vectors)), units_(units), length_(length) {
   for (int64_t u = 0; u < units; ++u)
-    defined_.push_back(
-        standardise({unit_vectors_.data() + u * length, static_cast<size_t>(length)}));
+    defined_.push_back(standardise({unit_vectors_.data() + u * length, static_cast<size_t>(length)}));
   if (units > kPairLimit) return;
   matrix_.assign(static_cast<size_t>(units * units), 0.0);
   for (int64_t begin = 0; begin < length; begin += kTile) {

@@ -145,8 +145,7 @@ TEST_F(Exchange, MibHasEdgesByNameAndTheBestInTheCircuit) {
   out.top = 1;
   export_scores(out);
   const json top = read_json_file(folder / "top");
-  for (const auto& [key, edge] : top["edges"].items())
-    EXPECT_EQ(edge["in_graph"], key == name) << key;
+  for (const auto& [key, edge] : top["edges"].items()) EXPECT_EQ(edge["in_graph"], key == name) << key;
 }
 
 TEST_F(Exchange, AttributionGraphsSumTheBranchesOfABlock) {
