@@ -6,7 +6,8 @@
 
 Read: every #include in src/, apps/ and tests/, the DEPS of every add_room(), and the types that headers of src/ define: two
 of one name in the one flat namespace would be one type to the linker, whatever their members. To change an arrow, change the
-table below and say why in the commit. What files say of the documents is held to the documents' headings (check_anchors.py).
+table below and say why in the commit. What files say of the documents is held to the documents' headings (check_anchors.py), and
+files and functions to a size (check_sizes.py).
 What is left out: whether an allowed call is a good idea.
 """
 import pathlib
@@ -15,6 +16,7 @@ import sys
 import tempfile
 
 import check_anchors
+import check_sizes
 
 # A room may include itself, the rooms named here, and what those may include.
 ROOMS = {
@@ -137,6 +139,7 @@ def check_names(root):
 def breaches(root):
     yield from check_names(root)
     yield from check_anchors.breaches(root)
+    yield from check_sizes.breaches(root)
     for top in ("src", "apps", "tests"):
         for file in sorted((root / top).rglob("*")):
             path = file.relative_to(root)
@@ -189,7 +192,7 @@ def self_test():
             found = list(breaches(pathlib.Path(folder)))
         if (found != [] if wanted is None else not (len(found) == 1 and found[0].startswith(wanted))):
             failures.append(f"{sorted(files)}: wanted {wanted}, found {found}")
-    for file, text, wanted in PLANTED + check_anchors.PLANTED:
+    for file, text, wanted in PLANTED + check_anchors.PLANTED + check_sizes.PLANTED:
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             (root / "docs").mkdir()
