@@ -1,5 +1,5 @@
-// train: one rule, eight algorithms. The training file says what; the flags here what changes from run to
-// run.
+// train: one rule, eight algorithms. The training file says what; the flags
+// here what changes from run to run.
 #include "command.h"
 #include "commands.h"
 #include "run/circuit_probe.h"

@@ -149,8 +149,8 @@ class OptionList {
   }
 };
 
-// Visitor: sets the options named in `values` (name with underscores -> texts). What it has used is in
-// `seen`.
+// Visitor: sets the options named in `values` (name with underscores ->
+// texts). What it has used is in `seen`.
 class OptionSetter {
  public:
   explicit OptionSetter(const std::map<std::string, std::vector<std::string>>& values) : values_(values) {}

@@ -11,8 +11,8 @@ namespace circuitdiff {
 class Progress {
  public:
   virtual ~Progress() = default;
-  // A new phase of `total` units ("samples", "questions", ...); total 0: unknown. `done` units come from an
-  // earlier run.
+  // A new phase of `total` units ("samples", "questions", ...); total 0: unknown.
+  // `done` units come from an earlier run.
   virtual void begin(std::string_view phase, int64_t total, std::string_view unit, int64_t done = 0) = 0;
   virtual void advance(int64_t units = 1, std::string_view note = {}) = 0;
   virtual void end() = 0;

@@ -67,8 +67,8 @@ double PythonRandom::random() {
 
 std::vector<int64_t> PythonRandom::sample(int64_t n, int64_t k) {
   if (k < 0 || k > n) fail("a sample of {} cannot be drawn from {}", k, n);
-  // random.sample keeps a pool for small n and a set of chosen indices for large n; both consume the
-  // generator differently.
+  // random.sample keeps a pool for small n and a set of chosen indices for large n; both
+  // consume the generator differently.
   int64_t set_size = 21;
   if (k > 5)
     set_size +=

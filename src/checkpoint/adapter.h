@@ -8,8 +8,8 @@
 
 namespace circuitdiff {
 
-// Changes `weights` in place; `fan_in_fan_out`, rank patterns and rsLoRA are followed. Returns a note for
-// `inspect`.
+// Changes `weights` in place; `fan_in_fan_out`, rank patterns and rsLoRA are
+// followed. Returns a note for `inspect`.
 std::string merge_adapter(const std::filesystem::path& adapter, WeightFiles& weights);
 
 }  // namespace circuitdiff

@@ -65,8 +65,8 @@ class Checkpoint {
   int64_t n_tensors() const { return static_cast<int64_t>(places_.size()); }
   std::map<TensorType, int64_t> tensors_by_type() const;
   TensorType widest_type() const;  // the narrowest of F16, BF16, F32, F64 that holds every weight
-  // Union of generation_config.json's and config.json's eos_token_id (the tokenizer's is added by the
-  // caller).
+  // Union of generation_config.json's and config.json's eos_token_id (the
+  // tokenizer's is added by the caller).
   std::vector<int64_t> eos_ids() const;
 
  private:

@@ -1,7 +1,7 @@
-// config.json of a Hugging Face checkpoint, read into the one description that the model room computes from.
-// Every value is checked against every other before anything is allocated from it. What is not understood (an
-// unknown model_type, rope type, activation, a quantised checkpoint) is an Error naming file, field, expected
-// and found.
+// config.json of a Hugging Face checkpoint, read into the one description that the model room
+// computes from. Every value is checked against every other before anything is allocated from it.
+// What is not understood (an unknown model_type, rope type, activation, a quantised checkpoint) is an
+// Error naming file, field, expected and found.
 #pragma once
 
 #include <array>

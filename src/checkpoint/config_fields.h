@@ -1,6 +1,6 @@
-// Typed, range-checked access to the fields of one config.json, for the readers of this room. Absent and null
-// are the same unless a reader asks. Every error names the file, the field, what was expected and what was
-// found.
+// Typed, range-checked access to the fields of one config.json, for the readers of this room.
+// Absent and null are the same unless a reader asks. Every error names the file, the field,
+// what was expected and what was found.
 #pragma once
 
 #include <cstdint>

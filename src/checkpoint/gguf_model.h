@@ -1,7 +1,7 @@
-// A GGUF file as a checkpoint: its metadata in the words of config.json, its tensors under the names and in
-// the order of rows of the Hugging Face classes. Read are llama (mistral as well), qwen2 and qwen3; what else
-// there is says so. Quantised blocks become F16 when a tensor is asked for: the rounding is far below the
-// quantiser's step.
+// A GGUF file as a checkpoint: its metadata in the words of config.json, its tensors under the names
+// and in the order of rows of the Hugging Face classes. Read are llama (mistral as well), qwen2 and
+// qwen3; what else there is says so. Quantised blocks become F16 when a tensor is asked for: the
+// rounding is far below the quantiser's step.
 #pragma once
 
 #include <filesystem>

@@ -1,7 +1,7 @@
-// The weights of a checkpoint by name, whatever kind of file holds them: safetensors or torch's zip files,
-// one or several with an index. Entries point into mapped files; what must be computed first (strided
-// storages, quantised blocks, merged adapters) is a function, called when the tensor is asked for. No torch
-// here.
+// The weights of a checkpoint by name, whatever kind of file holds them: safetensors or torch's
+// zip files, one or several with an index. Entries point into mapped files; what must be computed
+// first (strided storages, quantised blocks, merged adapters) is a function, called when the
+// tensor is asked for. No torch here.
 #pragma once
 
 #include <filesystem>
@@ -32,9 +32,9 @@ struct WeightFiles {
   std::vector<std::shared_ptr<const void>> keep;  // mappings that `tensors` point into
 };
 
-// model.safetensors, its shards, pytorch_model.bin or its shards: the first of these that the folder has, as
-// transformers chooses. Throws Error on damage, on a tensor that stands twice and on an index that does not
-// fit.
+// model.safetensors, its shards, pytorch_model.bin or its shards: the first of these that the
+// folder has, as transformers chooses. Throws Error on damage, on a tensor that stands twice
+// and on an index that does not fit.
 WeightFiles read_weight_files(const std::filesystem::path& folder);
 
 }  // namespace circuitdiff

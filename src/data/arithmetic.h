@@ -32,8 +32,8 @@ struct ArithmeticQuestion {
   int64_t steps = 0;
 };
 
-// Draws a level (.3/.4/.3), then a story; every result on the way lies in 1..limit and every division is
-// exact.
+// Draws a level (.3/.4/.3), then a story; every result on the way lies in
+// 1..limit and every division is exact.
 ArithmeticQuestion draw_arithmetic_question(Philox& random);
 
 // What a told story amounts to, read from its sentences alone; nullopt where a sentence is not of the

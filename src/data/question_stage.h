@@ -47,8 +47,8 @@ const QuestionKind& sorting_questions();
 std::vector<MadeQuestion> make_questions(const QuestionKind& kind, const QuestionOptions& options,
                                          Progress& progress);
 
-// {"id", "question", "answer", "level", "steps"}, with answers also "completion"; one line without its
-// newline.
+// {"id", "question", "answer", "level", "steps"}, with answers also
+// "completion"; one line without its newline.
 std::string question_line(const QuestionKind& kind, const MadeQuestion& question,
                           const QuestionOptions& options, int64_t number);
 

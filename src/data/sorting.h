@@ -30,9 +30,9 @@ MadeQuestion draw_sorting_question(Philox& random);
 std::optional<ToldSorting> read_sorting_question(std::string_view text);
 std::string sorted_digits(const ToldSorting& told);
 
-// Every digit is put into its place among those before it, a state a digit. With probability style.merge two
-// are put in at once, which is harder to get right; style.wrong: one digit goes to a wrong place and stays
-// there.
+// Every digit is put into its place among those before it, a state a digit. With probability
+// style.merge two are put in at once, which is harder to get right; style.wrong: one digit goes
+// to a wrong place and stays there.
 std::string sorting_answer(const ToldSorting& told, const AnswerStyle& style, Philox& random);
 
 }  // namespace circuitdiff

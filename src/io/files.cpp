@@ -181,8 +181,8 @@ FileLock::FileLock(const std::filesystem::path& lock_path) : path_(lock_path) {
 }
 
 FileLock::~FileLock() {
-  // The file stays: removing it would let a third process lock a new file while a second still waits on this
-  // one.
+  // The file stays: removing it would let a third process lock a new file while
+  // a second still waits on this one.
   ::close(fd_);
 }
 

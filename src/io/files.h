@@ -60,8 +60,8 @@ class AppendFile {
 int64_t repair_torn_tail(const std::filesystem::path& path);
 void truncate_file(const std::filesystem::path& path, int64_t size);
 
-// Held for the life of a stage. A second process that wants the same lock gets an Error naming the path and
-// the holder.
+// Held for the life of a stage. A second process that wants the same lock gets an
+// Error naming the path and the holder.
 class FileLock {
  public:
   explicit FileLock(const std::filesystem::path& lock_path);

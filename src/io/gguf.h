@@ -78,8 +78,8 @@ class GgufFile {
   std::map<std::string, GgufTensor> tensors_;
 };
 
-// The GGUF file that a model's path means: the path itself, or the only *.gguf of a folder without
-// config.json.
+// The GGUF file that a model's path means: the path itself, or the only
+// *.gguf of a folder without config.json.
 std::optional<std::filesystem::path> find_gguf(const std::filesystem::path& model);
 
 }  // namespace circuitdiff

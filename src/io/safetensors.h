@@ -1,7 +1,7 @@
-// The safetensors format: u64 little-endian header length, JSON header {name: {dtype, shape, data_offsets}},
-// data. Reading maps the file and checks every number of the header before anything is used: a forged length,
-// an overlap, a gap or a size that does not fit its shape is one clear Error. Writing is atomic. No torch
-// here.
+// The safetensors format: u64 little-endian header length, JSON header {name: {dtype, shape,
+// data_offsets}}, data. Reading maps the file and checks every number of the header before anything is
+// used: a forged length, an overlap, a gap or a size that does not fit its shape is one clear Error.
+// Writing is atomic. No torch here.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,8 @@ class SafetensorsFile {
   const TensorEntry* find(const std::string& name) const;  // nullptr if absent
   const TensorEntry& at(const std::string& name) const;    // Error if absent
   std::span<const std::byte> bytes(const TensorEntry& entry) const;
-  // A copy widened to double (F64, F32, F16, BF16) or to int64 (I64, I32, U8, BOOL ...); Error on another
-  // type.
+  // A copy widened to double (F64, F32, F16, BF16) or to int64 (I64, I32, U8,
+  // BOOL ...); Error on another type.
   std::vector<double> doubles(const std::string& name) const;
   std::vector<int64_t> integers(const std::string& name) const;
 

@@ -1,5 +1,5 @@
-// The parts of metrics.json: figures in full precision, null where there is none. Its layout stands in
-// compare_stage.h.
+// The parts of metrics.json: figures in full precision, null where there is none. Its
+// layout stands in compare_stage.h.
 #pragma once
 
 #include <cstdint>

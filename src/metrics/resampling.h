@@ -1,6 +1,6 @@
-// The draws behind intervals and p values. Draw r of a kind depends on the seed and r alone, so that results
-// do not depend on threads, on how many draws are made, or on which metrics are asked for; all metrics share
-// them.
+// The draws behind intervals and p values. Draw r of a kind depends on the seed and r alone, so
+// that results do not depend on threads, on how many draws are made, or on which metrics are
+// asked for; all metrics share them.
 #pragma once
 
 #include <cstdint>

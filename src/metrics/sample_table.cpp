@@ -213,8 +213,8 @@ std::pair<double, double> SampleTable::range(const UnitSet& set) const {
 
 double SampleTable::info_complexity(const UnitSet& set) const { return info_complexities({&set, 1}).front(); }
 
-// The range of a set is that of a few extreme samples, so that thousands of sets have but a hundred or so
-// ranges.
+// The range of a set is that of a few extreme samples, so that thousands of
+// sets have but a hundred or so ranges.
 std::vector<double> SampleTable::info_complexities(std::span<const UnitSet> sets) const {
   std::vector<double> out(sets.size(), kUndefined);
   if (m_ == 0) return out;

@@ -13,8 +13,8 @@ namespace circuitdiff {
 
 double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
 
-// A rational start (Abramowitz and Stegun 26.2.23, error 5e-4), then Halley's iteration on the distribution
-// function.
+// A rational start (Abramowitz and Stegun 26.2.23, error 5e-4), then Halley's
+// iteration on the distribution function.
 double normal_quantile(double p) {
   const double tail = std::min(p, 1 - p);
   const double t = std::sqrt(-2 * std::log(tail));

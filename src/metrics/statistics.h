@@ -1,6 +1,6 @@
-// Statistics that know nothing of circuits: normal quantiles, percentile and BCa intervals,
-// Benjamini-Hochberg, effect size, the exact sign test, and the bootstrap in two levels (seeds, then
-// questions).
+// Statistics that know nothing of circuits: normal quantiles, percentile and BCa
+// intervals, Benjamini-Hochberg, effect size, the exact sign test, and the bootstrap in
+// two levels (seeds, then questions).
 #pragma once
 
 #include <cstdint>
@@ -23,19 +23,19 @@ struct Interval {
   std::string kind;  // "BCa" or "percentile"
 };
 
-// 95 % interval from bootstrap values and the leave-one-out values of the same figure (Efron 1987): the bias
-// is the share of values below `observed` (ties, which are values within `tolerance`, count half), the
-// acceleration comes from the jackknife. The percentile interval where BCa is undefined: all values on one
-// side, or a jackknife without variance or with an undefined (NaN) value. `values` is sorted in place and not
-// empty.
+// 95 % interval from bootstrap values and the leave-one-out values of the same figure (Efron 1987):
+// the bias is the share of values below `observed` (ties, which are values within `tolerance`, count
+// half), the acceleration comes from the jackknife. The percentile interval where BCa is undefined:
+// all values on one side, or a jackknife without variance or with an undefined (NaN) value. `values`
+// is sorted in place and not empty.
 Interval bootstrap_interval(std::span<double> values, double observed, std::span<const double> jackknife,
                             double tolerance);
 
 // p values adjusted for the false discovery rate; null stays null and does not count.
 std::vector<std::optional<double>> benjamini_hochberg(std::span<const std::optional<double>> p);
 
-// Cohen's d_z: mean over standard deviation (n - 1) of paired differences. Null for n = 1 or without
-// variance.
+// Cohen's d_z: mean over standard deviation (n - 1) of paired differences.
+// Null for n = 1 or without variance.
 std::optional<double> cohen_dz(std::span<const double> differences);
 
 struct SignTest {

@@ -82,8 +82,8 @@ std::string with_body(const Row& row, std::string_view body_field, std::string_v
   return body + " " + std::string(trim(row.string(question_field)));
 }
 
-// A data set: where its rows keep the question and the answer. What a table cannot say is in question_text
-// and gold_text.
+// A data set: where its rows keep the question and the answer. What a table cannot say
+// is in question_text and gold_text.
 enum class Gold { as_is, in_box, after_hashes, first_of_list };
 struct DatasetRule {
   const char* name;

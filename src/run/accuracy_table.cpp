@@ -1,5 +1,5 @@
-// The accuracy table in the formats of `accuracy --format`: models down, benchmarks across, then one line a
-// paired test.
+// The accuracy table in the formats of `accuracy --format`: models down, benchmarks
+// across, then one line a paired test.
 #include <algorithm>
 #include <cmath>
 

@@ -9,8 +9,8 @@
 
 namespace circuitdiff {
 
-// The table [command] of a file as option texts; empty if the file has no such table. Errors name file, line
-// and key.
+// The table [command] of a file as option texts; empty if the file has no such
+// table. Errors name file, line and key.
 OptionValues read_config_table(const std::filesystem::path& path, std::string_view command);
 
 // A TOML basic string with its quotes.

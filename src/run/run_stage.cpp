@@ -324,8 +324,8 @@ RunResult run_experiment(const RunOptions& options, Progress& progress) {
   if (options.limit < 0) usage_error("--limit: 0 or more expected, {} found", options.limit);
   Experiment experiment = read_experiment(options.experiment, options.preset);
   resolve_device(options.device);
-  // Every model is opened before the first question is asked: a damaged one should not be found out an hour
-  // later.
+  // Every model is opened before the first question is asked: a damaged one
+  // should not be found out an hour later.
   for (const PairSpec& pair : experiment.pairs) {
     open_model(pair.before);
     open_model(pair.after);

@@ -25,8 +25,8 @@ double balance(const Lengths& l) {
 Drop filter_question(Filter filter, const FilterBounds& bounds, const LengthMeans& means, const Lengths& l) {
   const auto before = static_cast<double>(l.before), after = static_cast<double>(l.after);
   if (filter == Filter::code) {
-    // The published code cuts its bounds to whole numbers, judges the mean length, and lets balance reach
-    // delta.
+    // The published code cuts its bounds to whole numbers, judges the mean
+    // length, and lets balance reach delta.
     const double mean = (before + after) / 2.0;
     if (l.prompt_before != l.prompt_after) return Drop::prompt_lengths_differ;
     if (mean < std::trunc(bounds.beta * means.t_ref)) return Drop::too_short;

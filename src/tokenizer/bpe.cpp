@@ -281,8 +281,8 @@ void BpeModel::make_symbols(std::string_view chunk, Scratch& scratch) const {
     if (!byte_tokens_.empty() && std::all_of(symbol.begin(), symbol.end(), [&](char byte) {
           return byte_tokens_[static_cast<unsigned char>(byte)] != kNone;
         })) {
-      // An unknown character before these bytes stays pending, and so comes after them: so does the
-      // library's.
+      // An unknown character before these bytes stays pending, and so comes
+      // after them: so does the library's.
       for (const char byte : symbol) add(byte_tokens_[static_cast<unsigned char>(byte)], 1);
       continue;
     }

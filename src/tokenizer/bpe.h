@@ -1,8 +1,8 @@
-// The model: byte-pair encoding of one word. Its characters (or bytes) become symbols, and the adjacent pair
-// that stands first in the list of merges is joined, the leftmost one if it occurs more than once, until no
-// pair is in the list. A character outside the vocabulary becomes its bytes' tokens (byte fallback), else the
-// unknown token, else nothing. Short words are scanned, long ones keep a priority queue: n log n. Left out:
-// dropout.
+// The model: byte-pair encoding of one word. Its characters (or bytes) become symbols, and the adjacent
+// pair that stands first in the list of merges is joined, the leftmost one if it occurs more than once,
+// until no pair is in the list. A character outside the vocabulary becomes its bytes' tokens (byte
+// fallback), else the unknown token, else nothing. Short words are scanned, long ones keep a priority
+// queue: n log n. Left out: dropout.
 #pragma once
 
 #include <cstdint>

@@ -16,8 +16,8 @@ DecodeStream::DecodeStream(const Tokenizer& tokenizer, bool skip_special_tokens)
 std::string DecodeStream::push(int64_t id) {
   const auto token = tokenizer_.id_to_token(id);
   if (!token || (skip_special_tokens_ && tokenizer_.is_special(id))) return {};  // vanishes from any text
-  // Tokens that show nothing by themselves (a lone prefix blank, which the decoder strips) are context for
-  // the next.
+  // Tokens that show nothing by themselves (a lone prefix blank, which the decoder
+  // strips) are context for the next.
   if (prefix_.empty() && !ids_.empty()) {
     std::string text = tokenizer_.decode(ids_, skip_special_tokens_);
     if (!is_unfinished(text)) {

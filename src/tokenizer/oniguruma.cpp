@@ -438,8 +438,8 @@ class Rewriter {
 
 std::string oniguruma_to_pcre2(std::string_view pattern, std::string_view where) {
   if (invalid_utf8_at(pattern)) fail("{}: the regular expression is not valid UTF-8", where);
-  // Anchored at the end, a run of blanks would be tried from each of its characters; only its start can
-  // decide.
+  // Anchored at the end, a run of blanks would be tried from each of its
+  // characters; only its start can decide.
   if (pattern == "\\s+$") return oniguruma_to_pcre2("(?<!\\s)\\s+$", where);
   return Rewriter(pattern, where).run();
 }

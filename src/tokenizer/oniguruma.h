@@ -10,8 +10,8 @@
 
 namespace circuitdiff {
 
-// To be compiled with UTF, UCP and MULTILINE. `where` begins the message of the Error thrown for what is left
-// out.
+// To be compiled with UTF, UCP and MULTILINE. `where` begins the message of the
+// Error thrown for what is left out.
 std::string oniguruma_to_pcre2(std::string_view pattern, std::string_view where);
 
 }  // namespace circuitdiff

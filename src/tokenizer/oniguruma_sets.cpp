@@ -11,8 +11,8 @@ namespace {
 struct Names {
   std::string_view from, to;
 };
-// Names of general categories and POSIX classes that PCRE2 10.42 spells otherwise, in lower case without _
-// and blanks.
+// Names of general categories and POSIX classes that PCRE2 10.42 spells otherwise,
+// in lower case without _ and blanks.
 constexpr std::array kProperties{Names{"letter", "L"},
                                  Names{"uppercaseletter", "Lu"},
                                  Names{"lowercaseletter", "Ll"},

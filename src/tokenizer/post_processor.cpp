@@ -73,8 +73,8 @@ void PostProcessor::trim(const TrimOffsets& step, Encoding& encoding, const std:
     const int64_t trailing = std::find(blank.rbegin(), blank.rend(), false) - blank.rbegin();
     auto& [begin, end] = encoding.offsets[i];
     if (leading > 0) {
-      // A single blank in front may be the one that add_prefix_space put there, which stands for no
-      // character.
+      // A single blank in front may be the one that add_prefix_space put
+      // there, which stands for no character.
       if ((i == 0 || begin == 0) && step.add_prefix_space && leading == 1) leading = 0;
       begin = std::min(begin + leading, end);
     }

@@ -39,8 +39,8 @@ class PostProcessor {
   };
   void add(const JsonNode& node, int depth);
   static void trim(const TrimOffsets& step, Encoding& encoding, const std::vector<std::string>& texts);
-  // A template leaves the tokens of the text a piece of their own, so trimming first is the same in any
-  // order.
+  // A template leaves the tokens of the text a piece of their own, so
+  // trimming first is the same in any order.
   std::vector<TrimOffsets> trims_;
   std::vector<Template> templates_;
 };

@@ -1,7 +1,7 @@
 // The second stage: cutting a normalised run into the words that the model sees one at a time.
-// Known: Split (pattern or string, all five behaviours, inverted or not), ByteLevel, Digits, Metaspace,
-// Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit, BertPreTokenizer, FixedLength and Sequence of
-// these.
+// Known: Split (pattern or string, all five behaviours, inverted or not), ByteLevel, Digits,
+// Metaspace, Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit, BertPreTokenizer,
+// FixedLength and Sequence of these.
 #pragma once
 
 #include <string>
@@ -22,9 +22,9 @@ class PreTokenizer {
   PreTokenizer() = default;                     // one word
   explicit PreTokenizer(const JsonNode& node);  // null, or the object with its "type"
 
-  // Replaces `words` (one run at first) by the words they are cut into; none is empty. `raw_bytes`: a
-  // ByteLevel at the very end, if there is one, leaves the words as bytes instead of spelling them in its
-  // alphabet.
+  // Replaces `words` (one run at first) by the words they are cut into; none is empty.
+  // `raw_bytes`: a ByteLevel at the very end, if there is one, leaves the words as bytes instead
+  // of spelling them in its alphabet.
   void apply(std::vector<TextRun>& words, bool raw_bytes, RunBuffers& buffers, RegexScratch& scratch) const;
   bool ends_in_byte_level() const;
 

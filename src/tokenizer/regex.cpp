@@ -11,8 +11,8 @@ namespace circuitdiff {
 
 namespace {
 
-// Enough for any tokenizer's pattern on a text of megabytes; a pattern that backtracks without end stops
-// here.
+// Enough for any tokenizer's pattern on a text of megabytes; a pattern that
+// backtracks without end stops here.
 constexpr uint32_t kMatchLimit = 1'000'000'000;
 constexpr size_t kJitStackMax = size_t{64} << 20;  // bytes
 

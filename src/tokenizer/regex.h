@@ -1,7 +1,7 @@
-// Regular expressions as tokenizer.json means them: the syntax and the character classes of Oniguruma (which
-// Hugging Face's tokenizers library uses), run by PCRE2's compiler to machine code. A pattern is rewritten
-// (oniguruma.h) and then matched on UTF-8; what cannot be rewritten faithfully is an error when the tokenizer
-// is loaded.
+// Regular expressions as tokenizer.json means them: the syntax and the character classes of Oniguruma
+// (which Hugging Face's tokenizers library uses), run by PCRE2's compiler to machine code. A pattern
+// is rewritten (oniguruma.h) and then matched on UTF-8; what cannot be rewritten faithfully is an
+// error when the tokenizer is loaded.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
-// tokenizer.model: the protobuf that SentencePiece saves, read field by field. Only what a BPE vocabulary
-// needs.
+// tokenizer.model: the protobuf that SentencePiece saves, read field by field.
+// Only what a BPE vocabulary needs.
 #include <algorithm>
 #include <cstring>
 #include <tuple>
@@ -116,8 +116,8 @@ nlohmann::json bpe_of_pieces(const std::vector<SentencePiece>& pieces, bool spac
                        {"special", piece.type != kUserPiece}});
   }
 
-  // Every way to put a piece together from two others. A piece's own splits are tried in the order of their
-  // ids.
+  // Every way to put a piece together from two others. A piece's own splits
+  // are tried in the order of their ids.
   std::vector<Merge> merges;
   for (const SentencePiece& piece : pieces) {
     const size_t first = merges.size();

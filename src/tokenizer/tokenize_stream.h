@@ -1,5 +1,5 @@
-// The commands `tokenize` and `detokenize`: JSON Lines in, JSON Lines out, one object a line, blank lines
-// passed over.
+// The commands `tokenize` and `detokenize`: JSON Lines in, JSON Lines out, one
+// object a line, blank lines passed over.
 //   {"text": "..."} -> {"ids": [..]}        {"ids": [..]} -> {"text": "..."}
 // Other fields of a row are ignored. A malformed row throws Error naming the line and the field; rows before
 // it are out.

@@ -20,8 +20,8 @@ namespace circuitdiff {
 
 struct Encoding {
   std::vector<int64_t> ids;
-  // Per token, the code points [begin, end) of the text it stands for; {0, 0} for a token that a template
-  // added.
+  // Per token, the code points [begin, end) of the text it stands for; {0, 0}
+  // for a token that a template added.
   std::vector<std::pair<int64_t, int64_t>> offsets;
 };
 
@@ -34,9 +34,9 @@ class Tokenizer {
   // file and the field for anything missing, malformed or not supported.
   static Tokenizer load(const std::filesystem::path& folder);
 
-  // Special tokens written out in the text are recognised whatever `add_special_tokens` says; that flag is
-  // about those which the checkpoint puts around a text (a BOS, say). Throws Error if the text is not valid
-  // UTF-8.
+  // Special tokens written out in the text are recognised whatever `add_special_tokens` says;
+  // that flag is about those which the checkpoint puts around a text (a BOS, say). Throws
+  // Error if the text is not valid UTF-8.
   Encoding encode(std::string_view text, bool add_special_tokens = true) const;
   // Ids outside the vocabulary vanish. Bytes that make no character become U+FFFD.
   std::string decode(std::span<const int64_t> ids, bool skip_special_tokens = false) const;

@@ -11,8 +11,8 @@ namespace circuitdiff {
 
 namespace {
 
-// Bytes of the well-formed character at `i`, or 0 and in `bad` how many bytes belong together as one
-// ill-formed part.
+// Bytes of the well-formed character at `i`, or 0 and in `bad` how many bytes
+// belong together as one ill-formed part.
 size_t well_formed(std::string_view text, size_t i, size_t& bad) {
   const auto at = [&](size_t k) {
     return k < text.size() ? static_cast<unsigned char>(text[k]) : static_cast<unsigned char>(0);

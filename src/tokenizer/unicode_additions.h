@@ -1,7 +1,7 @@
-// Differences between Unicode's versions. Tokenizers were made with, and are defined by, libraries of several
-// ages; PCRE2 and utf8proc have versions of their own (Unicode 14 in Debian 12). These tables hold what the
-// former know and the latter do not, or the other way round, so that the same text gives the same tokens
-// everywhere.
+// Differences between Unicode's versions. Tokenizers were made with, and are defined by, libraries of
+// several ages; PCRE2 and utf8proc have versions of their own (Unicode 14 in Debian 12). These tables
+// hold what the former know and the latter do not, or the other way round, so that the same text
+// gives the same tokens everywhere.
 #pragma once
 
 #include <cstdint>

@@ -73,8 +73,8 @@ std::vector<Piece> decompose(std::string_view text, bool compatibility) {
   return out;
 }
 
-// Unicode's composition: a starter takes in what follows it unless something of at least the same class
-// stands between.
+// Unicode's composition: a starter takes in what follows it unless something of at
+// least the same class stands between.
 std::vector<Piece> compose(const std::vector<Piece>& in) {
   std::vector<Piece> out;
   out.reserve(in.size());

@@ -58,8 +58,8 @@ std::string tf_record(std::string_view data) {
   return out;
 }
 
-// Event {1: double wall_time, 2: int64 step, 3: string file_version, 5: Summary {1: Value {1: tag, 2:
-// float}}}
+// Event {1: double wall_time, 2: int64 step, 3: string file_version, 5:
+// Summary {1: Value {1: tag, 2: float}}}
 std::string scalar_event(double time, int64_t step,
                          const std::vector<std::pair<std::string, double>>& scalars) {
   std::string summary;

@@ -89,8 +89,8 @@ StepShape shape_of(const TrainInputs& in, const Algorithm& algorithm, const Leng
   return s;
 }
 
-// Tensors of an update beside weights, gradients and moments at their most (packed_model.cpp,
-// packed_head.cpp): bytes.
+// Tensors of an update beside weights, gradients and moments at their most
+// (packed_model.cpp, packed_head.cpp): bytes.
 double activation_bytes(const TrainInputs& in, const Lengths& lengths, const StepShape& s) {
   const ModelConfig& c = in.checkpoint->config();
   const bool recompute = in.options.recompute;

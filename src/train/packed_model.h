@@ -18,8 +18,8 @@ int64_t logit_bytes(bool recompute);
 
 class PackedModel {
  public:
-  // recompute: layers keep only their input and are computed again in backward: less memory, a third more
-  // work.
+  // recompute: layers keep only their input and are computed again in
+  // backward: less memory, a third more work.
   PackedModel(const Parameters& parameters, bool recompute);
 
   // log p of the answers under logits / temperature. with_gradient: without, nothing is kept and backward may

@@ -31,8 +31,8 @@ struct PromptContext {
   int64_t end_token = -1;  // appended to completions
 };
 
-// Errors name file and row: a missing field, no tokens, one outside the vocabulary, more than the model has
-// positions for.
+// Errors name file and row: a missing field, no tokens, one outside the vocabulary, more
+// than the model has positions for.
 TrainData read_train_data(const TrainDataOptions& options, AlgorithmName algorithm,
                           const PromptContext& context, int64_t max_new_tokens);
 std::vector<TrainPrompt> read_train_prompts(const std::filesystem::path& file, const std::string& dataset,

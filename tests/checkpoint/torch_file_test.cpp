@@ -1,5 +1,5 @@
-// pytorch_model.bin: the same tensors as the safetensors twin, and whatever else a pickle may ask for
-// refused.
+// pytorch_model.bin: the same tensors as the safetensors twin, and whatever
+// else a pickle may ask for refused.
 #include "checkpoint/torch_file.h"
 
 #include <gmock/gmock.h>

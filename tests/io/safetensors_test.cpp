@@ -1,5 +1,5 @@
-// The safetensors format: what is written is read back, and every forged number of a header is one clear
-// Error.
+// The safetensors format: what is written is read back, and every forged
+// number of a header is one clear Error.
 #include "io/safetensors.h"
 
 #include <gmock/gmock.h>
@@ -118,8 +118,8 @@ TEST(Safetensors, TensorsMayBeGivenInPieces) {
   EXPECT_FALSE(std::filesystem::exists(folder / "u"));
 }
 
-// Bit patterns and values from IEEE 754 binary16: zero, one, largest, smallest normal, smallest subnormal,
-// 1/3, infinity.
+// Bit patterns and values from IEEE 754 binary16: zero, one, largest, smallest normal,
+// smallest subnormal, 1/3, infinity.
 TEST(Safetensors, HalfPrecisionWidensExactly) {
   const test::TempFolder folder;
   const std::vector<uint16_t> f16{0x0000, 0x3c00, 0x7bff, 0x0400, 0x0001, 0x3555, 0xc000, 0x7c00, 0x8000};
@@ -289,8 +289,8 @@ TEST(Safetensors, AHeaderWithoutTensorsIsAFile) {
   EXPECT_TRUE(SafetensorsFile(folder.write("t", file_of("{}   ", 0))).tensors().empty());
 }
 
-// Whatever bytes of the header change, the answer is a file or an Error, and nothing outside the file is
-// handed out.
+// Whatever bytes of the header change, the answer is a file or an Error, and
+// nothing outside the file is handed out.
 TEST(Safetensors, MutatedFilesAreReadOrRefused) {
   const test::TempFolder folder;
   const std::vector<float> x{1, 2, 3, 4};

@@ -170,8 +170,8 @@ TEST(CompareMetrics, TheSameSeedGivesTheSameFiguresAndAnotherOneOthers) {
   EXPECT_NE(first[0].ci_low, other[0].ci_low);
 }
 
-// n questions whose scores all doubled: of 2^n equally likely swaps only none and all reach the observed
-// difference.
+// n questions whose scores all doubled: of 2^n equally likely swaps only none and
+// all reach the observed difference.
 TEST(CompareMetrics, PApproachesTheExactValueOfFewQuestions) {
   const Matrices b = random_matrices(9, 5);
   Matrices a = b;

@@ -1,5 +1,5 @@
-// All cases of tests/golden/metrics (numpy in float64; tests/golden/README.md): whole matrices, edges and
-// siblings.
+// All cases of tests/golden/metrics (numpy in float64; tests/golden/README.md):
+// whole matrices, edges and siblings.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -81,8 +81,8 @@ TEST(Bpe, AffixesMarkTheInsideAndTheEndOfAWord) {
 }
 
 TEST(Bpe, ShortAndLongWordsAreMergedAlike) {
-  // The same letters as one long word (a queue) and cut into short ones (scanned) at a letter that joins
-  // nothing.
+  // The same letters as one long word (a queue) and cut into short ones
+  // (scanned) at a letter that joins nothing.
   std::vector<std::string> tokens = ascii_tokens({"ab", "ba", "aa", "aab", "aba", "abab", "aaaa"});
   const std::vector<std::string> merges{"a a", "b a", "a b", "aa b", "ab a", "ab ab", "aa aa"};
   json whole = tokenizer_json(tokens, merges);

@@ -60,8 +60,8 @@ json random_value(Philox& random) {
   return values[random.below(values.size())];
 }
 
-// Replaces, removes or doubles a value somewhere below `node`; the vocabulary's many entries are mostly
-// passed by.
+// Replaces, removes or doubles a value somewhere below `node`; the vocabulary's
+// many entries are mostly passed by.
 void damage_value(json& node, Philox& random, int depth = 0) {
   if ((node.is_object() || node.is_array()) && !node.empty() && (depth == 0 || random.below(5) != 0)) {
     auto it = node.begin();

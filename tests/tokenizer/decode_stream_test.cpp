@@ -9,8 +9,8 @@ namespace {
 
 using nlohmann::json;
 
-// <0x00>..<0xFF> are 0..255, "▁a" 256, "b" 257, the special token "<s>" 258; decoded as SentencePiece models
-// are.
+// <0x00>..<0xFF> are 0..255, "▁a" 256, "b" 257, the special token "<s>" 258;
+// decoded as SentencePiece models are.
 Tokenizer byte_fallback_tokenizer() {
   std::vector<std::string> tokens;
   for (int b = 0; b < 256; ++b) tokens.push_back(fmt::format("<0x{:02X}>", b));

@@ -1,5 +1,5 @@
-// Texts with the ids, offsets, decoded texts and streamed pieces that Hugging Face's tokenizers 0.22 gives
-// for them.
+// Texts with the ids, offsets, decoded texts and streamed pieces that Hugging
+// Face's tokenizers 0.22 gives for them.
 #include <gtest/gtest.h>
 
 #include <filesystem>

@@ -39,8 +39,8 @@ class TokenizerFolder {
   std::filesystem::path path_;
 };
 
-// tokenizer.json with a BPE model: the vocabulary is `tokens` in order, the rest empty. `parts` replaces
-// members.
+// tokenizer.json with a BPE model: the vocabulary is `tokens` in order, the
+// rest empty. `parts` replaces members.
 inline nlohmann::json tokenizer_json(const std::vector<std::string>& tokens,
                                      const std::vector<std::string>& merges = {},
                                      const nlohmann::json& parts = nlohmann::json::object()) {

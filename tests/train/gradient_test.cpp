@@ -284,8 +284,8 @@ TEST(Gradient, OfEveryKindOfWeight) {
   }
 }
 
-// The golden checkpoints have the shapes that tiny_checkpoint.h cannot write: q/k norms, biases of q, k and
-// v.
+// The golden checkpoints have the shapes that tiny_checkpoint.h cannot
+// write: q/k norms, biases of q, k and v.
 TEST(Gradient, OfTheGoldenArchitectures) {
   for (const char* name : {"qwen3", "qwen2_tied", "llama_bias", "llama3_scaled", "mistral_gqa_swa"}) {
     SCOPED_TRACE(name);
