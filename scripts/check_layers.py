@@ -21,11 +21,12 @@ import check_sizes
 # A room may include itself, the rooms named here, and what those may include.
 ROOMS = {
     "base": [],
+    "formula": ["base"],
     "io": ["base"],
     "records": ["io"],
     # Without torch, so that their tests build and run in seconds.
     "graph": ["records"],
-    "grade": ["records"],
+    "grade": ["records", "formula"],
     "select": ["records"],
     "data": ["records"],
     "metrics": ["records", "graph"],
@@ -173,9 +174,9 @@ PLANTED = [
 
 # Headers that stand together, and a part of the message that has to come.
 PLANTED_NAMES = [
-    ({"src/grade/judge.h": "namespace circuitdiff {\nenum class Verdict { equal };\n}\n",
+    ({"src/formula/verdict.h": "namespace circuitdiff {\nenum class Verdict { equal };\n}\n",
       "src/report/words.h": "namespace circuitdiff {\nstruct Verdict : Base {\n};\n}\n"}, "src/report/words.h:2: Verdict"),
-    ({"src/grade/token.h": "namespace circuitdiff {\nstruct Token {};\n}\n",
+    ({"src/formula/tokens.h": "namespace circuitdiff {\nstruct Token {};\n}\n",
       "src/jinja/lexer.h": "namespace circuitdiff::jinja {\nstruct Token {};\n}\n"}, None),
     ({"src/graph/graph.h": "namespace circuitdiff {\nstruct Graph;\ntemplate <>\nstruct Words<int> {\n};\n}\n",
       "src/model/decoder.h": "namespace circuitdiff {\nstruct Graph {\n};\ntemplate <>\nstruct Words<bool> {\n};\n}\n"}, None),

@@ -5,7 +5,7 @@
 #include <optional>
 #include <unordered_set>
 
-#include "grade/letters.h"
+#include "formula/letters.h"
 
 namespace circuitdiff {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "grade/judge.h"
+#include "formula/verdict.h"
 
 namespace circuitdiff {
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cctype>
 
-#include "grade/letters.h"
+#include "formula/letters.h"
 
 namespace circuitdiff {
 namespace {

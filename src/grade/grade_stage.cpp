@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "grade/extract.h"
-#include "grade/harness.h"
+#include "grade/harness/harness.h"
 #include "grade/judge.h"
 #include "grade/sampled_accuracy.h"
 

@@ -5,13 +5,13 @@
 #include <unordered_set>
 #include <vector>
 
-#include "grade/compare.h"
+#include "formula/compare.h"
+#include "formula/letters.h"
+#include "formula/reader.h"
+#include "formula/tokens.h"
 #include "grade/compare_texts.h"
 #include "grade/extract.h"
 #include "grade/labelled_parts.h"
-#include "grade/letters.h"
-#include "grade/reader.h"
-#include "grade/tokens.h"
 
 namespace circuitdiff {
 namespace {
@@ -253,10 +253,6 @@ Judgement judge_labelled(std::string_view prediction, std::string_view gold) {
 }
 
 }  // namespace
-
-const char* verdict_name(Verdict verdict) {
-  return verdict == Verdict::equal ? "equal" : verdict == Verdict::different ? "different" : "undecided";
-}
 
 Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std::string_view dataset) {
   if (raw_prediction.size() > kMostBytes || raw_gold.size() > kMostBytes)

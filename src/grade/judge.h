@@ -5,18 +5,11 @@
 // not 1/3) and the question (an answer is judged by itself).
 #pragma once
 
-#include <string>
 #include <string_view>
 
+#include "formula/verdict.h"
+
 namespace circuitdiff {
-
-enum class Verdict { equal, different, undecided };
-const char* verdict_name(Verdict verdict);
-
-struct Judgement {
-  Verdict verdict = Verdict::undecided;
-  std::string reason;
-};
 
 // `prediction` as extracted, `gold` as the data set's rule takes it from its row.
 Judgement judge(std::string_view prediction, std::string_view gold, std::string_view dataset);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "grade/letters.h"
+#include "formula/letters.h"
 
 namespace circuitdiff {
 namespace {

@@ -13,11 +13,11 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "grade/compare.h"
+#include "formula/compare.h"
+#include "formula/reader.h"
 #include "grade/extract.h"
-#include "grade/harness.h"
+#include "grade/harness/harness.h"
 #include "grade/judge.h"
-#include "grade/reader.h"
 #include "io/json.h"
 
 namespace circuitdiff {

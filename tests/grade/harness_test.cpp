@@ -1,9 +1,9 @@
 // The harness's ways, by which it is imitated: what it makes of texts and where its verdict is wrong.
-#include "grade/harness.h"
+#include "grade/harness/harness.h"
 
 #include <gtest/gtest.h>
 
-#include "grade/harness_text.h"
+#include "grade/harness/text.h"
 
 namespace circuitdiff {
 namespace {

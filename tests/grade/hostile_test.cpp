@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "grade/extract.h"
 #include "grade/grade_stage.h"
-#include "grade/harness.h"
+#include "grade/harness/harness.h"
 #include "grade/judge.h"
 #include "grade/time_limit.h"
 

@@ -7,8 +7,8 @@
 
 #include "grade/extract.h"
 #include "grade/grade_stage.h"
-#include "grade/harness.h"
-#include "grade/harness_text.h"
+#include "grade/harness/harness.h"
+#include "grade/harness/text.h"
 #include "grade/judge.h"
 #include "grade/time_limit.h"
 #include "io/json.h"

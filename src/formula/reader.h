@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "grade/expression.h"
+#include "formula/expression.h"
 
 namespace circuitdiff {
 

@@ -1,9 +1,9 @@
-#include "grade/harness_units.h"
+#include "grade/harness/units.h"
 
 #include <utility>
 #include <vector>
 
-#include "grade/letters.h"
+#include "formula/letters.h"
 
 namespace circuitdiff {
 namespace {

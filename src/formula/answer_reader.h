@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "grade/reader.h"
-#include "grade/tokens.h"
+#include "formula/reader.h"
+#include "formula/tokens.h"
 
 namespace circuitdiff {
 

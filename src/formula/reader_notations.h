@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "grade/expression.h"
-#include "grade/tokens.h"
+#include "formula/expression.h"
+#include "formula/tokens.h"
 
 namespace circuitdiff {
 

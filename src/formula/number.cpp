@@ -1,9 +1,9 @@
-#include "grade/number.h"
+#include "formula/number.h"
 
 #include <algorithm>
 #include <memory>
 
-#include "grade/letters.h"
+#include "formula/letters.h"
 
 namespace circuitdiff {
 

@@ -3,10 +3,10 @@
 #include <functional>
 #include <optional>
 
-#include "grade/compare.h"
-#include "grade/compare_parts.h"
-#include "grade/letters.h"
-#include "grade/number_sets.h"
+#include "formula/compare.h"
+#include "formula/compare_parts.h"
+#include "formula/letters.h"
+#include "formula/number_sets.h"
 
 namespace circuitdiff {
 

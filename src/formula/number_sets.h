@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "grade/expression.h"
+#include "formula/expression.h"
 
 namespace circuitdiff {
 

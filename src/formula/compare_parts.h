@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "grade/expression.h"
-#include "grade/judge.h"
+#include "formula/expression.h"
+#include "formula/verdict.h"
 
 namespace circuitdiff {
 

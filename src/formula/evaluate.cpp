@@ -1,4 +1,4 @@
-#include "grade/evaluate.h"
+#include "formula/evaluate.h"
 
 #include <unordered_map>
 

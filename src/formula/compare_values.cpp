@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "grade/compare.h"
-#include "grade/evaluate.h"
+#include "formula/compare.h"
+#include "formula/evaluate.h"
 
 namespace circuitdiff {
 namespace {

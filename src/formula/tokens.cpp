@@ -1,4 +1,4 @@
-#include "grade/tokens.h"
+#include "formula/tokens.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "grade/letters.h"
+#include "formula/letters.h"
 
 namespace circuitdiff {
 namespace {

@@ -2,7 +2,7 @@
 #include <map>
 #include <unordered_set>
 
-#include "grade/answer_reader.h"
+#include "formula/answer_reader.h"
 
 namespace circuitdiff {
 

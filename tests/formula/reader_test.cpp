@@ -1,5 +1,5 @@
 // Trees that the reader makes of texts, in their canonical form, and what it refuses.
-#include "grade/reader.h"
+#include "formula/reader.h"
 
 #include <gtest/gtest.h>
 

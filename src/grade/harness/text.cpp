@@ -1,4 +1,4 @@
-#include "grade/harness_text.h"
+#include "grade/harness/text.h"
 
 #include <algorithm>
 #include <array>
@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "grade/harness_units.h"
-#include "grade/letters.h"
+#include "formula/letters.h"
+#include "grade/harness/units.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,4 +1,4 @@
-#include "grade/expression.h"
+#include "formula/expression.h"
 
 #include <algorithm>
 

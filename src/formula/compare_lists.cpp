@@ -3,9 +3,9 @@
 #include <map>
 #include <set>
 
-#include "grade/compare_parts.h"
-#include "grade/number_sets.h"
-#include "grade/reader_notations.h"
+#include "formula/compare_parts.h"
+#include "formula/number_sets.h"
+#include "formula/reader_notations.h"
 
 namespace circuitdiff {
 

@@ -1,4 +1,4 @@
-#include "grade/harness.h"
+#include "grade/harness/harness.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,11 +6,11 @@
 #include <optional>
 #include <vector>
 
-#include "grade/compare.h"
-#include "grade/evaluate.h"
-#include "grade/harness_text.h"
-#include "grade/letters.h"
-#include "grade/reader.h"
+#include "formula/compare.h"
+#include "formula/evaluate.h"
+#include "formula/letters.h"
+#include "formula/reader.h"
+#include "grade/harness/text.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,10 +1,10 @@
-#include "grade/reader_notations.h"
+#include "formula/reader_notations.h"
 
 #include <algorithm>
 #include <set>
 
-#include "grade/answer_reader.h"
-#include "grade/letters.h"
+#include "formula/answer_reader.h"
+#include "formula/letters.h"
 
 namespace circuitdiff {
 

@@ -3,7 +3,7 @@
 #include <iterator>
 #include <utility>
 
-#include "grade/tokens.h"
+#include "formula/tokens.h"
 
 namespace circuitdiff {
 namespace {

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "grade/expression.h"
+#include "formula/expression.h"
 
 namespace circuitdiff {
 

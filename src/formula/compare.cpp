@@ -1,11 +1,11 @@
-#include "grade/compare.h"
+#include "formula/compare.h"
 
 #include <algorithm>
 
-#include "grade/compare_parts.h"
-#include "grade/letters.h"
-#include "grade/number_sets.h"
-#include "grade/reader_notations.h"
+#include "formula/compare_parts.h"
+#include "formula/letters.h"
+#include "formula/number_sets.h"
+#include "formula/reader_notations.h"
 
 namespace circuitdiff {
 namespace {

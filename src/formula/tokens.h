@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "grade/number.h"
+#include "formula/number.h"
 
 namespace circuitdiff {
 

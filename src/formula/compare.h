@@ -2,8 +2,8 @@
 // of answers.
 #pragma once
 
-#include "grade/expression.h"
-#include "grade/judge.h"
+#include "formula/expression.h"
+#include "formula/verdict.h"
 
 namespace circuitdiff {
 

@@ -1,10 +1,10 @@
-#include "grade/number_sets.h"
+#include "formula/number_sets.h"
 
 #include <algorithm>
 #include <set>
 
-#include "grade/compare.h"
-#include "grade/evaluate.h"
+#include "formula/compare.h"
+#include "formula/evaluate.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,5 +1,5 @@
 // Factors of an answer: powers, subscripts, primes, and everything in brackets.
-#include "grade/answer_reader.h"
+#include "formula/answer_reader.h"
 
 namespace circuitdiff {
 

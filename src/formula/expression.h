@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "grade/number.h"
+#include "formula/number.h"
 
 namespace circuitdiff {
 

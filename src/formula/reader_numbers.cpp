@@ -3,8 +3,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "grade/answer_reader.h"
-#include "grade/letters.h"
+#include "formula/answer_reader.h"
+#include "formula/letters.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,11 +1,11 @@
 // Lists, equations, sums and products of an answer, and where reading begins and ends.
-#include "grade/reader.h"
+#include "formula/reader.h"
 
 #include <unordered_map>
 #include <unordered_set>
 
-#include "grade/answer_reader.h"
-#include "grade/reader_notations.h"
+#include "formula/answer_reader.h"
+#include "formula/reader_notations.h"
 
 namespace circuitdiff {
 namespace {
