@@ -8,7 +8,7 @@
 #   TORCH_ROOT    a folder with libtorch's include/ and lib/ instead of the torch wheel that setup fetches
 #   CUDA          ON, OFF or AUTO (default): link libtorch's CUDA half; ON makes setup fetch its libraries too
 #   JOBS          compile jobs at once (default: by processors and free memory)
-#   BENCH_VENV    the peers' venv of `make bench`; TOKENIZERS: folders whose tokenizers it times
+#   BENCH_VENV    the peers' venv of `make bench`; TOKENIZERS: folders whose tokenizers it times; RESULTS: the file its rows go to
 TORCH_ROOT ?=
 CUDA ?= AUTO
 SEEDS ?= 1
@@ -34,11 +34,12 @@ models: build
 
 BENCH_VENV ?= build/bench-peers
 TOKENIZERS ?= $(or $(patsubst %/tokenizer.json,%,$(wildcard ../shared/tokenizers/*/tokenizer.json)),models/arith-sft)
+RESULTS ?= build/bench-results.jsonl
 bench: build
 	cmake --build --preset release --target eap_bench -j $(JOBS)
-	BENCH_VENV=$(BENCH_VENV) bench/peers/attribution.sh build/bench/eap_bench
-	$(BENCH_VENV)/bin/python bench/peers/tokenizers_speed.py build/circuitdiff $(TOKENIZERS) --rounds 3
-	$(BENCH_VENV)/bin/python bench/peers/grpo_compare.py build/circuitdiff $(BENCH_VENV)/bin/python --threads 1
+	BENCH_VENV=$(BENCH_VENV) bench/peers/attribution.sh build/bench/eap_bench 0.5b 160 60 3 $(RESULTS)
+	$(BENCH_VENV)/bin/python bench/peers/tokenizers_speed.py build/circuitdiff $(TOKENIZERS) --rounds 3 --json $(RESULTS)
+	$(BENCH_VENV)/bin/python bench/peers/grpo_compare.py build/circuitdiff $(BENCH_VENV)/bin/python --threads 1 --json $(RESULTS)
 
 setup:
 	@TORCH_ROOT="$(TORCH_ROOT)" CIRCUITDIFF_CUDA="$(CUDA)" scripts/setup.sh

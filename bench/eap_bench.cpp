@@ -1,6 +1,6 @@
 // Edge attribution of one chunk beside the matrix products that no method can avoid, in one process,
 // interleaved; memory each in a process of its own.
-//   eap_bench MODEL [prompt=160] [answer=60] [repeats=3] [dtype=float32] [cases=0123]
+//   eap_bench MODEL [prompt=160] [answer=60] [repeats=3] [dtype=float32] [cases=0123] [--json FILE]
 // The limit: forward and input gradient of every linear map of one sample, lm_head on the answer's rows only.
 // It is timed before and after every case: where neighbours slow the machine for a minute, each case over the
 // mean of the two tells more than the best of each over the run.
@@ -24,6 +24,8 @@
 #include "model/block_pool.h"
 #include "model/product.h"
 #include "process_memory.h"
+#include "result_row.h"
+#include "shape_name.h"
 
 namespace circuitdiff {
 namespace {
@@ -91,7 +93,8 @@ struct Case {
   bool keep;
   std::vector<AttributionSample> samples;
   Cost best;
-  std::vector<Cost> paired;  // each run over the mean of the limits before and after it, a sample
+  std::vector<Cost> runs;    // a sample
+  std::vector<Cost> paired;  // each of them over the mean of the limits before and after it
 };
 
 // "1.48 (1.45 - 1.60)": the median, the least and the most of one field.
@@ -127,10 +130,10 @@ std::vector<Case> cases_of(const Arguments& o, const Decoder& decoder) {
   };
   const int64_t a = o.answer;
   const std::vector<int64_t> four{std::max<int64_t>(1, a * 3 / 50), a / 5, a * 3 / 5, a};
-  return {{"one sample, one cut, recomputed", false, samples(1, {a}), {}, {}},
-          {"one sample, one cut, kept", true, samples(1, {a}), {}, {}},
-          {"one sample, four cuts, kept", true, samples(1, four), {}, {}},
-          {"four packed, one cut, kept", true, samples(4, {a}), {}, {}}};
+  return {{"one sample, one cut, recomputed", false, samples(1, {a}), {}, {}, {}},
+          {"one sample, one cut, kept", true, samples(1, {a}), {}, {}, {}},
+          {"one sample, four cuts, kept", true, samples(1, four), {}, {}, {}},
+          {"four packed, one cut, kept", true, samples(4, {a}), {}, {}, {}}};
 }
 
 Decoder open(const Arguments& o) {
@@ -179,19 +182,22 @@ std::array<double, 2> memory_of(const Arguments& o, size_t which) {
 
 // Of every case; of the limit by at::matmul, and by the products taken here.
 struct Timings {
+  std::string shape;
   std::vector<Case> cases;
   Cost limit, own_limit;
+  std::vector<double> limits;    // seconds of wall time, of every run
   std::vector<Cost> own_paired;  // the second over the first, timed one behind the other
 };
 
 // The limit and all cases find their memory in one pool, as all chunks of a run but the first do.
 Timings measure(const Arguments& o) {
   const Decoder decoder = open(o);
-  Timings t{cases_of(o, decoder), {}, {}, {}};
+  Timings t{shape_name(decoder.config()), cases_of(o, decoder), {}, {}, {}, {}};
   const BlockPool pool;
   const auto limit = [&](bool plain) {
     const Cost cost = gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, plain);
     (plain ? t.limit : t.own_limit).keep_least(cost);
+    if (plain) t.limits.push_back(cost.wall);
     return cost;
   };
   limit(true);  // which reads the weights' pages
@@ -205,6 +211,7 @@ Timings measure(const Arguments& o) {
       const Cost after = limit(true);
       const double samples = 0.5 * static_cast<double>(c.samples.size());
       c.best.keep_least(cost);
+      c.runs.push_back({cost.wall / (2 * samples), cost.processor / (2 * samples)});
       c.paired.push_back({cost.wall / (before.wall + after.wall) / samples,
                           cost.processor / (before.processor + after.processor) / samples});
       before = after;
@@ -213,9 +220,29 @@ Timings measure(const Arguments& o) {
   return t;
 }
 
-int run(const Arguments& o) {
+std::vector<double> walls(const std::vector<Cost>& costs) {
+  std::vector<double> out;
+  for (const Cost& c : costs) out.push_back(c.wall);
+  return out;
+}
+
+double middle(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
+}
+
+void add_rows(const ResultFile& results, const Arguments& o, const Timings& t, const Case& c, double mib) {
+  const std::string what = fmt::format("{}, {} + {} tokens, {}{}", t.shape, o.prompt, o.answer, c.name,
+                                       o.dtype == "float32" ? "" : ", " + o.dtype);
+  results.add({"attribution-cpu", what, "s a sample", walls(c.runs), "at::matmul alone", middle(t.limits),
+               walls(c.paired)});
+  results.add({"memory", what + ", above the weights", "MiB", {mib}, "", {}, {}});
+}
+
+int run(const Arguments& o, const ResultFile& results) {
   const at::NoGradGuard no_grad;
-  const auto [cases, limit, own_limit, own_paired] = measure(o);
+  const Timings timings = measure(o);
+  const auto& [shape, cases, limit, own_limit, limits, own_paired] = timings;
   fmt::print("{:<34} {:>9} {:>9}   {:>15}   {:>20} {:>20}   {}\n", "", "wall", "processor", "x limit, best",
              "median, wall", "processor", "MiB above weights: first, next run");
   fmt::print("{:<34} {:7.2f} s {:7.2f} s   {} threads\n", "GEMM limit of one sample", limit.wall,
@@ -233,6 +260,7 @@ int run(const Arguments& o) {
                c.best.wall, c.best.processor, c.best.wall / limit.wall / n,
                c.best.processor / limit.processor / n, median_of(c.paired, &Cost::wall),
                median_of(c.paired, &Cost::processor), first, next);
+    add_rows(results, o, timings, c, next);
   }
   return 0;
 }
@@ -242,8 +270,9 @@ int run(const Arguments& o) {
 
 int main(int argc, char** argv) {
   circuitdiff::keep_heap_small();
+  const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2 || (argc > 6 && std::string(argv[6]).find_first_not_of("0123") != std::string::npos)) {
-    fmt::print(stderr, "usage: eap_bench MODEL [prompt] [answer] [repeats] [dtype] [cases]\n");
+    fmt::print(stderr, "usage: eap_bench MODEL [prompt] [answer] [repeats] [dtype] [cases] [--json FILE]\n");
     return 2;
   }
   circuitdiff::Arguments o{argv[1]};
@@ -255,5 +284,5 @@ int main(int argc, char** argv) {
   if (fourth.rfind(memory, 0) == 0)
     return circuitdiff::print_memory(o, std::stoul(fourth.substr(memory.size())));
   o.repeats = std::atoll(fourth.c_str());
-  return circuitdiff::run(o);
+  return circuitdiff::run(o, results);
 }

@@ -1,7 +1,7 @@
 // Attribution on a GPU: samples a second, the share of the device's own peak, memory beside the weights, and
 // where the time goes. The peak is a large product measured in the same run; operations are those of the
 // forward pass and the input gradient, nothing that is computed twice.
-//   gpu_bench MODEL [prompt=160] [answer=60] [chunks=1,4,16,32] [dtype=bfloat16]
+//   gpu_bench MODEL [prompt=160] [answer=60] [chunks=1,4,16,32] [dtype=bfloat16] [--json FILE]
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -23,6 +23,8 @@
 #include "model/fused.h"
 #include "model/layer_stream.h"
 #include "model/product.h"
+#include "result_row.h"
+#include "shape_name.h"
 
 namespace circuitdiff {
 namespace {
@@ -81,8 +83,25 @@ double operations(const ModelConfig& c, int64_t prompt, int64_t answer) {
           static_cast<double>(answer) * static_cast<double>(c.d_model) * static_cast<double>(c.d_vocab));
 }
 
+// "NVIDIA H200", as the driver says.
+std::string device_name() {
+  FILE* child = popen("nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null", "r");
+  char line[128] = "";
+  const bool is_read = child && std::fgets(line, sizeof line, child);
+  if (child) pclose(child);
+  return is_read ? std::string(line, std::string(line).find_last_not_of(" \n") + 1) : "a GPU";
+}
+
+// What all cases of a run have in common.
+struct Run {
+  double work = 0, peak = 0;  // operations of a sample; operations a second of the device
+  int64_t prompt = 0, answer = 0;
+  const ResultFile& results;
+};
+
 void report(const Decoder& decoder, const std::string& name, const std::vector<AttributionSample>& samples,
-            const ChunkMeans& means, const Forecast& forecast, double work, double peak) {
+            const ChunkMeans& means, const Forecast& forecast, const Run& run) {
+  const auto [work, peak, prompt, answer, results] = run;
   const at::Device device = decoder.device();
   const int64_t weights = means.read_ahead ? 0 : forecast.weight_bytes;
   const auto gib = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 30); };
@@ -106,6 +125,25 @@ void report(const Decoder& decoder, const std::string& name, const std::vector<A
       name, best, n / best, n * work / best / 1e12, 100 * n * work / best / peak, gib(above),
       gib(forecast.peak_bytes - weights), forecast.seconds);
   std::fflush(stdout);
+  const std::string what =
+      fmt::format("{}, {} + {} tokens, {}", shape_name(decoder.config()), prompt, answer, name);
+  const std::string device_words = device_name();
+  results.add({"attribution-gpu",
+               what,
+               "samples a second",
+               {n / best},
+               "matrix product of 8192",
+               {},
+               {n * work / best / peak}},
+              device_words);
+  results.add({"memory",
+               what + ", above the weights",
+               "GiB",
+               {gib(above)},
+               "the forecast",
+               gib(forecast.peak_bytes - weights),
+               {static_cast<double>(above) / static_cast<double>(forecast.peak_bytes - weights)}},
+              device_words);
 }
 
 void parts(const Decoder& decoder, const std::vector<AttributionSample>& samples) {
@@ -169,7 +207,7 @@ void parts(const Decoder& decoder, const std::vector<AttributionSample>& samples
        });
 }
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, const ResultFile& results) {
   const at::NoGradGuard no_grad;
   const auto number = [&](int i, int64_t otherwise) { return argc > i ? std::atoll(argv[i]) : otherwise; };
   const int64_t prompt = number(2, 160), answer = number(3, 60);
@@ -183,7 +221,7 @@ int run(int argc, char** argv) {
   const double peak = peak_rate(device, dtype);
   fmt::print("peak, measured: {:.1f} TFLOP/s\n", peak / 1e12);
   const double rate = matmul_rate(device, dtype, checkpoint->config().d_model);
-  const double work = operations(checkpoint->config(), prompt, answer);
+  const Run common{operations(checkpoint->config(), prompt, answer), peak, prompt, answer, results};
   const auto forecast_of = [&](const std::vector<AttributionSample>& samples, const MemoryMeans& means) {
     return forecast(*checkpoint, device, dtype, {}, {samples}, means, rate);
   };
@@ -199,19 +237,19 @@ int run(int argc, char** argv) {
       for (const bool keep : {true, false}) {
         const auto samples = random_samples(decoder, n, prompt, {answer});
         report(decoder, fmt::format("{} packed, one cut, {}", n, keep ? "kept" : "recomputed"), samples,
-               {keep, {}}, forecast_of(samples, {keep, true, false}), work, peak);
+               {keep, {}}, forecast_of(samples, {keep, true, false}), common);
       }
     const std::vector<int64_t> four{std::max<int64_t>(1, answer * 3 / 50), answer / 5, answer * 3 / 5,
                                     answer};
     const auto samples = random_samples(decoder, 16, prompt, four);
     report(decoder, "16 packed, four cuts, kept", samples, {true, {}},
-           forecast_of(samples, {true, true, false}), work, peak);
+           forecast_of(samples, {true, true, false}), common);
   }
   const Decoder streamed(checkpoint, device, dtype, /*resident=*/false);
   for (const int64_t n : {chunks.back(), 2 * chunks.back()}) {
     const auto samples = random_samples(streamed, n, prompt, {answer});
     report(streamed, fmt::format("{} packed, one cut, recomputed, streamed", n), samples, {false, {}, true},
-           forecast_of(samples, {false, false, false}), work, peak);
+           forecast_of(samples, {false, false, false}), common);
   }
   return 0;
 }
@@ -221,9 +259,10 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   circuitdiff::keep_heap_small();
+  const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2) {
-    fmt::print(stderr, "usage: gpu_bench MODEL [prompt] [answer] [chunks] [dtype]\n");
+    fmt::print(stderr, "usage: gpu_bench MODEL [prompt] [answer] [chunks] [dtype] [--json FILE]\n");
     return 2;
   }
-  return circuitdiff::run(argc, argv);
+  return circuitdiff::run(argc, argv, results);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How often the grader agrees with verdicts given by hand and with the Qwen2.5-Math harness, by kind of answer, and how fast it is.
 
-    grading_agreement.py PUBLIC.jsonl [--program P]
+    grading_agreement.py PUBLIC.jsonl [--program P] [--json FILE]
 
 PUBLIC.jsonl: rows {id, category, dataset, prediction_text, gold_raw, truth, truth_confidence, harness_equal, harness_status}.
 Rows of confidence high count against `truth`, rows of status ok against `harness_equal`. Printed as Markdown.
@@ -14,6 +14,8 @@ import resource
 import subprocess
 import tempfile
 
+from result_row import ResultFile, add_json_option
+
 
 def processor_seconds():
     """Of the programs that were run, so that other work on the machine does not count."""
@@ -25,7 +27,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("public", type=pathlib.Path)
     parser.add_argument("--program", default="build/circuitdiff")
+    add_json_option(parser)
     options = parser.parse_args()
+    results = ResultFile(options.json)
     rows = [json.loads(line) for line in options.public.read_text(encoding="utf-8").splitlines()]
     verdicts, seconds = {}, {}
     with tempfile.TemporaryDirectory() as folder:
@@ -57,6 +61,7 @@ def main():
     harness = [(verdict == "equal") == row["harness_equal"] for row, verdict in zip(rows, verdicts["harness"]) if row["harness_status"] == "ok"]
     print(f"\n`--compat harness`: {sum(harness)} of {len(harness)} verdicts are the harness's ({100 * sum(harness) / len(harness):.2f} %)")
     for compat, spent in seconds.items():
+        results.add("grading", f"{len(rows):,} answers, --compat {compat}, processor time", "answers a minute", [60 * len(rows) / spent])
         print(f"`--compat {compat}`: {60 * len(rows) / spent:,.0f} answers a minute of processor time, start of the program and files included")
 
 

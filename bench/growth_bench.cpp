@@ -1,6 +1,6 @@
 // What an edge costs by exact ablation, beside the full forward pass (every position through lm_head) that
 // patching from outside pays for it; and how attribution's cost grows with tokens, samples and the chunk.
-//   growth_bench exact MODEL [prompt=160] [answer=60] [repeats=3]
+//   growth_bench exact MODEL [prompt=160] [answer=60] [repeats=3] [--json FILE]
 //   growth_bench growth MODEL [repeats=3]      as CSV: what, number, seconds
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
@@ -14,6 +14,8 @@
 #include "base/heap.h"
 #include "base/random.h"
 #include "model/block_pool.h"
+#include "result_row.h"
+#include "shape_name.h"
 
 namespace circuitdiff {
 namespace {
@@ -41,7 +43,8 @@ std::vector<AttributionSample> random_samples(const Decoder& decoder, int64_t co
   return out;
 }
 
-void exact(const Decoder& decoder, int64_t prompt, int64_t answer, int64_t repeats) {
+void exact(const Decoder& decoder, int64_t prompt, int64_t answer, int64_t repeats,
+           const ResultFile& results) {
   const AttributionSample sample = random_samples(decoder, 1, prompt, answer).front();
   ScoringOptions options;
   options.method = Method::exact;
@@ -49,6 +52,7 @@ void exact(const Decoder& decoder, int64_t prompt, int64_t answer, int64_t repea
   const std::vector<int64_t> input(sample.tokens.begin(), sample.tokens.end() - 1);
   const Tensor tokens = decoder.tokens(input).unsqueeze(0);
   double forward = 1e30, all = 1e30;
+  std::vector<double> an_edge;
   for (int64_t r = 0; r < repeats; ++r) {
     forward = std::min(forward, least_seconds(3, [&] { decoder.forward(tokens); }));
     {
@@ -56,11 +60,21 @@ void exact(const Decoder& decoder, int64_t prompt, int64_t answer, int64_t repea
       forward = std::min(forward, least_seconds(3, [&] { decoder.forward(tokens); }));
     }
     const BlockPool pool;
-    all = std::min(all, least_seconds(1, [&] { attribute_chunk(decoder, options, {sample}); }));
+    const double seconds = least_seconds(1, [&] { attribute_chunk(decoder, options, {sample}); });
+    all = std::min(all, seconds);
+    an_edge.push_back(seconds / static_cast<double>(edges));
   }
   const double edge = all / static_cast<double>(edges);
   fmt::print("full forward {:.4f} s, {} edges {:.2f} s, an edge {:.4f} s = {:.3f} of a forward\n", forward,
              edges, all, edge, edge / forward);
+  results.add(
+      {"attribution-cpu",
+       fmt::format("exact ablation, {}, {} + {} tokens", shape_name(decoder.config()), prompt, answer),
+       "s an edge",
+       an_edge,
+       "a full forward",
+       forward,
+       {edge / forward}});
 }
 
 void growth(const Decoder& decoder, int64_t repeats) {
@@ -92,6 +106,7 @@ void growth(const Decoder& decoder, int64_t repeats) {
 int main(int argc, char** argv) {
   circuitdiff::keep_heap_small();
   using namespace circuitdiff;
+  const ResultFile results(argc, argv);
   const std::string_view what = argc > 2 ? argv[1] : "";
   if (what != "exact" && what != "growth") {
     fmt::print(stderr, "usage: growth_bench exact|growth MODEL [..]\n");
@@ -101,7 +116,7 @@ int main(int argc, char** argv) {
   const Decoder decoder(Checkpoint::open(argv[2]), at::kCPU, at::kFloat);
   const auto number = [&](int i, int64_t otherwise) { return argc > i ? std::atoll(argv[i]) : otherwise; };
   if (what == "exact")
-    exact(decoder, number(3, 160), number(4, 60), number(5, 3));
+    exact(decoder, number(3, 160), number(4, 60), number(5, 3), results);
   else
     growth(decoder, number(3, 3));
   return 0;

@@ -1,6 +1,6 @@
 // One update (forward, backward with the gradients of all weights, clipping, AdamW) on packed answers beside
 // the matrix products that no method can avoid, in one process, in turns.
-//   train_bench MODEL [answers=16] [prompt=96] [answer=104] [repeats=3] [tokens_per_batch=8192]
+//   train_bench MODEL [answers=16] [prompt=96] [answer=104] [repeats=3] [tokens_per_batch=8192] [--json FILE]
 // Of MODEL only the configuration counts: weights are drawn. The limit: forward, input gradient and weight
 // gradient of every linear map on every row, and of lm_head on the answers' rows.
 #include <ATen/Parallel.h>
@@ -18,6 +18,8 @@
 #include "base/random.h"
 #include "model/product.h"
 #include "process_memory.h"
+#include "result_row.h"
+#include "shape_name.h"
 #include "train/optimizer.h"
 #include "train/packed_model.h"
 
@@ -123,7 +125,7 @@ struct Bench {
   }
 };
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, const ResultFile& results) {
   const at::NoGradGuard no_grad;
   const auto number = [&](int i, int64_t otherwise) { return argc > i ? std::atoll(argv[i]) : otherwise; };
   const int64_t repeats = number(5, 3);
@@ -134,10 +136,13 @@ int run(int argc, char** argv) {
   double plain = 1e30, own = 1e30, kept = 1e30, recomputed = 1e30, optimizing = 1e30;
   const double state = mib("RssAnon:");
   double above_kept = 0, above_recomputed = 0;
+  std::vector<double> kept_runs, recomputed_runs;
   const auto update = [&](bool recompute, double& best, double& above) {
     give_back_heap();  // what the other way of updating has left there is not this one's
     std::ofstream("/proc/self/clear_refs") << "5";
-    best = std::min(best, bench.update(recompute, optimizing));
+    const double seconds = bench.update(recompute, optimizing);
+    best = std::min(best, seconds);
+    (recompute ? recomputed_runs : kept_runs).push_back(seconds);
     above = std::max(above, mib("VmHWM:") - mib("RssFile:") - state);
   };
   for (int64_t r = 0; r < repeats; ++r) {
@@ -165,6 +170,25 @@ int run(int argc, char** argv) {
   line("update, everything kept", kept, above_kept);
   line("update, recomputed", recomputed, above_recomputed);
   fmt::print("{:<36} {:7.2f} s\n", "of it clipping and AdamW", optimizing);
+  for (const bool recompute : {false, true}) {
+    const std::string what = fmt::format("update, {}, {} packed rows, {}", shape_name(c), bench.rows,
+                                         recompute ? "recomputed" : "everything kept");
+    const double best = recompute ? recomputed : kept;
+    results.add({"training",
+                 what,
+                 "s",
+                 recompute ? recomputed_runs : kept_runs,
+                 "at::matmul alone",
+                 plain,
+                 {best / plain}});
+    results.add({"memory",
+                 what + ", above weights, gradients and moments",
+                 "MiB",
+                 {recompute ? above_recomputed : above_kept},
+                 "",
+                 {},
+                 {}});
+  }
   return 0;
 }
 
@@ -173,9 +197,12 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   circuitdiff::keep_heap_small();
+  const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2) {
-    fmt::print(stderr, "usage: train_bench MODEL [answers] [prompt] [answer] [repeats] [tokens_per_batch]\n");
+    fmt::print(
+        stderr,
+        "usage: train_bench MODEL [answers] [prompt] [answer] [repeats] [tokens_per_batch] [--json FILE]\n");
     return 2;
   }
-  return circuitdiff::run(argc, argv);
+  return circuitdiff::run(argc, argv, results);
 }

@@ -1,17 +1,22 @@
 """Edge attribution of one sample on a GPU by other ways: `hooks` and `lean` of attribution.py in bfloat16, one cut and four.
 
-    attribution_gpu.py [--shape 7b] [--prompt 160] [--answer 60] [--repeats 3]
+    attribution_gpu.py [--shape 7b] [--prompt 160] [--answer 60] [--repeats 3] [--json FILE]
 
 Prints seconds (best of the repeats, the device waited for) and GiB above the weights of each. A peer that runs out of the device's
 memory is said to. Needs torch and transformers; random weights. To read beside build/bench/gpu_bench on the same card.
 """
 import argparse
 import math
+import pathlib
+import sys
 import time
 
 import torch
 
 import attribution
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from result_row import ResultFile, add_json_option  # noqa: E402
 
 
 def main():
@@ -19,7 +24,9 @@ def main():
     parser.add_argument("--shape", choices=attribution.SHAPES, default="7b")
     for name, value in (("prompt", 160), ("answer", 60), ("repeats", 3)):
         parser.add_argument("--" + name, type=int, default=value)
+    add_json_option(parser)
     o = parser.parse_args()
+    results = ResultFile(o.json)
     torch.set_default_device("cuda")
 
     small = attribution.make_model("tiny", 0)
@@ -46,6 +53,8 @@ def main():
                     torch.cuda.synchronize()
                     best = min(best, time.perf_counter() - start)
                 found = f"{best:8.3f} s"
+                results.add("attribution-gpu", f"{o.shape.upper()} shape, {o.prompt} + {o.answer} tokens, one sample, {words}, by {name}",
+                            "s a sample", [best], machine=torch.cuda.get_device_name())
             except torch.cuda.OutOfMemoryError:
                 found = "out of memory"
                 model.zero_grad(set_to_none=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whole GRPO steps of circuitdiff against grpo_torch.py, in turns on the same machine.
 
-    grpo_compare.py PROGRAM PYTHON_WITH_TORCH [--rounds N] [--steps N] [--threads N]
+    grpo_compare.py PROGRAM PYTHON_WITH_TORCH [--rounds N] [--steps N] [--threads N] [--json FILE]
 
 Same start (models/arith-sft), 32 questions x 4 answers at temperature 1, 46 new tokens, two minibatches, groups without variance
 dropped. Prints each round's median seconds a step and drawn tokens a second, and the median of the ratios.
@@ -11,7 +11,11 @@ import json
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from result_row import ResultFile, add_json_option  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RECIPE = """model = "{root}/models/arith-sft"
@@ -43,8 +47,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
+    add_json_option(parser)
     args = parser.parse_args()
-    ratios = []
+    ratios, all_seconds = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         questions, generations = folder / "questions.jsonl", folder / "generations.jsonl"
@@ -62,8 +67,13 @@ def main():
             theirs = statistics.median(r["tokens_per_second"] for r in peer)
             ratios.append(mine / theirs)
             seconds = statistics.median(r["seconds"] for r in ours), statistics.median(r["seconds"] for r in peer)
+            all_seconds.append(seconds)
             print(f"round {i + 1}: {seconds[0]:.3f} s against {seconds[1]:.3f} s a step, {mine:.0f} against {theirs:.0f} tokens a second: x{ratios[-1]:.2f}")
     print(f"median ratio x{statistics.median(ratios):.2f}")
+    mine, theirs = zip(*all_seconds)
+    ResultFile(args.json).add("training", f"GRPO step of the shipped model, 32 questions x 4 answers, {args.threads} thread"
+                              + "s" * (args.threads > 1), "s a step", mine, "plain PyTorch", theirs,
+                              [a / b for a, b in all_seconds])
 
 
 if __name__ == "__main__":

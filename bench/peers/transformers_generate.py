@@ -20,6 +20,9 @@ import time
 import torch
 import transformers
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from result_row import ResultFile, add_json_option  # noqa: E402
+
 
 def load(folder, threads):
     torch.set_num_threads(threads)
@@ -64,6 +67,10 @@ def decode(a):
                             "transformers_median": round(statistics.median(t[at] for t in theirs), 2),
                             "ratio_median": round(statistics.median(t[at] / o[at] for o, t in zip(ours, theirs)), 2)}
         print(json.dumps(result), flush=True)
+        for words, at in ("", 0), (", processor time", 1):
+            a.results.add("generation", f"{pathlib.Path(a.model).name}, a step of decoding, batch {batch}, {a.threads} threads{words}", "ms",
+                          [o[at] for o in ours], f"transformers {transformers.__version__}", [t[at] for t in theirs],
+                          [o[at] / t[at] for o, t in zip(ours, theirs)])
 
 
 def report(program, answers, tokens, seconds, **more):
@@ -105,6 +112,9 @@ def run(a):
     theirs = timed(answer)
     report("transformers", len(prompts), made, theirs, batch=a.batch[0], ratio=round(theirs[0] / ours[0], 2),
            cpu_ratio=round(theirs[1] / ours[1], 2))
+    a.results.add("generation", f"{pathlib.Path(a.model).name}, {len(rows)} questions of {a.dataset}, {a.new} new tokens, {a.threads} threads",
+                  "answers a minute", [60 * len(rows) / ours[0]], f"transformers {transformers.__version__}",
+                  [60 * len(prompts) / theirs[0]])
 
 
 @torch.inference_mode()
@@ -156,7 +166,9 @@ def main():
     parser.add_argument("--sorted", action="store_true", help="run: transformers gets its prompts by length")
     parser.add_argument("--generations", help="answers: a generations.jsonl")
     parser.add_argument("--margin", type=float, default=1e-3)
+    add_json_option(parser)
     a = parser.parse_args()
+    a.results = ResultFile(a.json)
     return {"decode": decode, "run": run, "answers": answers}[a.what](a)
 
 
