@@ -15,7 +15,7 @@ SUFFIXES = {".h", ".cpp", ".cu", ".js", ".css", ".html"}
 
 # Functions that are a table: a list of rows, or a switch with some lines a case, which gets no clearer in pieces.
 TABLES = {
-    "harness_units.cpp::unit_patterns": "the harness's list of units, a line each",
+    "units.cpp::unit_patterns": "the harness's list of units, a line each",
     "torch_pickle.cpp::step": "a switch with a case an instruction of pickle",
 }
 
@@ -77,6 +77,6 @@ PLANTED = [
     ("src/io/json.cpp", function("small", 80), None),
     ("src/io/json.cpp", "//\n" + function("long_one", 81), "src/io/json.cpp:2: long_one has 81 lines"),
     ("src/io/json.h", "struct S {\n" + function("inside", 81) + "};\n", "src/io/json.h:2: inside has 81 lines"),
-    ("src/grade/harness_units.cpp", function("unit_patterns", 100), None),
+    ("src/grade/harness/units.cpp", function("unit_patterns", 100), None),
     ("src/grade/harness.cpp", function("unit_patterns", 100), "unit_patterns has 100 lines"),
 ]
