@@ -22,15 +22,16 @@ import check_sizes
 ROOMS = {
     "base": [],
     "formula": ["base"],
+    "statistics": ["base"],
     "io": ["base"],
     "records": ["io"],
     # Without torch, so that their tests build and run in seconds.
     "graph": ["records"],
-    "grade": ["records", "formula"],
+    "grade": ["records", "formula", "statistics"],
     "select": ["records"],
     "data": ["records"],
-    "metrics": ["records", "graph"],
-    "report": ["records", "graph"],
+    "metrics": ["records", "graph", "statistics"],
+    "report": ["records", "graph", "statistics"],
     "exchange": ["records", "graph"],
     "tokenizer": ["io"],
     "jinja": ["io"],
@@ -39,8 +40,8 @@ ROOMS = {
     "model": ["checkpoint", "graph"],
     "generate": ["model", "records", "tokenizer", "jinja"],
     "attribute": ["model", "graph", "records"],
-    "train": ["model", "generate", "grade", "tokenizer", "jinja", "data", "records"],
-    "run": ["generate", "grade", "select", "attribute", "metrics", "report", "train", "data"],
+    "train": ["model", "generate", "grade", "tokenizer", "jinja", "data", "records", "statistics"],
+    "run": ["generate", "grade", "select", "attribute", "metrics", "report", "train", "data", "statistics"],
 }
 TORCH_ROOMS = {"model", "generate", "attribute", "train"}
 TORCH_HEADER = re.compile(r"(ATen|torch|c10)/")

@@ -5,9 +5,9 @@
 
 #include "base/progress.h"
 #include "metrics/contrast.h"
-#include "metrics/resampling.h"
+#include "statistics/resampling.h"
 #include "metrics/sample_table.h"
-#include "metrics/statistics.h"
+#include "statistics/intervals.h"
 
 namespace circuitdiff {
 namespace {

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/progress.h"
-#include "metrics/resampling.h"
-#include "metrics/statistics.h"
+#include "statistics/resampling.h"
+#include "statistics/intervals.h"
 
 namespace circuitdiff {
 namespace {

@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "base/progress.h"
-#include "metrics/resampling.h"
-#include "metrics/statistics.h"
+#include "statistics/resampling.h"
+#include "statistics/intervals.h"
 
 namespace circuitdiff {
 namespace {

@@ -6,7 +6,7 @@
 #include "metrics/comparison.h"
 #include "metrics/histogram.h"
 #include "metrics/sample_table.h"
-#include "metrics/statistics.h"
+#include "statistics/intervals.h"
 
 namespace circuitdiff {
 namespace {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "report/relative_interval.h"
+#include "statistics/relative_interval.h"
 #include "report/samples.h"
 
 namespace circuitdiff {

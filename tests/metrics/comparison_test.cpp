@@ -9,9 +9,9 @@
 #include <numeric>
 
 #include "metrics/matrices.h"
-#include "metrics/resampling.h"
+#include "statistics/resampling.h"
 #include "metrics/sample_table.h"
-#include "metrics/statistics.h"
+#include "statistics/intervals.h"
 #include "support/temp_folder.h"
 
 namespace circuitdiff {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "metrics/matrices.h"
-#include "metrics/resampling.h"
-#include "metrics/statistics.h"
+#include "statistics/resampling.h"
+#include "statistics/intervals.h"
 #include "metrics/two_by_two.h"
 
 namespace circuitdiff {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "report/relative_interval.h"
+#include "statistics/relative_interval.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,4 +1,4 @@
-#include "metrics/resampling.h"
+#include "statistics/resampling.h"
 
 #include <algorithm>
 

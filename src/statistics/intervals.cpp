@@ -1,4 +1,4 @@
-#include "metrics/statistics.h"
+#include "statistics/intervals.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "base/progress.h"
 #include "base/random.h"
-#include "metrics/resampling.h"
+#include "statistics/resampling.h"
 
 namespace circuitdiff {
 

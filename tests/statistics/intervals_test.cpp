@@ -1,4 +1,4 @@
-#include "metrics/statistics.h"
+#include "statistics/intervals.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "base/random.h"
-#include "metrics/resampling.h"
+#include "statistics/resampling.h"
 
 namespace circuitdiff {
 namespace {

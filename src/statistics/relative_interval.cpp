@@ -1,4 +1,4 @@
-#include "report/relative_interval.h"
+#include "statistics/relative_interval.h"
 
 #include <algorithm>
 #include <cmath>
