@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 debian_packages=(g++ cmake ninja-build ccache lld pkg-config git ca-certificates python3 python3-venv
   libfmt-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libpcre2-dev libutf8proc-dev libssl-dev zlib1g-dev
-  libflint-dev libflint-arb-dev libgtest-dev libgmock-dev
+  libflint-dev libflint-arb-dev libboost-math-dev libgtest-dev libgmock-dev
   clang-format-14 universal-ctags)  # the last two hold the source to its format and sizes, as tests
 torch_minor=2.11
 torch_wheels=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)

@@ -1,6 +1,5 @@
 #include "grade/grade_stage.h"
 
-#include <cmath>
 #include <map>
 
 #include "base/error.h"
@@ -8,11 +7,10 @@
 #include "grade/harness/harness.h"
 #include "grade/judge.h"
 #include "grade/sampled_accuracy.h"
+#include "statistics/intervals.h"
 
 namespace circuitdiff {
 namespace {
-
-constexpr double kNormal975 = 1.959963984540054;  // the normal distribution's 97.5% point
 
 struct Count {
   int64_t n = 0, correct = 0, undecided = 0;
@@ -81,16 +79,6 @@ std::vector<Disagreement> list_disagreements(const std::vector<Generation>& gene
   return out;
 }
 
-std::pair<double, double> wilson_interval(int64_t successes, int64_t n) {
-  if (n == 0) return {0, 1};
-  const auto count = static_cast<double>(n);
-  const double p = static_cast<double>(successes) / count, z2 = kNormal975 * kNormal975;
-  const double middle = (p + z2 / (2 * count)) / (1 + z2 / count);
-  const double half =
-      kNormal975 / (1 + z2 / count) * std::sqrt(p * (1 - p) / count + z2 / (4 * count * count));
-  return {std::max(0.0, middle - half), std::min(1.0, middle + half)};
-}
-
 json accuracy_summary(const std::vector<Generation>& generations) {
   Count all;
   std::map<std::string, Count> by_finish, by_rule, by_dataset;
@@ -102,8 +90,8 @@ json accuracy_summary(const std::vector<Generation>& generations) {
   }
   json out = all.summary();
   out["different"] = all.n - all.correct - all.undecided;
-  const auto [low, high] = wilson_interval(all.correct, all.n);
-  out["wilson95"] = all.n ? json{low, high} : json(nullptr);
+  const Interval interval = wilson_interval(all.correct, all.n);
+  out["wilson95"] = all.n ? json{interval.low, interval.high} : json(nullptr);
   out["sampled"] = sampled_accuracy(generations);
   out["by_finish_reason"] = summaries(by_finish);
   out["by_extraction"] = summaries(by_rule);

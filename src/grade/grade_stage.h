@@ -71,9 +71,6 @@ json disagreements_json(const std::vector<Disagreement>& list);
 //  "by_extraction": {..}, "by_dataset": {..}}; an undecided answer counts as not correct.
 json accuracy_summary(const std::vector<Generation>& generations);
 
-// 95% Wilson score interval of a share.
-std::pair<double, double> wilson_interval(int64_t successes, int64_t n);
-
 // The summary; with `list_disagreements` also "disagreements": [{"id", "sample", "gold", "extracted",
 // "verdict", "reason", "harness_extracted", "harness_verdict"}]. Without `out` nothing is written.
 json grade_file(const GradeOptions& options, Progress& progress);

@@ -10,10 +10,6 @@
 
 namespace circuitdiff {
 
-// Two-sided exact McNemar test: questions that only one of the two gets right are heads or tails of a fair
-// coin. p = min(1, 2 P(X <= min(b, c))), X ~ Binomial(b + c, 1/2); 1 where b + c = 0.
-double mcnemar_p(int64_t only_before, int64_t only_after);
-
 struct PairedAccuracy {
   int64_t n = 0;                                                   // questions that both answered
   int64_t both = 0, only_before = 0, only_after = 0, neither = 0;  // one answer a question; else 0

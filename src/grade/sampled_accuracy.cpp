@@ -2,19 +2,15 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 
 #include "base/error.h"
-#include "base/random.h"
+#include "statistics/intervals.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
 
 constexpr int64_t kResamples = 10'000;
-
-double mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
 
 }  // namespace
 
@@ -26,23 +22,6 @@ double pass_at_k(const SampleCount& count, int64_t k) {
     none *=
         std::max(0.0, static_cast<double>(count.n - count.correct - i)) / static_cast<double>(count.n - i);
   return 1 - none;
-}
-
-std::pair<double, double> bootstrap_mean_interval(const std::vector<double>& values, int64_t resamples,
-                                                  uint64_t seed) {
-  if (values.empty() || resamples < 1) fail("bootstrap: at least one value and one resample expected");
-  Philox random(seed);
-  std::vector<double> means;
-  for (int64_t r = 0; r < resamples; ++r) {
-    double sum = 0;
-    for (size_t i = 0; i < values.size(); ++i) sum += values[random.below(values.size())];
-    means.push_back(sum / static_cast<double>(values.size()));
-  }
-  std::sort(means.begin(), means.end());
-  const auto at = [&](double share) {
-    return means[static_cast<size_t>(share * static_cast<double>(resamples - 1))];
-  };
-  return {at(0.025), at(0.975)};
 }
 
 json sampled_accuracy(const std::vector<Generation>& generations) {
@@ -64,13 +43,13 @@ json sampled_accuracy(const std::vector<Generation>& generations) {
   for (int64_t k = 1; k <= least; k *= 2) {
     std::vector<double> values;
     for (const auto& [id, count] : questions) values.push_back(pass_at_k(count, k));
-    passes[std::to_string(k)] = mean(values);
+    passes[std::to_string(k)] = mean_of(values);
   }
-  const auto [low, high] = bootstrap_mean_interval(shares, kResamples, /*seed=*/0);
+  const Interval interval = mean_interval(shares, kResamples, /*seed=*/0);
   return {{"questions", questions.size()},
           {"samples", {least, most}},
-          {"avg_at_k", mean(shares)},
-          {"bootstrap95", {low, high}},
+          {"avg_at_k", mean_of(shares)},
+          {"bootstrap95", {interval.low, interval.high}},
           {"pass_at_k", passes}};
 }
 

@@ -18,10 +18,6 @@ struct SampleCount {
 
 double pass_at_k(const SampleCount& count, int64_t k);  // 1 <= k <= n
 
-// 95% percentile interval of the mean over questions, from `resamples` draws of as many questions.
-std::pair<double, double> bootstrap_mean_interval(const std::vector<double>& values, int64_t resamples,
-                                                  uint64_t seed);
-
 // {"questions", "samples": [least, most], "avg_at_k", "bootstrap95": [low, high], "pass_at_k": {"1": .., "2":
 // ..}}; null where no question has more than one sample. An undecided answer counts as not right.
 json sampled_accuracy(const std::vector<Generation>& generations);

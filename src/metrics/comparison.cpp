@@ -5,9 +5,10 @@
 
 #include "base/progress.h"
 #include "metrics/contrast.h"
-#include "statistics/resampling.h"
 #include "metrics/sample_table.h"
-#include "statistics/intervals.h"
+#include "statistics/resampling.h"
+#include "statistics/significance.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {

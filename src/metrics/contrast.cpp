@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/progress.h"
-#include "statistics/resampling.h"
 #include "statistics/intervals.h"
+#include "statistics/resampling.h"
 
 namespace circuitdiff {
 namespace {

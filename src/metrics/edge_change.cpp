@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/progress.h"
-#include "statistics/resampling.h"
 #include "statistics/intervals.h"
+#include "statistics/resampling.h"
+#include "statistics/significance.h"
 
 namespace circuitdiff {
 namespace {
@@ -14,6 +14,8 @@ namespace {
 constexpr double kTie = 1e-10;  // as in comparison.cpp
 constexpr int64_t kBlock =
     32;  // edges worked on at a time: one block's table of partial sums stays in the cache
+
+size_t size(int64_t v) { return static_cast<size_t>(v); }
 
 // abs(W) of one file over a block of edges: [n, kBlock], zero behind the last edge.
 std::vector<double> block_of(const ScoreMatrices& w, std::span<const size_t> edges) {
@@ -60,14 +62,146 @@ class FlippedSums {
   std::vector<double> sums_, total_;
 };
 
+// All draws at once; the same for every edge.
+struct Draws {
+  int64_t groups = 0;            // of 8 questions
+  std::vector<uint8_t> flips;    // [permutations, groups], a question a bit
+  std::vector<int32_t> weights;  // [bootstrap, n]
+};
+
+Draws draw_all(int64_t n, int64_t permutations, int64_t bootstrap, uint64_t seed) {
+  Draws out;
+  out.groups = (n + 7) / 8;
+  out.flips.resize(size(permutations * out.groups), 0);
+  std::vector<uint8_t> swaps(size(n));
+  for (int64_t r = 0; r < permutations; ++r) {
+    draw_swaps(seed, r, swaps);
+    for (int64_t k = 0; k < n; ++k) {
+      uint8_t& byte = out.flips[size(r * out.groups + k / 8)];
+      byte = static_cast<uint8_t>(byte | swaps[size(k)] << (k % 8));
+    }
+  }
+  out.weights.resize(size(bootstrap * n));
+  std::vector<int32_t> draw(size(n));
+  for (int64_t r = 0; r < bootstrap; ++r) {
+    draw_weights(seed, r, draw);
+    std::copy(draw.begin(), draw.end(), out.weights.begin() + r * n);
+  }
+  return out;
+}
+
+using Row = std::array<double, kBlock>;  // one number an edge of the block
+
+// One block of edges with everything that is computed of it.
+class EdgeBlock {
+ public:
+  EdgeBlock(const ScoreMatrices& before, const ScoreMatrices& after, std::span<const size_t> edges,
+            EdgeChanges& out)
+      : n_(before.n),
+        edges_(edges),
+        out_(out),
+        before_(block_of(before, edges)),
+        after_(block_of(after, edges)) {
+    differences_.resize(before_.size());
+    for (size_t i = 0; i < before_.size(); ++i) differences_[i] = after_[i] - before_[i];
+    for (int64_t k = 0; k < n_; ++k)
+      for (size_t e = 0; e < kBlock; ++e) {
+        const size_t i = size(k * kBlock) + e;
+        sum_before_[e] += before_[i];
+        sum_after_[e] += after_[i];
+        length_[e] = std::hypot(length_[e], differences_[i]);
+      }
+  }
+
+  void add_means() {
+    for (size_t e = 0; e < edges_.size(); ++e) {
+      const double mean_before = sum_before_[e] / static_cast<double>(n_);
+      const double mean_after = sum_after_[e] / static_cast<double>(n_);
+      if (!std::isfinite(mean_before) || !std::isfinite(mean_after)) continue;
+      out_.before[edges_[e]] = mean_before;
+      out_.after[edges_[e]] = mean_after;
+      const double relative = (mean_after - mean_before) / mean_before;
+      if (std::isfinite(relative)) out_.relative[edges_[e]] = relative;
+    }
+  }
+
+  // p of each edge; raises `largest_t` [permutations] to this block's largest statistics, for the family-wise
+  // p, and writes the edges' own into `observed_t`.
+  void add_p_values(const Draws& draws, std::vector<double>& largest_t, std::span<double> observed_t) {
+    FlippedSums flipped(differences_, n_);
+    Row observed{}, sums{}, threshold{};
+    std::array<int64_t, kBlock> hits{};
+    flipped.sum(std::vector<uint8_t>(size(draws.groups), 0), observed);
+    for (size_t e = 0; e < kBlock; ++e) {
+      threshold[e] = std::abs(observed[e]) - kTie * std::max(sum_before_[e], sum_after_[e]);
+      if (e < edges_.size() && length_[e] > 0) observed_t[e] = std::abs(observed[e]) / length_[e];
+    }
+    for (size_t r = 0; r < largest_t.size(); ++r) {
+      flipped.sum({&draws.flips[r * size(draws.groups)], size(draws.groups)}, sums);
+      double most = largest_t[r];
+      for (size_t e = 0; e < edges_.size(); ++e) {
+        const double s = std::abs(sums[e]);
+        hits[e] += s >= threshold[e];
+        if (s > most * length_[e]) most = s / length_[e];
+      }
+      largest_t[r] = most;
+    }
+    for (size_t e = 0; e < edges_.size(); ++e)
+      if (out_.before[edges_[e]]) out_.p[edges_[e]] = permutation_p(hits[e], out_.permutations);
+  }
+
+  void add_intervals(const Draws& draws) {
+    std::vector<double> values(size(out_.bootstrap * kBlock));  // [kBlock, bootstrap]
+    for (int64_t r = 0; r < out_.bootstrap; ++r) {
+      const Row change = resampled_change({&draws.weights[size(r * n_)], size(n_)});
+      for (size_t e = 0; e < kBlock; ++e) values[size(r) + e * size(out_.bootstrap)] = change[e];
+    }
+    std::vector<double> ratios;
+    for (size_t e = 0; e < edges_.size(); ++e) {
+      if (!out_.relative[edges_[e]]) continue;
+      const std::span own(&values[e * size(out_.bootstrap)], size(out_.bootstrap));
+      // A resample without any score before has no relative change; where that is rare it is left out.
+      ratios.clear();
+      for (const double v : own)
+        if (std::isfinite(v)) ratios.push_back(v);
+      if ((own.size() - ratios.size()) * 20 > own.size()) continue;
+      const Interval interval = percentile_interval(ratios);
+      out_.ci_low[edges_[e]] = interval.low;
+      out_.ci_high[edges_[e]] = interval.high;
+    }
+  }
+
+ private:
+  // The relative change over questions that are drawn `weights` times each.
+  Row resampled_change(std::span<const int32_t> weights) const {
+    Row before{}, after{}, out{};
+    for (int64_t k = 0; k < n_; ++k) {
+      const int32_t w = weights[size(k)];
+      if (w == 0) continue;
+      const size_t i = size(k * kBlock);
+      for (size_t e = 0; e < kBlock; ++e) {
+        before[e] += w * before_[i + e];
+        after[e] += w * after_[i + e];
+      }
+    }
+    for (size_t e = 0; e < kBlock; ++e) out[e] = (after[e] - before[e]) / before[e];
+    return out;
+  }
+
+  int64_t n_;
+  std::span<const size_t> edges_;
+  EdgeChanges& out_;
+  std::vector<double> before_, after_, differences_;  // [n, kBlock]
+  Row sum_before_{}, sum_after_{};
+  Row length_{};  // root of the sum of squared differences: flips leave it as it is
+};
+
 }  // namespace
 
 EdgeChanges edge_changes(const ScoreMatrices& before, const ScoreMatrices& after,
                          const MetricOptions& options) {
   check_metric_options(options);
   check_paired(std::array{before, after}, std::array<std::string_view, 2>{"before", "after"});
-  const int64_t n = before.n;
-  const auto size = [](int64_t v) { return static_cast<size_t>(v); };
   const auto cells = size(before.cells());
   EdgeChanges out;
   for (auto* field : {&out.before, &out.after, &out.relative, &out.ci_low, &out.ci_high, &out.p,
@@ -77,109 +211,18 @@ EdgeChanges edge_changes(const ScoreMatrices& before, const ScoreMatrices& after
   for (size_t c = 0; c < cells; ++c)
     if (before.edges[c]) edges.push_back(c);
   out.permutations = options.permutations;
-  out.bootstrap = n > 1 ? std::min(options.bootstrap, kEdgeBootstrap) : 0;
+  out.bootstrap = before.n > 1 ? std::min(options.bootstrap, kEdgeBootstrap) : 0;
+  const Draws draws = draw_all(before.n, out.permutations, out.bootstrap, options.seed);
 
-  // All draws once; the same for every edge.
-  const int64_t groups = (n + 7) / 8;
-  std::vector<uint8_t> flips(size(options.permutations * groups), 0);  // 8 questions a byte
-  std::vector<uint8_t> swaps(size(n));
-  for (int64_t r = 0; r < options.permutations; ++r) {
-    draw_swaps(options.seed, r, swaps);
-    for (int64_t k = 0; k < n; ++k)
-      flips[size(r * groups + k / 8)] =
-          static_cast<uint8_t>(flips[size(r * groups + k / 8)] | swaps[size(k)] << (k % 8));
-  }
-  std::vector<int32_t> weights(size(out.bootstrap * n));
-  std::vector<int32_t> draw(size(n));
-  for (int64_t r = 0; r < out.bootstrap; ++r) {
-    draw_weights(options.seed, r, draw);
-    std::copy(draw.begin(), draw.end(), weights.begin() + r * n);
-  }
-
-  std::vector<double> largest_t(size(options.permutations), 0.0);  // over all edges, for the family-wise p
+  std::vector<double> largest_t(size(options.permutations), 0.0);  // over all edges
   std::vector<double> observed_t(edges.size(), 0.0);
-  std::vector<double> ratios;
   for (size_t begin = 0; begin < edges.size(); begin += kBlock) {
     check_interrupt();
-    const std::span block(&edges[begin], std::min<size_t>(kBlock, edges.size() - begin));
-    const auto b = block_of(before, block);
-    const auto a = block_of(after, block);
-    std::vector<double> differences(b.size());
-    for (size_t i = 0; i < b.size(); ++i) differences[i] = a[i] - b[i];
-    std::array<double, kBlock> sum_before{};
-    std::array<double, kBlock> sum_after{};
-    std::array<double, kBlock> length{};  // root of the sum of squares: flips leave it as it is
-    for (int64_t k = 0; k < n; ++k)
-      for (size_t e = 0; e < kBlock; ++e) {
-        const size_t i = size(k * kBlock) + e;
-        sum_before[e] += b[i];
-        sum_after[e] += a[i];
-        length[e] = std::hypot(length[e], differences[i]);
-      }
-    for (size_t e = 0; e < block.size(); ++e) {
-      const double mean_before = sum_before[e] / static_cast<double>(n);
-      const double mean_after = sum_after[e] / static_cast<double>(n);
-      if (!std::isfinite(mean_before) || !std::isfinite(mean_after)) continue;
-      out.before[block[e]] = mean_before;
-      out.after[block[e]] = mean_after;
-      const double relative = (mean_after - mean_before) / mean_before;
-      if (std::isfinite(relative)) out.relative[block[e]] = relative;
-    }
-    if (options.permutations > 0) {
-      FlippedSums flipped(differences, n);
-      std::array<double, kBlock> observed{};
-      std::array<double, kBlock> sums{};
-      std::array<double, kBlock> threshold{};
-      std::array<int64_t, kBlock> hits{};
-      flipped.sum(std::vector<uint8_t>(size(groups), 0), observed);
-      for (size_t e = 0; e < kBlock; ++e) {
-        threshold[e] = std::abs(observed[e]) - kTie * std::max(sum_before[e], sum_after[e]);
-        if (e < block.size() && length[e] > 0) observed_t[begin + e] = std::abs(observed[e]) / length[e];
-      }
-      for (int64_t r = 0; r < options.permutations; ++r) {
-        flipped.sum({&flips[size(r * groups)], size(groups)}, sums);
-        double most = largest_t[size(r)];
-        for (size_t e = 0; e < block.size(); ++e) {
-          const double s = std::abs(sums[e]);
-          hits[e] += s >= threshold[e];
-          if (s > most * length[e]) most = s / length[e];
-        }
-        largest_t[size(r)] = most;
-      }
-      for (size_t e = 0; e < block.size(); ++e)
-        if (out.before[block[e]]) out.p[block[e]] = permutation_p(hits[e], options.permutations);
-    }
-    if (out.bootstrap > 0) {
-      std::vector<double> values(size(out.bootstrap * kBlock));
-      for (int64_t r = 0; r < out.bootstrap; ++r) {
-        std::array<double, kBlock> resampled_before{};
-        std::array<double, kBlock> resampled_after{};
-        for (int64_t k = 0; k < n; ++k) {
-          const int32_t w = weights[size(r * n + k)];
-          if (w == 0) continue;
-          const size_t i = size(k * kBlock);
-          for (size_t e = 0; e < kBlock; ++e) {
-            resampled_before[e] += w * b[i + e];
-            resampled_after[e] += w * a[i + e];
-          }
-        }
-        for (size_t e = 0; e < kBlock; ++e)
-          values[size(r) + e * size(out.bootstrap)] =
-              (resampled_after[e] - resampled_before[e]) / resampled_before[e];
-      }
-      for (size_t e = 0; e < block.size(); ++e) {
-        if (!out.relative[block[e]]) continue;
-        const std::span own(&values[e * size(out.bootstrap)], size(out.bootstrap));
-        // A resample without any score before has no relative change; where that is rare it is left out.
-        ratios.clear();
-        for (const double v : own)
-          if (std::isfinite(v)) ratios.push_back(v);
-        if ((own.size() - ratios.size()) * 20 > own.size()) continue;
-        std::sort(ratios.begin(), ratios.end());
-        out.ci_low[block[e]] = quantile_of_sorted(ratios, 0.025);
-        out.ci_high[block[e]] = quantile_of_sorted(ratios, 0.975);
-      }
-    }
+    const std::span own(&edges[begin], std::min<size_t>(kBlock, edges.size() - begin));
+    EdgeBlock block(before, after, own, out);
+    block.add_means();
+    if (out.permutations > 0) block.add_p_values(draws, largest_t, {&observed_t[begin], own.size()});
+    if (out.bootstrap > 0) block.add_intervals(draws);
   }
   out.p_adjusted = benjamini_hochberg(out.p);
   std::sort(largest_t.begin(), largest_t.end());

@@ -6,7 +6,7 @@
 #include "metrics/comparison.h"
 #include "metrics/histogram.h"
 #include "metrics/sample_table.h"
-#include "statistics/intervals.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
@@ -23,12 +23,6 @@ double mean_edge_intensity(const ScoreMatrices& w) {
     sum += own / static_cast<double>(edges);
   }
   return sum / static_cast<double>(w.n);
-}
-
-double mean_of(std::span<const double> values) {
-  double sum = 0;
-  for (const double v : values) sum += v;
-  return sum / static_cast<double>(values.size());
 }
 
 }  // namespace

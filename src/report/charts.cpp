@@ -5,6 +5,7 @@
 #include <map>
 
 #include "report/format.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
@@ -47,10 +48,7 @@ double clip_of(const std::vector<HeatMap::Cell>& cells) {
     if (c.log2_ratio) sizes.push_back(std::abs(*c.log2_ratio));
   if (sizes.empty()) return 1;
   std::sort(sizes.begin(), sizes.end());
-  const double place = 0.99 * static_cast<double>(sizes.size() - 1);
-  const auto low = static_cast<size_t>(place);
-  const double high = sizes[std::min(low + 1, sizes.size() - 1)];
-  const double clip = sizes[low] + (place - std::floor(place)) * (high - sizes[low]);
+  const double clip = quantile_of_sorted(sizes, 0.99);
   return clip > 0 ? clip : 1;
 }
 

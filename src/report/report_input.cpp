@@ -5,8 +5,9 @@
 #include <set>
 
 #include "base/error.h"
-#include "statistics/relative_interval.h"
 #include "report/samples.h"
+#include "statistics/intervals.h"
+#include "statistics/significance.h"
 
 namespace circuitdiff {
 namespace {
@@ -170,8 +171,8 @@ void add_relative_intervals(const json& root, Comparison& comparison, const std:
     if (r.scale && scale_before.empty()) continue;
     if (const auto found =
             relative_interval(read(r.values, "before"), read(r.values, "after"), scale_before, scale_after)) {
-      it->second.relative_low = found->first;
-      it->second.relative_high = found->second;
+      it->second.relative_low = found->low;
+      it->second.relative_high = found->high;
     }
   }
 }
@@ -386,18 +387,15 @@ Comparison read_comparison(const fs::path& path) {
 
 void correct_over_table(ReportInput& input) {
   std::vector<MetricCell*> cells;
+  std::vector<Number> p;
   for (PairOnData& result : input.results)
     for (auto& [label, comparison] : result.cuts)
-      for (auto& [name, cell] : comparison.metrics)
-        if (cell.p) cells.push_back(&cell);
-  std::stable_sort(cells.begin(), cells.end(),
-                   [](const MetricCell* a, const MetricCell* b) { return *a->p < *b->p; });
-  double smallest = 1;
-  const auto m = static_cast<double>(cells.size());
-  for (size_t i = cells.size(); i-- > 0;) {
-    smallest = std::min(smallest, *cells[i]->p * m / static_cast<double>(i + 1));
-    cells[i]->p_table = smallest;
-  }
+      for (auto& [name, cell] : comparison.metrics) {
+        cells.push_back(&cell);
+        p.push_back(cell.p);
+      }
+  const auto adjusted = benjamini_hochberg(p);
+  for (size_t i = 0; i < cells.size(); ++i) cells[i]->p_table = adjusted[i];
 }
 
 ReportInput read_report_input(const fs::path& dir, Progress& progress, const DecodeTokens& decode) {

@@ -11,6 +11,7 @@
 #include "records/pair.h"
 #include "records/scores.h"
 #include "report/html.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
@@ -67,12 +68,8 @@ std::vector<EdgeTable::Spread> spread_of(const Scores& s) {
     if (!s.edges[cell]) continue;
     for (size_t k = 0; k < values.size(); ++k) values[k] = std::abs(s.scores[k * cells + cell]);
     std::sort(values.begin(), values.end());
-    for (size_t q = 0; q < 5; ++q) {
-      const double at = std::array{0.05, 0.25, 0.5, 0.75, 0.95}[q] * static_cast<double>(values.size() - 1);
-      const auto low = static_cast<size_t>(at);
-      out[cell][q] =
-          values[low] + (at - std::floor(at)) * (values[std::min(low + 1, values.size() - 1)] - values[low]);
-    }
+    for (size_t q = 0; q < 5; ++q)
+      out[cell][q] = quantile_of_sorted(values, std::array{0.05, 0.25, 0.5, 0.75, 0.95}[q]);
   }
   return out;
 }

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
 #include <tuple>
 
 #include "base/error.h"
 #include "grade/grade_stage.h"
 #include "records/generation.h"
+#include "statistics/intervals.h"
+#include "statistics/significance.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
@@ -56,14 +58,13 @@ AccuracyCell cell_of(const GradedFile& file) {
     least = std::min(least, count.n), most = std::max(most, count.n);
     right += count.correct;
   }
-  out.accuracy = std::accumulate(shares.begin(), shares.end(), 0.0) / static_cast<double>(shares.size());
-  if (most == 1) {
-    std::tie(out.low, out.high) = wilson_interval(right, out.questions);
-    out.interval = "Wilson";
-    return out;
-  }
-  std::tie(out.low, out.high) = bootstrap_mean_interval(shares, 10'000, /*seed=*/0);
-  out.interval = "bootstrap over questions";
+  out.accuracy = mean_of(shares);
+  const Interval interval =
+      most == 1 ? wilson_interval(right, out.questions) : mean_interval(shares, 10'000, /*seed=*/0);
+  out.low = interval.low;
+  out.high = interval.high;
+  out.interval = most == 1 ? "Wilson" : "bootstrap over questions";
+  if (most == 1) return out;
   for (int64_t k = 1; k <= least; k *= 2) {
     double sum = 0;
     for (const auto& [id, count] : file.questions) sum += pass_at_k(count, k);
@@ -184,20 +185,6 @@ std::optional<AccuracyPair> test_pair(const std::map<Key, GradedFile>& files, co
   return AccuracyPair{before, after, data, paired_accuracy(of_before, of_after), 1};
 }
 
-// Benjamini-Hochberg (1995), step-up.
-void adjust(std::vector<AccuracyPair>& pairs) {
-  std::vector<size_t> order(pairs.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t i, size_t j) { return pairs[i].result.p > pairs[j].result.p; });
-  double least = 1;
-  for (size_t i = 0; i < order.size(); ++i) {
-    const auto rank = static_cast<double>(order.size() - i);
-    least = std::min(least, pairs[order[i]].result.p * static_cast<double>(order.size()) / rank);
-    pairs[order[i]].p_adjusted = least;
-  }
-}
-
 }  // namespace
 
 AccuracyTable read_accuracy(const AccuracyOptions& options, Progress& progress) {
@@ -224,7 +211,10 @@ AccuracyTable read_accuracy(const AccuracyOptions& options, Progress& progress) 
       if (seen.emplace(pair.before, pair.after, data).second)
         if (auto tested = test_pair(reader.files, pair.before, pair.after, data))
           out.pairs.push_back(*tested);
-  adjust(out.pairs);
+  std::vector<std::optional<double>> p;
+  for (const AccuracyPair& pair : out.pairs) p.push_back(pair.result.p);
+  const auto adjusted = benjamini_hochberg(p);
+  for (size_t i = 0; i < p.size(); ++i) out.pairs[i].p_adjusted = *adjusted[i];
   return out;
 }
 

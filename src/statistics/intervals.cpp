@@ -2,58 +2,38 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <numeric>
+#include <vector>
 
+#include "base/error.h"
 #include "base/progress.h"
 #include "base/random.h"
 #include "statistics/resampling.h"
+#include "statistics/summary.h"
+#include "statistics/tails.h"
 
 namespace circuitdiff {
+namespace {
 
-double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+constexpr double kLow = 0.025, kHigh = 0.975;
 
-// A rational start (Abramowitz and Stegun 26.2.23, error 5e-4), then Halley's
-// iteration on the distribution function.
-double normal_quantile(double p) {
-  const double tail = std::min(p, 1 - p);
-  const double t = std::sqrt(-2 * std::log(tail));
-  double x =
-      t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
-  x = -x;  // the quantile of the lower tail, where nothing cancels
-  for (int i = 0; i < 4; ++i) {
-    const double density = std::exp(-0.5 * x * x) / std::sqrt(2 * std::numbers::pi);
-    const double u = (normal_cdf(x) - tail) / density;
-    x -= u / (1 + 0.5 * x * u);
+// statistic(indices) of `resamples` draws of n indices out of n, all from one stream.
+template <class F>
+std::vector<double> resampled(size_t n, int64_t resamples, uint64_t seed, F&& statistic) {
+  Philox random(seed);
+  std::vector<size_t> drawn(n);
+  std::vector<double> out;
+  for (int64_t r = 0; r < resamples; ++r) {
+    for (size_t& i : drawn) i = random.below(n);
+    out.push_back(statistic(drawn));
   }
-  return p < 0.5 ? x : -x;
+  return out;
 }
 
-double quantile_of_sorted(std::span<const double> sorted, double q) {
-  const double position = q * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(position);
-  if (below + 1 >= sorted.size()) return sorted.back();
-  const double fraction = position - static_cast<double>(below);
-  return sorted[below] + fraction * (sorted[below + 1] - sorted[below]);
-}
-
-Interval bootstrap_interval(std::span<double> values, double observed, std::span<const double> jackknife,
-                            double tolerance) {
-  std::sort(values.begin(), values.end());
-  const Interval percentile{quantile_of_sorted(values, 0.025), quantile_of_sorted(values, 0.975),
-                            "percentile"};
-  double below = 0;
-  for (const double v : values)
-    below += v < observed - tolerance ? 1.0 : v <= observed + tolerance ? 0.5 : 0.0;
-  const double share = below / static_cast<double>(values.size());
-  if (!(share > 0 && share < 1) || values.back() - values.front() <= tolerance) return percentile;
-  const double z0 = normal_quantile(share);
-
-  double mean = 0;
-  for (const double v : jackknife) mean += v / static_cast<double>(jackknife.size());
-  double squares = 0;
-  double cubes = 0;
-  double largest = 0;
+// The acceleration: a sixth of the jackknife's skewness. Null where it has no variance or a NaN.
+std::optional<double> acceleration(std::span<const double> jackknife, double tolerance) {
+  const double mean = mean_of(jackknife);
+  double squares = 0, cubes = 0, largest = 0;
   for (const double v : jackknife) {
     const double d = mean - v;
     largest = std::max(largest, std::abs(d));
@@ -61,59 +41,77 @@ Interval bootstrap_interval(std::span<double> values, double observed, std::span
     cubes += d * d * d;
   }
   // NaN compares false. A leave-one-out value moves by about 1/n of what a question does.
-  if (!(largest * static_cast<double>(jackknife.size()) > tolerance)) return percentile;
+  if (!(largest * static_cast<double>(jackknife.size()) > tolerance)) return std::nullopt;
   const double a = cubes / (6 * std::pow(squares, 1.5));
-  if (!std::isfinite(a)) return percentile;
-  const auto corrected = [&](double probability) {
-    const double z = z0 + normal_quantile(probability);
-    return normal_cdf(z0 + z / (1 - a * z));
+  return std::isfinite(a) ? std::optional(a) : std::nullopt;
+}
+
+}  // namespace
+
+Interval percentile_interval(std::span<double> values) {
+  std::sort(values.begin(), values.end());
+  return {quantile_of_sorted(values, kLow), quantile_of_sorted(values, kHigh), "percentile"};
+}
+
+Interval bootstrap_interval(std::span<double> values, double observed, std::span<const double> jackknife,
+                            double tolerance) {
+  const Interval percentile = percentile_interval(values);
+  double below = 0;
+  for (const double v : values)
+    below += v < observed - tolerance ? 1.0 : v <= observed + tolerance ? 0.5 : 0.0;
+  const double share = below / static_cast<double>(values.size());
+  if (!(share > 0 && share < 1) || values.back() - values.front() <= tolerance) return percentile;
+  const auto a = acceleration(jackknife, tolerance);
+  if (!a) return percentile;
+  const double z0 = normal_quantile(share);
+  const double z_low = z0 + normal_quantile(kLow), z_high = z0 + normal_quantile(kHigh);
+  if (!(std::max(*a * z_low, *a * z_high) < 1)) return percentile;  // past the pole of the acceleration
+  const auto corrected = [&](double z) {
+    return quantile_of_sorted(values, normal_cdf(z0 + z / (1 - *a * z)));
   };
-  const double worst = std::max(a * (z0 + normal_quantile(0.025)), a * (z0 + normal_quantile(0.975)));
-  if (!(worst < 1)) return percentile;  // past the pole of the acceleration
-  return {quantile_of_sorted(values, corrected(0.025)), quantile_of_sorted(values, corrected(0.975)), "BCa"};
+  return {corrected(z_low), corrected(z_high), "BCa"};
 }
 
-std::vector<std::optional<double>> benjamini_hochberg(std::span<const std::optional<double>> p) {
-  std::vector<size_t> order;
-  for (size_t i = 0; i < p.size(); ++i)
-    if (p[i]) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return *p[a] < *p[b]; });
-  std::vector<std::optional<double>> out(p.size());
-  double least = 1;
-  for (size_t rank = order.size(); rank > 0; --rank) {
-    const size_t i = order[rank - 1];
-    least = std::min(least, *p[i] * static_cast<double>(order.size()) / static_cast<double>(rank));
-    out[i] = least;
-  }
-  return out;
+Interval mean_interval(std::span<const double> values, int64_t resamples, uint64_t seed) {
+  if (values.empty() || resamples < 1) fail("bootstrap: at least one value and one resample expected");
+  auto means = resampled(values.size(), resamples, seed, [&](std::span<const size_t> drawn) {
+    double sum = 0;
+    for (const size_t i : drawn) sum += values[i];
+    return sum / static_cast<double>(values.size());
+  });
+  return percentile_interval(means);
 }
 
-std::optional<double> cohen_dz(std::span<const double> differences) {
-  if (differences.size() < 2) return std::nullopt;
-  const auto n = static_cast<double>(differences.size());
-  const double mean = std::accumulate(differences.begin(), differences.end(), 0.0) / n;
-  double squares = 0;
-  for (const double d : differences) squares += (d - mean) * (d - mean);
-  const double deviation = std::sqrt(squares / (n - 1));
-  if (!(deviation > 1e-13 * std::abs(mean))) return std::nullopt;
-  const double d = mean / deviation;
-  return std::isfinite(d) ? std::optional(d) : std::nullopt;
+std::optional<Interval> relative_interval(std::span<const double> before, std::span<const double> after,
+                                          std::span<const double> before_scale,
+                                          std::span<const double> after_scale) {
+  constexpr int64_t kResamples = 2000;
+  const size_t n = before.size();
+  const bool scaled = !before_scale.empty();
+  if (n < 2 || after.size() != n || (scaled && (before_scale.size() != n || after_scale.size() != n)))
+    return std::nullopt;
+  auto changes = resampled(n, kResamples, /*seed=*/0, [&](std::span<const size_t> drawn) {
+    double b = 0, a = 0, b_scale = 0, a_scale = 0;
+    for (const size_t k : drawn) {
+      b += before[k];
+      a += after[k];
+      b_scale += scaled ? before_scale[k] : 1;
+      a_scale += scaled ? after_scale[k] : 1;
+    }
+    return b > 0 && a_scale > 0 && b_scale > 0 ? a / a_scale * b_scale / b - 1 : std::nan("");
+  });
+  if (std::any_of(changes.begin(), changes.end(), [](double v) { return std::isnan(v); })) return {};
+  return percentile_interval(changes);
 }
 
-SignTest sign_test(std::span<const double> differences) {
-  SignTest out;
-  for (const double d : differences) ++(d > 0 ? out.positive : d < 0 ? out.negative : out.zero);
-  const int64_t n = out.positive + out.negative;
-  const int64_t most = std::max(out.positive, out.negative);
-  // P(X >= most), X ~ Binomial(n, 1/2): terms n! / (k! (n-k)!) 2^-n by their logarithms.
-  double tail = 0;
-  for (int64_t k = most; k <= n; ++k) {
-    const auto real = [](int64_t v) { return static_cast<double>(v); };
-    tail += std::exp(std::lgamma(real(n + 1)) - std::lgamma(real(k + 1)) - std::lgamma(real(n - k + 1)) -
-                     real(n) * std::numbers::ln2);
-  }
-  out.p = std::min(1.0, 2 * tail);
-  return out;
+Interval wilson_interval(int64_t successes, int64_t n) {
+  if (n == 0) return {0, 1, "Wilson"};
+  const auto count = static_cast<double>(n);
+  const double z = normal_quantile(kHigh), z2 = z * z;
+  const double p = static_cast<double>(successes) / count;
+  const double middle = (p + z2 / (2 * count)) / (1 + z2 / count);
+  const double half = z / (1 + z2 / count) * std::sqrt(p * (1 - p) / count + z2 / (4 * count * count));
+  return {std::max(0.0, middle - half), std::min(1.0, middle + half), "Wilson"};
 }
 
 TwoLevel two_level_bootstrap(
@@ -154,9 +152,9 @@ TwoLevel two_level_bootstrap(
     out.reason = resamples == 0 ? "no resamples asked for" : "undefined in some resamples";
     return out;
   }
-  std::sort(values.begin(), values.end());
-  out.low = quantile_of_sorted(values, 0.025);
-  out.high = quantile_of_sorted(values, 0.975);
+  const Interval interval = percentile_interval(values);
+  out.low = interval.low;
+  out.high = interval.high;
   return out;
 }
 

@@ -1,6 +1,5 @@
-// Statistics that know nothing of circuits: normal quantiles, percentile and BCa
-// intervals, Benjamini-Hochberg, effect size, the exact sign test, and the bootstrap in
-// two levels (seeds, then questions).
+// 95 % intervals: of bootstrap values (percentile and BCa), of a mean and of a change by drawing questions
+// again, of a share (Wilson), and of a claim in two levels (seeds, then questions).
 #pragma once
 
 #include <cstdint>
@@ -8,41 +7,38 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace circuitdiff {
 
-double normal_cdf(double x);
-double normal_quantile(double p);  // 0 < p < 1
-
-// Quantile q in [0, 1] of ascending values by linear interpolation (numpy's default).
-double quantile_of_sorted(std::span<const double> sorted, double q);
-
 struct Interval {
   double low = 0, high = 0;
-  std::string kind;  // "BCa" or "percentile"
+  std::string kind;  // "BCa", "percentile" or "Wilson"
 };
 
-// 95 % interval from bootstrap values and the leave-one-out values of the same figure (Efron 1987):
-// the bias is the share of values below `observed` (ties, which are values within `tolerance`, count
-// half), the acceleration comes from the jackknife. The percentile interval where BCa is undefined:
-// all values on one side, or a jackknife without variance or with an undefined (NaN) value. `values`
-// is sorted in place and not empty.
+// The 2.5 and 97.5 % quantiles of the values, which are sorted in place. At least one value.
+Interval percentile_interval(std::span<double> values);
+
+// Interval from bootstrap values and the leave-one-out values of the same figure (Efron 1987): the bias is
+// the share of values below `observed` (ties, which are values within `tolerance`, count half), the
+// acceleration comes from the jackknife. The percentile interval where BCa is undefined: all values on one
+// side, or a jackknife without variance or with an undefined (NaN) value. `values` is sorted in place and not
+// empty.
 Interval bootstrap_interval(std::span<double> values, double observed, std::span<const double> jackknife,
                             double tolerance);
 
-// p values adjusted for the false discovery rate; null stays null and does not count.
-std::vector<std::optional<double>> benjamini_hochberg(std::span<const std::optional<double>> p);
+// Percentile interval of the mean, from `resamples` draws of as many values. Error where either is missing.
+Interval mean_interval(std::span<const double> values, int64_t resamples, uint64_t seed);
 
-// Cohen's d_z: mean over standard deviation (n - 1) of paired differences.
-// Null for n = 1 or without variance.
-std::optional<double> cohen_dz(std::span<const double> differences);
+// Percentile interval of (sum after / sum after_scale) / (sum before / sum before_scale) - 1 over 2000
+// resamples of questions, each with both its models' values. Scales may be empty: means are compared then.
+// All spans have one value a question. Null for fewer than two questions and where a denominator of a
+// resample is not positive.
+std::optional<Interval> relative_interval(std::span<const double> before, std::span<const double> after,
+                                          std::span<const double> before_scale,
+                                          std::span<const double> after_scale);
 
-struct SignTest {
-  int64_t positive = 0, negative = 0, zero = 0;
-  double p = 1;  // exact, two-sided, zeros left out
-};
-SignTest sign_test(std::span<const double> differences);
+// Wilson's score interval of a share; [0, 1] where n = 0.
+Interval wilson_interval(int64_t successes, int64_t n);
 
 // A claim about an algorithm: groups (seeds, or pairs of models) are resampled, then the questions within
 // each drawn one. `statistic(group, questions)` is the figure of one group over those questions, repeats

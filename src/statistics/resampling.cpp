@@ -23,8 +23,4 @@ void draw_swaps(uint64_t seed, int64_t r, std::vector<uint8_t>& swaps) {
   }
 }
 
-double permutation_p(int64_t hits, int64_t draws) {
-  return static_cast<double>(1 + hits) / static_cast<double>(1 + draws);
-}
-
 }  // namespace circuitdiff

@@ -19,7 +19,4 @@ void draw_weights(uint64_t seed, int64_t r, std::vector<int32_t>& weights);
 // Whether before and after of each question are swapped in permutation r.
 void draw_swaps(uint64_t seed, int64_t r, std::vector<uint8_t>& swaps);
 
-// p = (1 + hits) / (1 + draws)
-double permutation_p(int64_t hits, int64_t draws);
-
 }  // namespace circuitdiff

@@ -134,8 +134,6 @@ void add_clipped(const TrainSample& sample, const std::vector<double>& logps, do
 // + beta (pi_ref / pi - 1) to each of the last answer's: the gradient of minus beta times Schulman's k3.
 void add_reference_pull(const TrainSample& sample, const std::vector<double>& logps, double beta,
                         GradientCoefficients& out);
-double mean_of(std::span<const double> values);
-double sample_std(std::span<const double> values);  // ddof 1; 0 for one value
 // The same advantage at each token.
 void spread_advantage(TrainSample& sample, double advantage);
 // Rewards of one group, in order.

@@ -30,20 +30,6 @@ void add_reference_pull(const TrainSample& sample, const std::vector<double>& lo
   }
 }
 
-double mean_of(std::span<const double> values) {
-  double sum = 0;
-  for (const double v : values) sum += v;
-  return values.empty() ? 0 : sum / static_cast<double>(values.size());
-}
-
-double sample_std(std::span<const double> values) {
-  if (values.size() < 2) return 0;
-  const double mean = mean_of(values);
-  double sum = 0;
-  for (const double v : values) sum += (v - mean) * (v - mean);
-  return std::sqrt(sum / static_cast<double>(values.size() - 1));
-}
-
 void spread_advantage(TrainSample& sample, double advantage) {
   sample.advantages.assign(static_cast<size_t>(sample.answer()), advantage);
 }

@@ -1,5 +1,6 @@
 // DAPO: as grpo with the clip 0.2 / 0.28, w = 1 / (sum of |o| in the batch), groups whose rewards are all
 // equal dropped and drawn again, no KL (beta may still be set). Overlong shaping is left out.
+#include "statistics/summary.h"
 #include "train/algorithm.h"
 
 namespace circuitdiff {

@@ -1,5 +1,6 @@
 // Dr. GRPO and RLOO: grpo without its divisions. dr-grpo: w = 1 / max_new_tokens, A_i = r_i - mean of the
 // group; rloo: w = 1, A_i = r_i - mean of the others.
+#include "statistics/summary.h"
 #include "train/algorithm.h"
 
 namespace circuitdiff {

@@ -1,5 +1,6 @@
 // Group-relative policy optimisation: D on-policy, G answers a question, w = 1/|o|,
 //   GC = A_i rho_t, 0 where clipped, + beta (pi_ref/pi - 1); A_i = (r_i - mean) / (std + 1e-4).
+#include "statistics/summary.h"
 #include "train/algorithm.h"
 
 namespace circuitdiff {

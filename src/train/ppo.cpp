@@ -4,6 +4,7 @@
 // The reward comes at the last token; with beta > 0 every token also pays beta (log pi_old - log pi_ref).
 #include <cmath>
 
+#include "statistics/summary.h"
 #include "train/algorithm.h"
 
 namespace circuitdiff {

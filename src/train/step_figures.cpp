@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "statistics/summary.h"
+
 namespace circuitdiff {
 
 void StepFigures::add_rollouts(std::span<const TrainSample> samples, int64_t group, int64_t correct,

@@ -52,39 +52,6 @@ TEST(GradeStage, GradingAgainGivesTheSameBytes) {
   EXPECT_EQ(test::slurp(folder / "once.jsonl"), test::slurp(folder / "twice.jsonl"));
 }
 
-TEST(GradeStage, WilsonIntervalOfKnownShares) {
-  // Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20.
-  EXPECT_NEAR(wilson_interval(81, 263).first, 0.2553, 5e-5);
-  EXPECT_NEAR(wilson_interval(81, 263).second, 0.3662, 5e-5);
-  EXPECT_NEAR(wilson_interval(15, 148).first, 0.0624, 5e-5);
-  EXPECT_NEAR(wilson_interval(15, 148).second, 0.1605, 5e-5);
-  EXPECT_EQ(wilson_interval(0, 20).first, 0);
-  EXPECT_NEAR(wilson_interval(0, 20).second, 0.1611, 5e-5);
-}
-
-// The interval's ends are the shares from which what was found lies 1.96 of their own standard errors away:
-// found here by halving.
-TEST(GradeStage, WilsonIntervalIsWhatTheScoreTestDoesNotReject) {
-  constexpr double kZ = 1.959963984540054;
-  for (const int64_t n : {1, 2, 7, 30, 40, 200, 1319})
-    for (const int64_t right : {int64_t{0}, int64_t{1}, n / 3, n / 2, n}) {
-      const double found = static_cast<double>(right) / static_cast<double>(n);
-      const auto rejected = [&](double p) {
-        return std::abs(found - p) > kZ * std::sqrt(p * (1 - p) / static_cast<double>(n));
-      };
-      const auto end = [&](double outside, double inside) {
-        for (int k = 0; k < 60; ++k) {
-          const double middle = (outside + inside) / 2;
-          (rejected(middle) ? outside : inside) = middle;
-        }
-        return inside;
-      };
-      const auto [low, high] = wilson_interval(right, n);
-      EXPECT_NEAR(low, right == 0 ? 0 : end(0, found), 1e-9) << right << " of " << n;
-      EXPECT_NEAR(high, right == n ? 1 : end(1, found), 1e-9) << right << " of " << n;
-    }
-}
-
 TEST(GradeStage, BadRowsAreNamed) {
   TempFolder folder;
   SilentProgress progress;

@@ -60,13 +60,5 @@ TEST(SampledAccuracy, OneSampleAQuestionIsNoSampledAccuracy) {
   EXPECT_TRUE(sampled_accuracy({sample("a", 0, true), sample("b", 0, false)}).is_null());
 }
 
-TEST(SampledAccuracy, TheBootstrapIntervalNarrowsAsTheNormalOne) {
-  std::vector<double> values;
-  for (int i = 0; i < 400; ++i) values.push_back(i % 2);
-  const auto [low, high] = bootstrap_mean_interval(values, 10'000, 1);
-  EXPECT_NEAR(low, 0.5 - 1.96 * 0.5 / 20, 0.006);
-  EXPECT_NEAR(high, 0.5 + 1.96 * 0.5 / 20, 0.006);
-}
-
 }  // namespace
 }  // namespace circuitdiff

@@ -9,9 +9,8 @@
 #include <numeric>
 
 #include "metrics/matrices.h"
-#include "statistics/resampling.h"
 #include "metrics/sample_table.h"
-#include "statistics/intervals.h"
+#include "statistics/resampling.h"
 #include "support/temp_folder.h"
 
 namespace circuitdiff {

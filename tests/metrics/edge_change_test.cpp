@@ -6,9 +6,10 @@
 #include <cmath>
 
 #include "metrics/matrices.h"
-#include "statistics/resampling.h"
-#include "statistics/intervals.h"
 #include "metrics/two_by_two.h"
+#include "statistics/resampling.h"
+#include "statistics/significance.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {

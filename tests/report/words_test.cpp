@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include "statistics/relative_interval.h"
-
 namespace circuitdiff {
 namespace {
 
@@ -56,30 +54,6 @@ TEST(ChangePhrase, ANegativeValueBeforeHasNoPercentage) {
   c.ci_low = 1.5;
   c.ci_high = 2.5;
   EXPECT_EQ(change_phrase(c), "rose by 2.00 [1.5, 2.5] (p = .001)");
-}
-
-TEST(RelativeInterval, ContainsTheChangeAndEndsBeforeNothing) {
-  const std::vector<double> before{1, 10, 2, 8, 3, 7}, after{0.1, 0.2, 0.3, 0.2, 0.1, 0.3};
-  const auto found = relative_interval(before, after, {}, {});
-  ASSERT_TRUE(found);
-  EXPECT_LT(found->first, 1.2 / 31 - 1);
-  EXPECT_GT(found->second, 1.2 / 31 - 1);
-  EXPECT_GT(found->first, -1);
-}
-
-TEST(RelativeInterval, ARatioThatIsTheSameForAllQuestionsHasNoWidth) {
-  const std::vector<double> before{1, 2, 3}, after{2, 4, 6}, scale_before{4, 4, 4}, scale_after{2, 2, 2};
-  const auto found = relative_interval(before, after, scale_before, scale_after);
-  ASSERT_TRUE(found);
-  EXPECT_NEAR(found->first, 3, 1e-12);
-  EXPECT_NEAR(found->second, 3, 1e-12);
-}
-
-TEST(RelativeInterval, IsNothingWhereItIsUndefined) {
-  const std::vector<double> one{1}, zeros{0, 0}, some{1, 2};
-  EXPECT_FALSE(relative_interval(one, one, {}, {}));
-  EXPECT_FALSE(relative_interval(zeros, some, {}, {}));
-  EXPECT_FALSE(relative_interval(some, one, {}, {}));
 }
 
 TEST(LossSentence, FallsBecauseTheLossDoes) {
