@@ -21,11 +21,11 @@ TABLES = {
 
 # Larger than they should be today. No line may be added; who cuts one takes its line out.
 TO_BE_CUT = {
-    "estimate.cpp", "filters_sequence.cpp", "harness_text.cpp", "kernels_body.h", "lexer.cpp", "objects.cpp",
-    "oniguruma.cpp", "operators.cpp", "parser_expression.cpp", "reader.cpp", "report_input.cpp", "text.cpp", "text_methods.cpp",
+    "estimate.cpp", "filters_sequence.cpp", "kernels_body.h", "lexer.cpp", "objects.cpp",
+    "operators.cpp", "parser_expression.cpp", "reader.cpp", "report_input.cpp", "text.cpp", "text_methods.cpp",
     "tokens.cpp", "value.cpp",
     "attribute_stage.cpp::attribute", "compare.cpp::compare_items", "compare_relations.cpp::compare_relations",
-    "dynamics_page.cpp::panels_chart", "dynamics_stage.cpp::run_dynamics", "edge_change.cpp::edge_changes",
+    "edge_change.cpp::edge_changes",
     "estimate.cpp::add_memory", "estimate.cpp::forecast", "evaluate.cpp::evaluate", "format_braces.cpp::format_value",
     "format_percent.cpp::format_percent", "interpreter.cpp::run_statement", "lexer.cpp::unescape", "tokens.cpp::command",
 }

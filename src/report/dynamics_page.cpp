@@ -55,58 +55,43 @@ Curve curve_of(const Dynamics& input, size_t t, const Panel& p) {
 
 double round4(double x) { return x == 0 ? 0 : std::stod(fmt::format("{:.3e}", x)); }
 
-ordered panels_chart(const Dynamics& input, const std::vector<Panel>& panels, bool marked) {
-  ordered rows = ordered::array(), order = ordered::array(), names = ordered::array(),
-          colours = ordered::array();
+// The rows of one panel at one temperature: the curve, and where `marked` the window and the extremum.
+void add_rows(const Dynamics& input, size_t t, const Panel& panel, const Curve& curve, bool marked,
+              ordered& rows) {
+  const std::string name = temperature_text(input.temperatures[t]);
+  const auto point_row = [&](const CurvePoint& p, const char* kind) {
+    return ordered{{"panel", panel.title},   {"temperature", name},  {"step", p.step},
+                   {"mean", round4(p.mean)}, {"low", round4(p.low)}, {"high", round4(p.high)},
+                   {"seeds", p.n},           {"kind", kind}};
+  };
+  for (const CurvePoint& p : curve) rows.push_back(point_row(p, "curve"));
+  if (!marked || curve.empty()) return;
+  if (const auto& window = input.windows[t])
+    rows.push_back({{"panel", panel.title},
+                    {"temperature", name},
+                    {"step", window->first},
+                    {"last", window->second},
+                    {"kind", "window"}});
+  if (const auto found = extremum(input, t, curve, panel.expected))
+    rows.push_back(point_row(*found, "extremum"));
+}
+
+ordered temperature_colour(const Dynamics& input) {
   const std::vector<const char*> palette{"$before", "$after", "$muted", "$ink", "$rest"};
+  ordered names = ordered::array(), colours = ordered::array();
   for (size_t t = 0; t < input.temperatures.size(); ++t) {
     names.push_back(temperature_text(input.temperatures[t]));
     colours.push_back(palette[t % palette.size()]);
   }
-  for (const Panel& panel : panels) {
-    bool any = false;
-    for (size_t t = 0; t < input.temperatures.size(); ++t) {
-      const std::string name = temperature_text(input.temperatures[t]);
-      const Curve curve = curve_of(input, t, panel);
-      for (const CurvePoint& p : curve)
-        rows.push_back({{"panel", panel.title},
-                        {"temperature", name},
-                        {"step", p.step},
-                        {"mean", round4(p.mean)},
-                        {"low", round4(p.low)},
-                        {"high", round4(p.high)},
-                        {"seeds", p.n},
-                        {"kind", "curve"}});
-      any = any || !curve.empty();
-      if (!marked || curve.empty()) continue;
-      if (const auto& window = input.windows[t])
-        rows.push_back({{"panel", panel.title},
-                        {"temperature", name},
-                        {"step", window->first},
-                        {"last", window->second},
-                        {"kind", "window"}});
-      if (const auto found = extremum(input, t, curve, panel.expected))
-        rows.push_back({{"panel", panel.title},
-                        {"temperature", name},
-                        {"step", found->step},
-                        {"mean", round4(found->mean)},
-                        {"low", round4(found->low)},
-                        {"high", round4(found->high)},
-                        {"seeds", found->n},
-                        {"kind", "extremum"}});
-    }
-    if (any) order.push_back(panel.title);
-  }
-  if (rows.empty()) return nullptr;
-  const ordered colour{{"field", "temperature"},
-                       {"type", "nominal"},
-                       {"scale", {{"domain", names}, {"range", colours}}},
-                       {"legend", nullptr}};
-  const ordered x{{"field", "step"},
-                  {"type", "quantitative"},
-                  {"title", "step"},
-                  {"scale", {{"domain", {0, std::max<int64_t>(input.steps, 1)}}, {"nice", false}}},
-                  {"axis", {{"grid", false}, {"tickCount", 5}}}};
+  return {{"field", "temperature"},
+          {"type", "nominal"},
+          {"scale", {{"domain", names}, {"range", colours}}},
+          {"legend", nullptr}};
+}
+
+// Bands, lines and points of every panel; where `marked`, windows along the bottom and extrema.
+ordered panel_layers(const Dynamics& input, bool marked) {
+  const ordered colour = temperature_colour(input);
   const auto y = [](const char* name) {
     return ordered{{"field", name},
                    {"type", "quantitative"},
@@ -148,10 +133,32 @@ ordered panels_chart(const Dynamics& input, const std::vector<Panel>& panels, bo
          {"mark", {{"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"size", 130}, {"opacity", 1}}},
          {"encoding", {{"y", y("mean")}, {"color", colour}, {"tooltip", tooltip}}}});
   }
-  ordered out = facets(
-      std::move(rows),
-      {{"width", 150}, {"height", kPanelHeight}, {"encoding", {{"x", x}}}, {"layer", std::move(layers)}},
-      std::move(order));
+  return layers;
+}
+
+ordered panels_chart(const Dynamics& input, const std::vector<Panel>& panels, bool marked) {
+  ordered rows = ordered::array(), order = ordered::array();
+  for (const Panel& panel : panels) {
+    bool any = false;
+    for (size_t t = 0; t < input.temperatures.size(); ++t) {
+      const Curve curve = curve_of(input, t, panel);
+      add_rows(input, t, panel, curve, marked, rows);
+      any = any || !curve.empty();
+    }
+    if (any) order.push_back(panel.title);
+  }
+  if (rows.empty()) return nullptr;
+  const ordered x{{"field", "step"},
+                  {"type", "quantitative"},
+                  {"title", "step"},
+                  {"scale", {{"domain", {0, std::max<int64_t>(input.steps, 1)}}, {"nice", false}}},
+                  {"axis", {{"grid", false}, {"tickCount", 5}}}};
+  ordered out = facets(std::move(rows),
+                       {{"width", 150},
+                        {"height", kPanelHeight},
+                        {"encoding", {{"x", x}}},
+                        {"layer", panel_layers(input, marked)}},
+                       std::move(order));
   out["resolve"] = {{"scale", {{"y", "independent"}}},
                     {"axis", {{"x", "independent"}, {"y", "independent"}}}};
   return out;

@@ -112,11 +112,8 @@ Manifest describe(const DynamicsFile& f, const RunOptions& o) {
   return m;
 }
 
-}  // namespace
-
-bool is_dynamics_file(const fs::path& path) { return parse_toml(path)["dynamics"].is_table(); }
-
-RunResult run_dynamics(const RunOptions& options, Progress& progress) {
+// The file with what the command line says put over it; checked.
+DynamicsFile resolve(const RunOptions& options) {
   DynamicsFile f = read_dynamics_file(options.experiment);
   const std::string where = options.experiment.string();
   if (!options.preset.empty()) usage_error("--preset: {} trains; a preset is for comparisons", where);
@@ -125,30 +122,21 @@ RunResult run_dynamics(const RunOptions& options, Progress& progress) {
   if (options.limit > 0) f.train.eval.limit = f.train.probe.limit = options.limit;
   if (options.device != "auto") f.train.device = options.device;
   if (options.threads > 0) f.train.threads = options.threads;
-  const fs::path folder = !options.out.empty()   ? options.out
-                          : !f.train.out.empty() ? f.train.out
-                                                 : fs::path("runs") / f.name;
-  fs::create_directories(folder);
-  const FileLock lock(folder / ".lock");
-  Manifest manifest = describe(f, options);
-  begin_or_resume(folder / "run.state.json", manifest, options.overwrite, [&] {
-    for (const char* name :
-         {"dynamics.json", "dynamics.csv", "report.html", "manifest.json", "questions.jsonl"})
-      fs::remove(folder / name);
-  });
-  if (f.dynamics.questions > 0) {
-    f.train.data.file = folder / "questions.jsonl";
-    if (!fs::exists(f.train.data.file)) {
-      QuestionOptions questions;
-      questions.count = f.dynamics.questions;
-      questions.seed = f.dynamics.questions_seed;
-      questions.exclude = f.dynamics.exclude;
-      questions.out = f.train.data.file;
-      write_questions(arithmetic_questions(), questions, progress);
-    }
-  }
+  return f;
+}
 
-  // Every temperature's request is read and checked before the first is trained.
+void make_questions(const DynamicsOptions& dynamics, const fs::path& out, Progress& progress) {
+  if (fs::exists(out)) return;
+  QuestionOptions questions;
+  questions.count = dynamics.questions;
+  questions.seed = dynamics.questions_seed;
+  questions.exclude = dynamics.exclude;
+  questions.out = out;
+  write_questions(arithmetic_questions(), questions, progress);
+}
+
+// One a temperature; every one is read and checked before the first is trained.
+std::vector<TrainRequest> requests_of(const DynamicsFile& f, const fs::path& folder, bool overwrite) {
   std::vector<TrainRequest> requests;
   for (const double temperature : f.dynamics.temperatures) {
     TrainRequest request;
@@ -156,11 +144,17 @@ RunResult run_dynamics(const RunOptions& options, Progress& progress) {
     request.options = f.train;
     request.options.rollout.temperature = temperature;
     request.options.out = folder / temperature_folder(temperature);
-    request.overwrite = options.overwrite;
+    request.overwrite = overwrite;
     request.probe = make_circuit_probe(f.train.probe, f.train.model);
     read_train_inputs(request);
     requests.push_back(std::move(request));
   }
+  return requests;
+}
+
+// Trains all of them -> dynamics.json.
+nlohmann::ordered_json train_all(const DynamicsFile& f, const std::vector<TrainRequest>& requests,
+                                 const std::string& where, Progress& progress) {
   nlohmann::ordered_json file{{"name", f.name},
                               {"algorithm", to_word(f.dynamics.algorithm)},
                               {"model", f.train.model.string()},
@@ -186,6 +180,44 @@ RunResult run_dynamics(const RunOptions& options, Progress& progress) {
                               {"seed", run["seed"]},
                               {"log", log_of(fs::path(run["folder"].get<std::string>()) / "metrics.jsonl")}});
   }
+  return file;
+}
+
+// The outputs of the run itself, and the manifest of each training run.
+void record_outputs(Manifest& manifest, const fs::path& folder, const std::vector<TrainRequest>& requests) {
+  for (const auto& output : {folder / "dynamics.json", folder / "dynamics.csv", folder / "report.html"})
+    manifest.outputs.push_back({output.filename().string(), output.filename().string(), sha256_file(output)});
+  for (const TrainRequest& request : requests)
+    for (const uint64_t seed : request.options.seeds) {
+      const fs::path record = seed_folder(request.options, seed) / "manifest.json";
+      const std::string relative = fs::relative(record, folder).string();
+      manifest.outputs.push_back({relative, relative, sha256_file(record)});
+    }
+}
+
+}  // namespace
+
+bool is_dynamics_file(const fs::path& path) { return parse_toml(path)["dynamics"].is_table(); }
+
+RunResult run_dynamics(const RunOptions& options, Progress& progress) {
+  DynamicsFile f = resolve(options);
+  const fs::path folder = !options.out.empty()   ? options.out
+                          : !f.train.out.empty() ? f.train.out
+                                                 : fs::path("runs") / f.name;
+  fs::create_directories(folder);
+  const FileLock lock(folder / ".lock");
+  Manifest manifest = describe(f, options);
+  begin_or_resume(folder / "run.state.json", manifest, options.overwrite, [&] {
+    for (const char* name :
+         {"dynamics.json", "dynamics.csv", "report.html", "manifest.json", "questions.jsonl"})
+      fs::remove(folder / name);
+  });
+  if (f.dynamics.questions > 0) {
+    f.train.data.file = folder / "questions.jsonl";
+    make_questions(f.dynamics, f.train.data.file, progress);
+  }
+  const std::vector<TrainRequest> requests = requests_of(f, folder, options.overwrite);
+  const auto file = train_all(f, requests, options.experiment.string(), progress);
   write_file_atomically(folder / "dynamics.json", file.dump() + "\n");
 
   RunResult result;
@@ -195,14 +227,7 @@ RunResult run_dynamics(const RunOptions& options, Progress& progress) {
   result.table = folder / "dynamics.csv";
   result.sentences = report.sentences;
   result.summary = {{"report", report.page.string()}, {"sentences", report.sentences}};
-  for (const auto& output : {folder / "dynamics.json", folder / "dynamics.csv", folder / "report.html"})
-    manifest.outputs.push_back({output.filename().string(), output.filename().string(), sha256_file(output)});
-  for (const TrainRequest& request : requests)
-    for (const uint64_t seed : request.options.seeds) {
-      const fs::path record = seed_folder(request.options, seed) / "manifest.json";
-      const std::string relative = fs::relative(record, folder).string();
-      manifest.outputs.push_back({relative, relative, sha256_file(record)});
-    }
+  record_outputs(manifest, folder, requests);
   write_manifest(folder / "manifest.json", manifest);
   return result;
 }
