@@ -4,18 +4,13 @@
 #include <array>
 #include <cctype>
 
+#include "base/text.h"
 #include "formula/letters.h"
 
 namespace circuitdiff {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
-
-std::string_view trim(std::string_view text, std::string_view what = kSpace) {
-  const size_t begin = text.find_first_not_of(what);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(what) - begin + 1);
-}
 
 // The last occurrence of `what` (lower case) whatever the case of the text.
 size_t rfind_any_case(std::string_view text, std::string_view what) {

@@ -5,15 +5,10 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "base/text.h"
 
 namespace circuitdiff {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
 
 // A string, or a number as it is written in JSON (27.0 stays "27.0").
 std::string text_of(const Row& row, std::string_view field) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/text.h"
 #include "formula/compare.h"
 #include "formula/evaluate.h"
 #include "formula/letters.h"
@@ -18,11 +19,7 @@ namespace {
 constexpr double kRelativeTolerance = 1e-4;
 constexpr int kMostDepth = 6;  // entries within entries
 
-std::string trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
+std::string trimmed(std::string_view text) { return std::string(trim(text)); }
 std::string lower(std::string text) {
   for (char& c : text) c = circuitdiff::lower(c);
   return text;
@@ -42,7 +39,7 @@ std::optional<double> digits_of(const std::string& text) {
   std::string plain;
   for (const char c : text)
     if (c != ',') plain += c;
-  plain = trim(plain);
+  plain = trimmed(plain);
   const auto number = [](const std::string& s) -> std::optional<double> {
     const size_t at = !s.empty() && (s[0] == '-' || s[0] == '+') ? 1 : 0;
     const std::string word = lower(s.substr(at));
@@ -214,7 +211,7 @@ bool equal_matrices(const std::string& a, const std::string& b, int depth) {
   const auto lines = [](const std::string& text) {
     std::vector<std::string> out;
     for (auto& line : split(text.substr(kBegin, text.size() - kBegin - kEnd), "\\\\"))
-      if (!trim(line).empty()) out.push_back(trim(line));
+      if (!trimmed(line).empty()) out.push_back(trimmed(line));
     return out;
   };
   const auto x = lines(a), y = lines(b);
@@ -245,15 +242,15 @@ std::string as_pmatrix(const std::string& text) {
 
 bool equal_at(const std::string& raw_prediction, const std::string& raw_reference, int depth) {
   if (depth > kMostDepth) return false;
-  if (lower(trim(raw_prediction)) == lower(trim(raw_reference))) return true;
+  if (lower(trimmed(raw_prediction)) == lower(trimmed(raw_reference))) return true;
   if (raw_reference.size() == 1 && raw_reference[0] >= 'A' && raw_reference[0] <= 'E' &&
       harness_choice(raw_prediction) == raw_reference)
     return true;
   const auto u = digits_of(raw_prediction), v = digits_of(raw_reference);
   if (u && v) return close(*u, *v / 100) || close(*u, *v) || close(*u, *v * 100);
   if (raw_prediction.empty()) return false;
-  const std::string prediction = trim(raw_prediction);
-  std::string reference = trim(raw_reference);
+  const std::string prediction = trimmed(raw_prediction);
+  std::string reference = trimmed(raw_reference);
   if (prediction.find("pmatrix") != std::string::npos && reference.find("pmatrix") == std::string::npos)
     reference = as_pmatrix(reference);
 
@@ -280,11 +277,12 @@ bool equal_at(const std::string& raw_prediction, const std::string& raw_referenc
 
   const auto p = split(prediction, "="), q = split(reference, "=");
   if (p.size() == 2 && q.size() == 2) {
-    const std::string x = trim(p[0]) + " - (" + trim(p[1]) + ")", y = trim(q[0]) + " - (" + trim(q[1]) + ")";
+    const std::string x = trimmed(p[0]) + " - (" + trimmed(p[1]) + ")",
+                      y = trimmed(q[0]) + " - (" + trimmed(q[1]) + ")";
     if (symbolic_equal(x, y) || symbolic_equal("-(" + x + ")", y)) return true;
-  } else if (p.size() == 2 && trim(p[0]).size() <= 2 && q.size() == 1) {
+  } else if (p.size() == 2 && trimmed(p[0]).size() <= 2 && q.size() == 1) {
     if (equal_at(p[1], reference, depth + 1)) return true;
-  } else if (q.size() == 2 && trim(q[0]).size() <= 2 && p.size() == 1) {
+  } else if (q.size() == 2 && trimmed(q[0]).size() <= 2 && p.size() == 1) {
     if (equal_at(prediction, q[1], depth + 1)) return true;
   }
   return symbolic_equal(prediction, reference);
