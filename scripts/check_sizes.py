@@ -24,7 +24,7 @@ TO_BE_CUT = {
     "estimate.cpp", "filters_sequence.cpp", "kernels_body.h", "lexer.cpp", "objects.cpp",
     "operators.cpp", "parser_expression.cpp", "reader.cpp", "report_input.cpp", "text.cpp", "text_methods.cpp",
     "tokens.cpp", "value.cpp",
-    "attribute_stage.cpp::attribute", "compare.cpp::compare_items", "compare_relations.cpp::compare_relations",
+    "attribute_stage.cpp::attribute",
     "edge_change.cpp::edge_changes",
     "estimate.cpp::add_memory", "estimate.cpp::forecast", "evaluate.cpp::evaluate", "format_braces.cpp::format_value",
     "format_percent.cpp::format_percent", "interpreter.cpp::run_statement", "lexer.cpp::unescape", "tokens.cpp::command",

@@ -3,9 +3,12 @@
 #pragma once
 
 #include "formula/expression.h"
-#include "formula/verdict.h"
+#include "formula/rule.h"
 
 namespace circuitdiff {
+
+// The tables by which they decide, in the order of docs/grading.md.
+std::vector<RuleTable> formula_rules();
 
 Judgement compare_answers(const ExprPtr& prediction, const ExprPtr& gold);
 

@@ -125,35 +125,68 @@ Judgement compare_tuples(const Expr& a, const Expr& b, const std::string& what) 
 
 }  // namespace
 
-Judgement compare_lists(const ExprPtr& a, const ExprPtr& b) {
-  const bool set_a = a->open == '{', set_b = b->open == '{', bare_a = a->open == 0, bare_b = b->open == 0;
-  std::vector<ExprPtr> x, y;
-  for (const auto& e : a->args) spread(e, x);
-  for (const auto& e : b->args) spread(e, y);
-  // "2 and 3" and "2 or 3" are the same roots; "A and B" is not "A or B".
-  const auto statements = [](const Expr& e) {
-    return std::all_of(e.args.begin(), e.args.end(), [](const auto& r) {
-      return (r->kind == ExprKind::relation && !is_equation(*r)) || r->kind == ExprKind::symbol;
-    });
-  };
-  if (a->name != b->name) {
-    const bool said = !a->name.empty() && !b->name.empty() && (statements(*a) || statements(*b));
-    const bool meant = (a->name == "or" || b->name == "or") && bounds_several(*a) && bounds_several(*b);
-    if (said || meant) return undecided("one joined by and, one by or");
-  }
-  if ((set_a || bare_a) && (set_b || bare_b)) {
-    if (set_a && set_b && x.size() <= 60 && y.size() <= 60)
-      return compare_any_order(without_doubles(x), without_doubles(y), "sets");
-    return compare_any_order(x, y, "lists");
-  }
-  if (bare_a || bare_b) return compare_in_order(x, y, "entries");  // brackets left out
-  if (a->open != b->open || a->close != b->close) return different("different brackets");
-  const Judgement in_order = compare_tuples(*a, *b, "entries");
+namespace {
+
+// "A and B", not "2 and 3": relations or letters.
+bool are_statements(const Expr& list) {
+  return std::all_of(list.args.begin(), list.args.end(), [](const auto& r) {
+    return (r->kind == ExprKind::relation && !is_equation(*r)) || r->kind == ExprKind::symbol;
+  });
+}
+
+std::vector<ExprPtr> entries_of(const ExprPtr& list) {
+  std::vector<ExprPtr> out;
+  for (const auto& e : list->args) spread(e, out);
+  return out;
+}
+
+Ruling doubt_and_or(const ExprPtr& a, const ExprPtr& b) {
+  if (a->name == b->name) return {};
+  const bool said = !a->name.empty() && !b->name.empty() && (are_statements(*a) || are_statements(*b));
+  const bool meant = (a->name == "or" || b->name == "or") && bounds_several(*a) && bounds_several(*b);
+  return undecided_if(said || meant, "one joined by and, one by or");
+}
+
+Ruling compare_without_order(const ExprPtr& a, const ExprPtr& b) {
+  const auto has_order = [](const ExprPtr& e) { return e->open != '{' && e->open != 0; };
+  if (has_order(a) || has_order(b)) return {};
+  const auto x = entries_of(a), y = entries_of(b);
+  if (a->open == '{' && b->open == '{' && x.size() <= 60 && y.size() <= 60)
+    return compare_any_order(without_doubles(x), without_doubles(y), "sets");
+  return compare_any_order(x, y, "lists");
+}
+
+Ruling compare_tuples_in_order(const ExprPtr& a, const ExprPtr& b) {
+  Judgement in_order = compare_tuples(*a, *b, "entries");
   if (in_order.verdict == Verdict::different && in_unusual_order(*a) != in_unusual_order(*b) &&
-      compare_any_order(x, y, "entries").verdict == Verdict::equal)
+      compare_any_order(entries_of(a), entries_of(b), "entries").verdict == Verdict::equal)
     return undecided("names in no usual order");
   return in_order;
 }
+
+using Row = Rule<ExprPtr, ExprPtr>;
+constexpr Row kListRules[] = {
+    Row("and-or", "Statements joined by 'and' on one side, by 'or' on the other, are left open.",
+        {"A and B", "A or B"}, doubt_and_or),
+    Row("without-order", "Sets and lists without brackets agree in any order; sets without doubles.",
+        {"\\{3,4\\}", "\\{4,3\\}"}, compare_without_order),
+    Row("brackets-left-out", "A list without brackets agrees with a tuple in its order.", {"1, 2", "(1,2)"},
+        [](const ExprPtr& a, const ExprPtr& b) -> Ruling {
+          if (a->open != 0 && b->open != 0) return {};
+          return compare_in_order(entries_of(a), entries_of(b), "entries");
+        }),
+    Row("brackets", "Round and square brackets say different things.", {"[1,3]", "[1,3)"},
+        [](const ExprPtr& a, const ExprPtr& b) {
+          return different_if(a->open != b->open || a->close != b->close, "different brackets");
+        }),
+    Row("in-order", "Tuples and intervals agree in order, entries with names by their names.",
+        {"(1/2, 3)", "(0.5, 3)"}, compare_tuples_in_order)};
+
+}  // namespace
+
+RuleTable list_rules() { return table_of("Two lists", kListRules); }
+
+Judgement compare_lists(const ExprPtr& a, const ExprPtr& b) { return judged_by(kListRules, a, b); }
 
 ExprPtr without_names(const ExprPtr& list) {
   if (!is_list(*list) || list->open != 0) return list;
@@ -187,7 +220,7 @@ std::map<std::string, ExprPtr> by_name(const Expr& list) {
 
 }  // namespace
 
-std::optional<Judgement> compare_by_name(const Expr& a, const Expr& b) {
+Ruling compare_by_name(const Expr& a, const Expr& b) {
   const auto x = by_name(a), y = by_name(b);
   const auto same_key = [](const auto& p, const auto& q) { return p.first == q.first; };
   if (x.empty() || x.size() != y.size() || !std::equal(x.begin(), x.end(), y.begin(), same_key))

@@ -1,25 +1,28 @@
-// What compare.cpp (values, one item against another), compare_lists.cpp and compare_relations.cpp (equations
-// and inequalities) ask of each other.
+// What the files of the comparison ask of each other: compare.cpp (answers, one item against another),
+// compare_lists.cpp, compare_relations.cpp (equations and inequalities), compare_quantities.cpp,
+// compare_values.cpp. Each gives its tables of rules.
 #pragma once
 
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "formula/expression.h"
-#include "formula/verdict.h"
+#include "formula/rule.h"
 
 namespace circuitdiff {
-
-inline Judgement equal(std::string reason) { return {Verdict::equal, std::move(reason)}; }
-inline Judgement different(std::string reason) { return {Verdict::different, std::move(reason)}; }
-inline Judgement undecided(std::string reason) { return {Verdict::undecided, std::move(reason)}; }
 
 // In compare.cpp.
 Judgement compare_items(const ExprPtr& a, const ExprPtr& b);
 
+// In compare_quantities.cpp.
+std::vector<RuleTable> quantity_rules();
+Judgement compare_quantities(const ExprPtr& a, const ExprPtr& b);
+
+// In compare_values.cpp.
+RuleTable value_rules();
+
 // In compare_lists.cpp.
+RuleTable list_rules();
 Judgement compare_in_order(const std::vector<ExprPtr>& a, const std::vector<ExprPtr>& b,
                            const std::string& what);
 Judgement compare_any_order(const std::vector<ExprPtr>& a, const std::vector<ExprPtr>& b,
@@ -35,9 +38,10 @@ bool in_unusual_order(const Expr& e);
 // they are put in the usual order of their names, so that "y = 2, x = 1" is the point (1, 2).
 ExprPtr without_names(const ExprPtr& list);
 // Both lists name the same; what they say of each name is compared. nullopt: they do not.
-std::optional<Judgement> compare_by_name(const Expr& a, const Expr& b);
+Ruling compare_by_name(const Expr& a, const Expr& b);
 
 // In compare_relations.cpp.
+std::vector<RuleTable> relation_rules();
 bool is_equation(const Expr& e);
 bool is_name(const Expr& e);      // a side that only names what the other side says
 bool says_a_size(const Expr& e);  // |x| = 3

@@ -190,89 +190,168 @@ bool share_a_name(const Expr& a, const Expr& b) {
   return !is_name(*a.args[0]) || !is_name(*b.args[0]);
 }
 
+// "max f": the function whose value an equation gives; empty where it gives none.
+std::string named_function(const Expr& equation) {
+  const Expr& e = *equation.args[0];
+  return e.kind == ExprKind::call && is_name(e) ? e.name : std::string();
+}
+
+bool is_plain(const Expr& relation) {  // two sides
+  return relation.args.size() == 2;
+}
+bool has_plain_values(const Expr& relation) {
+  return is_plain(relation) && is_value(*relation.args[0]) && is_value(*relation.args[1]);
+}
+
+Ruling compare_right_sides(const ExprPtr& a, const ExprPtr& b) {
+  if (!is_plain(*a) || !is_plain(*b)) return {};
+  if (compare_items(a->args[0], b->args[0]).verdict != Verdict::equal) return {};
+  Judgement right = compare_items(a->args[1], b->args[1]);
+  if (right.verdict == Verdict::different && is_value(*a->args[1]) && is_value(*b->args[1])) return {};
+  return right;
+}
+
+Ruling compare_functions(const ExprPtr& a, const ExprPtr& b) {
+  if (!has_plain_values(*a) || !has_plain_values(*b)) return {};
+  const auto f = call_of(*a->args[0]), g = call_of(*b->args[0]);
+  if (!f || !g) return {};
+  if (names_differ(*a->args[0], *b->args[0])) return different("values of another function or argument");
+  return compare_items(by_place(a->args[1], *f), by_place(b->args[1], *g));
+}
+
+Ruling compare_function_and_name(const ExprPtr& a, const ExprPtr& b) {
+  if (!has_plain_values(*a) || !has_plain_values(*b)) return {};
+  const auto defines = [](const Expr& x, const Expr& other) {
+    const auto primes = [](const std::string& s) { return std::count(s.begin(), s.end(), '\''); };
+    const auto call = call_of(x);
+    return call && !call->symbols.empty() && is_name(other) && primes(call->function) == primes(other.name);
+  };
+  if (!defines(*a->args[0], *b->args[0]) && !defines(*b->args[0], *a->args[0])) return {};
+  return compare_items(a->args[1], b->args[1]);
+}
+
+Ruling compare_what_both_say(const ExprPtr& a, const ExprPtr& b) {
+  bool wrong_a = false, wrong_b = false;
+  const ExprPtr x = said_by(*a, wrong_a), y = said_by(*b, wrong_b);
+  if (!x || !y || wrong_a || wrong_b) return {};
+  Judgement said = compare_items(x, y);
+  if (said.verdict == Verdict::equal && !share_a_name(*a, *b)) return undecided("the same of other names");
+  return said;
+}
+
+using Row = Rule<ExprPtr, ExprPtr>;
+constexpr Row kEquationRules[] = {
+    Row("other-function", "The maximum is not the minimum.", {"\\max f = 3", "\\min f = 3"},
+        [](const ExprPtr& a, const ExprPtr& b) {
+          const std::string f = named_function(*a), g = named_function(*b);
+          return different_if(!f.empty() && !g.empty() && f != g, "values of another function");
+        }),
+    Row("same-left-side", "Behind equal left sides the right sides decide.", {"x = 1/2", "x = 0.5"},
+        compare_right_sides),
+    Row("functions", "Functions are the same whatever their argument is called.",
+        {"f(n) = n+1", "f(x) = x+1"}, compare_functions),
+    Row("function-and-name", "f(x) and y define the same function.", {"f(x) = x+1", "y = x+1"},
+        compare_function_and_name),
+    Row("same-solutions", "Equations whose zero forms have a constant ratio say the same.",
+        {"2x+3y=6", "4x+6y=12"},
+        [](const ExprPtr& a, const ExprPtr& b) -> Ruling {
+          if (!has_plain_values(*a) || !has_plain_values(*b)) return {};
+          return compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));
+        }),
+    Row("what-both-say", "Other equations are compared by what they say.", {"x = 1 + 1 = 2", "x = 2"},
+        compare_what_both_say),
+    Row("side-by-side", "Equations are the same if all their sides are.", {"x+1=y+1=z", "x+1=y+1=1z"},
+        [](const ExprPtr& a, const ExprPtr& b) -> Ruling {
+          Judgement sides = compare_in_order(a->args, b->args, "sides");
+          if (sides.verdict != Verdict::equal) return {};
+          return sides;
+        }),
+    Row("other-equations", "Equations that say nothing alike are left open.", {"x=2=3", "y=4"},
+        [](const ExprPtr&, const ExprPtr&) -> Ruling {
+          return undecided("equations that cannot be compared");
+        })};
+
+Ruling compare_membership_and_bound(const ExprPtr& a, const ExprPtr& b) {
+  if ((a->name == "in") == (b->name == "in")) return {};
+  const std::string in_a = bounded_symbol(*a), in_b = bounded_symbol(*b);
+  if (!in_a.empty() && !in_b.empty() && in_a != in_b) return different("relations of different symbols");
+  return a->name == "in" ? compare_items(a->args[1], b) : compare_items(a, b->args[1]);
+}
+
+Ruling compare_chains(const ExprPtr& a, const ExprPtr& b) {
+  if (a->name != "chain" && b->name != "chain") return {};
+  if (a->name != b->name) return different("relations of different form");
+  return compare_in_order(a->args, b->args, "inequalities");
+}
+
+Ruling compare_memberships(const ExprPtr& a, const ExprPtr& b) {
+  if (a->name != "in" || b->name != "in") return {};
+  Judgement sets = compare_items(a->args[1], b->args[1]);
+  const Expr &x = *a->args[0], &y = *b->args[0];
+  const auto is_symbol = [](const Expr& e) { return e.kind == ExprKind::symbol; };
+  if (x.name == y.name ? canonical_text(x) == canonical_text(y) : is_symbol(x) && x.name.empty()) return sets;
+  if (is_symbol(x) && is_symbol(y) && !y.name.empty()) return different("memberships of different symbols");
+  if (sets.verdict == Verdict::equal && !(is_symbol(y) && y.name.empty()))
+    return undecided("memberships of other names");
+  return sets;
+}
+
+Ruling compare_same_relations(const ExprPtr& a, const ExprPtr& b) {
+  const bool same =
+      a->name == b->name && compare_in_order(a->args, b->args, "sides").verdict == Verdict::equal;
+  return equal_if(
+      same || (a->name == turned(b->name) &&
+               compare_in_order(a->args, {b->args[1], b->args[0]}, "sides").verdict == Verdict::equal),
+      "the same relation");
+}
+
+Ruling compare_relations_of_sets(const ExprPtr& a, const ExprPtr& b) {
+  if (a->name[0] != '\\') return {};
+  Judgement sides = compare_in_order(a->args, b->args, "sides");
+  return sides.verdict == Verdict::undecided ? sides : different("other sides");
+}
+
+Ruling compare_boundaries(const ExprPtr& a, const ExprPtr& b) {
+  if (!has_plain_values(*a) || !has_plain_values(*b)) return undecided("relations that cannot be compared");
+  Judgement zero = compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));
+  if (zero.verdict == Verdict::equal && a->name != "!=")
+    return undecided("inequalities of the same boundary");
+  return zero;
+}
+
+constexpr Row kRelationRules[] = {
+    Row("two-equations", "Two equations are compared as equations.", {"x = 1/2", "x = 0.5"},
+        [](const ExprPtr& a, const ExprPtr& b) -> Ruling {
+          if (!is_equation(*a) || !is_equation(*b)) return {};
+          return judged_by(kEquationRules, a, b);
+        }),
+    Row("membership-and-bound", "A membership is compared by its set with another relation.",
+        {"x\\in(2,\\infty)", "x>2"}, compare_membership_and_bound),
+    Row("chains", "Chains of inequalities agree link by link.", {"a<b<c<d", "a<b<c<2d/2"}, compare_chains),
+    Row("memberships", "Two memberships are compared by their sets, if they name the same.",
+        {"x\\in[1,2]", "x\\in[1,2.0]"}, compare_memberships),
+    Row("several-sides", "Other relations of more than two sides are left open.", {"x=y=2", "x<y"},
+        [](const ExprPtr& a, const ExprPtr& b) {
+          return undecided_if(!is_plain(*a) || !is_plain(*b), "relations that cannot be compared");
+        }),
+    Row("same-relation", "A relation is the same with its sides exchanged, if its sign is turned.",
+        {"a<b", "b>a"}, compare_same_relations),
+    Row("other-relation", "Relations of another kind are not the same.", {"a<b", "a\\le b"},
+        [](const ExprPtr& a, const ExprPtr& b) {
+          return different_if(a->name != b->name && a->name != turned(b->name), "different relations");
+        }),
+    Row("relations-of-sets", "Relations of sets and lines need the same sides.",
+        {"A\\subset B", "A\\subset C"}, compare_relations_of_sets),
+    Row("same-boundary",
+        "Inequalities with another boundary are not the same; with the same one they may be.",
+        {"2x+2y<4", "x+y<2"}, compare_boundaries)};
+
 }  // namespace
 
-Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) {
-  if (is_equation(*a) && is_equation(*b)) {
-    const bool plain = a->args.size() == 2 && b->args.size() == 2;
-    const auto function = [](const Expr& e) {
-      return e.kind == ExprKind::call && is_name(e) ? e.name : std::string();
-    };
-    const std::string named_a = function(*a->args[0]), named_b = function(*b->args[0]);
-    if (!named_a.empty() && !named_b.empty() && named_a != named_b)
-      return different("values of another function");  // the max and the min of f
-    if (plain && compare_items(a->args[0], b->args[0]).verdict == Verdict::equal) {
-      const Judgement right = compare_items(a->args[1], b->args[1]);
-      if (right.verdict != Verdict::different || !is_value(*a->args[1]) || !is_value(*b->args[1]))
-        return right;
-    }
-    if (plain && std::all_of(a->args.begin(), a->args.end(), [](const auto& e) { return is_value(*e); }) &&
-        std::all_of(b->args.begin(), b->args.end(), [](const auto& e) { return is_value(*e); })) {
-      const auto f = call_of(*a->args[0]), g = call_of(*b->args[0]);
-      if (f && g) {
-        // f(x) = x + 1 and f(n) = n + 1 define the same; f(1) = 2 and f(2) = 2, g(1) = 2 do not.
-        if (names_differ(*a->args[0], *b->args[0]))
-          return different("values of another function or argument");
-        return compare_items(by_place(a->args[1], *f), by_place(b->args[1], *g));
-      }
-      // f(x) = x + 1 and y = x + 1 define the same, f'(x) = 2x and y' = 2x too.
-      const auto defines = [](const std::optional<Call>& call, const Expr& other) {
-        const auto primes = [](const std::string& s) { return std::count(s.begin(), s.end(), '\''); };
-        return call && !call->symbols.empty() && is_name(other) &&
-               primes(call->function) == primes(other.name);
-      };
-      if (defines(f, *b->args[0]) || defines(g, *a->args[0])) return compare_items(a->args[1], b->args[1]);
-      return compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));
-    }
-    bool wrong_a = false, wrong_b = false;
-    const ExprPtr x = said_by(*a, wrong_a), y = said_by(*b, wrong_b);
-    if (x && y && !wrong_a && !wrong_b) {
-      const Judgement said = compare_items(x, y);
-      return said.verdict == Verdict::equal && !share_a_name(*a, *b) ? undecided("the same of other names")
-                                                                     : said;
-    }
-    if (a->args.size() == b->args.size()) {
-      const Judgement all = compare_in_order(a->args, b->args, "sides");
-      if (all.verdict == Verdict::equal) return all;
-    }
-    return undecided("equations that cannot be compared");
-  }
-  if ((a->name == "in") != (b->name == "in")) {
-    const std::string in_a = bounded_symbol(*a), in_b = bounded_symbol(*b);
-    if (!in_a.empty() && !in_b.empty() && in_a != in_b) return different("relations of different symbols");
-    return a->name == "in" ? compare_items(a->args[1], b) : compare_items(a, b->args[1]);
-  }
-  const ExprPtr x = interval_of(*a), y = interval_of(*b);
-  if (x && y) return compare_items(x, y);
-  if (a->name == "chain" || b->name == "chain") {
-    if (a->name != b->name) return different("relations of different form");
-    return compare_in_order(a->args, b->args, "inequalities");
-  }
-  if (a->name == "in" && b->name == "in") {
-    const Judgement sets = compare_items(a->args[1], b->args[1]);
-    const Expr &x_in = *a->args[0], &y_in = *b->args[0];
-    if (x_in.name == y_in.name ? canonical_text(x_in) == canonical_text(y_in)
-                               : x_in.kind == ExprKind::symbol && x_in.name.empty())
-      return sets;
-    if (x_in.kind == ExprKind::symbol && y_in.kind == ExprKind::symbol && !y_in.name.empty())
-      return different("memberships of different symbols");
-    return sets.verdict == Verdict::equal && !(y_in.kind == ExprKind::symbol && y_in.name.empty())
-               ? undecided("memberships of other names")
-               : sets;
-  }
-  if (a->args.size() != 2 || b->args.size() != 2) return undecided("relations that cannot be compared");
-  const Judgement sides = compare_in_order(a->args, b->args, "sides");
-  if (a->name == b->name && sides.verdict == Verdict::equal) return equal("the same relation");
-  const std::vector<ExprPtr> swapped = {b->args[1], b->args[0]};
-  if (a->name == turned(b->name) && compare_in_order(a->args, swapped, "sides").verdict == Verdict::equal)
-    return equal("the same relation");
-  if (a->name != b->name && a->name != turned(b->name)) return different("different relations");
-  if (a->name[0] == '\\') return sides.verdict == Verdict::undecided ? sides : different("other sides");
-  if (!is_value(*a->args[0]) || !is_value(*a->args[1]) || !is_value(*b->args[0]) || !is_value(*b->args[1]))
-    return undecided("relations that cannot be compared");
-  const Judgement zero = compare_zero_sets(*left_minus_right(*a), *left_minus_right(*b));
-  return zero.verdict == Verdict::equal && a->name != "!=" ? undecided("inequalities of the same boundary")
-                                                           : zero;
+std::vector<RuleTable> relation_rules() {
+  return {table_of("Two relations", kRelationRules), table_of("Two equations", kEquationRules)};
 }
+
+Judgement compare_relations(const ExprPtr& a, const ExprPtr& b) { return judged_by(kRelationRules, a, b); }
 
 }  // namespace circuitdiff

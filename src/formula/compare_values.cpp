@@ -1,7 +1,9 @@
+// Two values: exactly where both are rational, else as balls, those with symbols at several assignments.
 #include <algorithm>
 #include <bit>
 
 #include "formula/compare.h"
+#include "formula/compare_parts.h"
 #include "formula/evaluate.h"
 
 namespace circuitdiff {
@@ -136,77 +138,108 @@ bool rounds_to(const Expr& decimal, const Expr& other) {
 }
 
 Judgement differing(const Expr& a, const Expr& b, const char* reason) {
-  if (rounds_to(a, b) || rounds_to(b, a)) return {Verdict::undecided, "one is the other rounded"};
-  return {Verdict::different, reason};
+  if (rounds_to(a, b) || rounds_to(b, a)) return undecided("one is the other rounded");
+  return different(reason);
 }
 
-}  // namespace
+bool is_infinite(const Expr& e) {
+  return e.kind == ExprKind::infinity ||
+         (e.kind == ExprKind::product && e.args.size() == 2 && e.args[1]->kind == ExprKind::infinity);
+}
 
-Judgement compare_values(const Expr& a, const Expr& b) {
+std::set<std::string> symbols_of(const Expr& a, const Expr& b) {
+  std::set<std::string> out;
+  collect_symbols(a, out);
+  collect_symbols(b, out);
+  return out;
+}
+
+Ruling compare_exactly(const Expr& a, const Expr& b) {
   const auto x = exact_value(a), y = exact_value(b);
-  if (x && y) {
-    if (*x == *y) return {Verdict::equal, "the same rational number"};
-    const bool both_terminate =
-        (a.kind == ExprKind::number && a.decimal && b.kind == ExprKind::number && b.decimal);
-    return both_terminate ? Judgement{Verdict::different, "different rational numbers"}
-                          : differing(a, b, "different rational numbers");
+  if (!x || !y) return {};
+  if (*x == *y) return equal("the same rational number");
+  const bool both_terminate =
+      a.kind == ExprKind::number && a.decimal && b.kind == ExprKind::number && b.decimal;
+  return both_terminate ? different("different rational numbers")
+                        : differing(a, b, "different rational numbers");
+}
+
+Ruling compare_numbers(const Expr& a, const Expr& b) {
+  if (!symbols_of(a, b).empty()) return {};
+  switch (agree_at(a, b, {}, /*strict=*/true, cost(a) + cost(b))) {
+    case Agreement::equal:
+      return equal("values agree as far as computed");
+    case Agreement::different:
+      return differing(a, b, "different values");
+    case Agreement::one_finite:
+      return different("only one has a finite value");
+    default:
+      return undecided("a value that cannot be computed");
   }
-  if (canonical_text(a) == canonical_text(b)) return {Verdict::equal, "the same expression"};
-  const auto infinite = [](const Expr& e) {
-    return e.kind == ExprKind::infinity ||
-           (e.kind == ExprKind::product && e.args.size() == 2 && e.args[1]->kind == ExprKind::infinity);
-  };
-  if (infinite(a) && infinite(b)) return {Verdict::different, "infinity with another sign"};
-  std::set<std::string> symbols;
-  collect_symbols(a, symbols);
-  collect_symbols(b, symbols);
+}
+
+Ruling compare_at_points(const Expr& a, const Expr& b) {
+  const auto symbols = symbols_of(a, b);
   const int costs = cost(a) + cost(b);
-  if (costs > kMostCost) return {Verdict::undecided, "an expression too large to evaluate"};
-  if (symbols.size() > 60) return {Verdict::undecided, "too many symbols"};
-  if (symbols.empty()) {
-    switch (agree_at(a, b, {}, /*strict=*/true, costs)) {
-      case Agreement::equal:
-        return {Verdict::equal, "values agree as far as computed"};
-      case Agreement::different:
-        return differing(a, b, "different values");
-      case Agreement::one_finite:
-        return {Verdict::different, "only one has a finite value"};
-      case Agreement::unknown:
-      case Agreement::neither_finite:
-      case Agreement::unclear:
-        return {Verdict::undecided, "a value that cannot be computed"};
-    }
-  }
-  int equal = 0, different = 0, signed_different = 0, one_finite = 0, none = 0;
+  int same = 0, signed_different = 0, one_finite = 0;
   const int points = points_for(symbols.size());
   const bool steps = rounds_down_or_up(a) || rounds_down_or_up(b);
   for (int k = 0; k < points + steps; ++k) {
-    const bool with_sign = k >= kPositivePoints;
     const Assignment values = k < points ? values_at(symbols, k) : integers_at(symbols);
     switch (agree_at(a, b, values, /*strict=*/k == 0, costs)) {
       case Agreement::equal:
-        ++equal;
+        ++same;
         break;
       case Agreement::different:
-        ++(with_sign ? signed_different : different);
+        if (k < kPositivePoints) return different("different values");
+        ++signed_different;
         break;
       case Agreement::one_finite:
         ++one_finite;
         break;
       case Agreement::unknown:
-        return {Verdict::undecided, "a function that is not known"};
+        return undecided("a function that is not known");
       default:
-        ++none;
         break;
     }
-    if (different) return {Verdict::different, "different values"};
   }
-  if (equal > 0 && !signed_different && !one_finite) return {Verdict::equal, "equal at every point tried"};
-  if (equal > 0 && signed_different)
-    return {Verdict::undecided, "equal for positive symbols, not for negative ones"};
-  if (signed_different) return {Verdict::different, "different values"};
-  if (one_finite && !equal) return {Verdict::different, "only one has a finite value"};
-  return {Verdict::undecided, "values that cannot be computed"};
+  if (same > 0 && signed_different) return undecided("equal for positive symbols, not for negative ones");
+  if (same > 0 && !one_finite) return equal("equal at every point tried");
+  if (signed_different) return different("different values");
+  if (one_finite && !same) return different("only one has a finite value");
+  return undecided("values that cannot be computed");
 }
+
+using Row = Rule<Expr, Expr>;
+constexpr Row kValueRules[] = {
+    Row("exact-numbers", "Rational numbers are compared exactly; one that is the other rounded is left open.",
+        {"\\frac12", "0.5"}, compare_exactly),
+    Row("same-expression", "The order of terms and of factors does not matter.", {"x+y", "y+x"},
+        [](const Expr& a, const Expr& b) {
+          return equal_if(canonical_text(a) == canonical_text(b), "the same expression");
+        }),
+    Row("infinities", "Infinity is not minus infinity.", {"\\infty", "-\\infty"},
+        [](const Expr& a, const Expr& b) {
+          return different_if(is_infinite(a) && is_infinite(b), "infinity with another sign");
+        }),
+    Row("too-large", "What takes too long to evaluate is left open.",
+        {"a!b!c!d!f!g!h!j!k!l!m!n!p!q!r!s!t!u!v!w!", "x+1"},
+        [](const Expr& a, const Expr& b) {
+          return undecided_if(cost(a) + cost(b) > kMostCost, "an expression too large to evaluate");
+        }),
+    Row("too-many-symbols", "More than 60 symbols are left open.", {},
+        [](const Expr& a, const Expr& b) {
+          return undecided_if(symbols_of(a, b).size() > 60, "too many symbols");
+        }),
+    Row("numbers", "Other numbers are compared as balls, to 1500 bits behind the point, or 64.",
+        {"\\sqrt8", "2\\sqrt2"}, compare_numbers),
+    Row("symbols", "Expressions with symbols are compared at several points, with symbols of either sign.",
+        {"\\sin 2x", "2\\sin x\\cos x"}, compare_at_points)};
+
+}  // namespace
+
+RuleTable value_rules() { return table_of("Two values", kValueRules); }
+
+Judgement compare_values(const Expr& a, const Expr& b) { return judged_by(kValueRules, a, b); }
 
 }  // namespace circuitdiff

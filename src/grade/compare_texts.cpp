@@ -231,33 +231,68 @@ std::vector<std::string> words_of(std::string_view text) {
   return out;
 }
 
-Judgement compare_texts(std::string_view prediction, std::string_view gold) {
-  auto a = words_of(prediction), b = words_of(gold);
-  drop_idle_brackets(a);
-  drop_idle_brackets(b);
-  const auto said = [](const std::vector<std::string>& words) {
-    std::string out;
-    for (const auto& w : words) out += (out.empty() ? "" : " ") + w;
-    for (const auto* none : {"dne", "does not exist", "doesnt exist", "undefined"})
-      if (out == none) return std::string("does not exist");
-    for (const auto* none : {"no solutions", "there no solution", "there are no solutions",
-                             "no real solution", "no real solutions", "\\emptyset", "\\varnothing"})
-      if (out == none) return std::string("no solution");
-    return out;
-  };
-  if (!b.empty() && said(a) == said(b)) return {Verdict::equal, "the same words"};
-  const Verdict parts = compare_parts(parts_of(prediction), parts_of(gold));
-  if (parts == Verdict::equal) return {parts, "the same parts in another order"};
-  const auto contains_all = [](const std::vector<std::string>& all, const std::vector<std::string>& part) {
+namespace {
+
+// Two texts as their words, and what "and" says of them.
+struct TwoTexts {
+  Words prediction, gold;
+  Verdict parts;
+};
+
+std::string said(const Words& words) {
+  std::string out;
+  for (const auto& w : words) out += (out.empty() ? "" : " ") + w;
+  for (const auto* none : {"dne", "does not exist", "doesnt exist", "undefined"})
+    if (out == none) return "does not exist";
+  for (const auto* none : {"no solutions", "there no solution", "there are no solutions", "no real solution",
+                           "no real solutions", "\\emptyset", "\\varnothing"})
+    if (out == none) return "no solution";
+  return out;
+}
+
+Ruling compare_lengths(const TwoTexts& t) {
+  const auto contains_all = [](const Words& all, const Words& part) {
     return !part.empty() && std::search(all.begin(), all.end(), part.begin(), part.end()) != all.end();
   };
-  const bool negated =
-      std::find(a.begin(), a.end(), "not") != a.end() || std::find(a.begin(), a.end(), "no") != a.end() ||
-      std::find(b.begin(), b.end(), "not") != b.end() || std::find(b.begin(), b.end(), "no") != b.end();
-  if (!negated && (contains_all(a, b) || contains_all(b, a)) && a.size() <= 12)
-    return {Verdict::undecided, "one text says more than the other"};
-  if (parts == Verdict::undecided) return {parts, "the same words round an and, in another order"};
-  return {Verdict::different, "different words"};
+  const auto negated = [](const Words& words) {
+    return std::any_of(words.begin(), words.end(), [](const auto& w) { return w == "not" || w == "no"; });
+  };
+  const Words &a = t.prediction, &b = t.gold;
+  return undecided_if(
+      !negated(a) && !negated(b) && (contains_all(a, b) || contains_all(b, a)) && a.size() <= 12,
+      "one text says more than the other");
+}
+
+using Row = Rule<TwoTexts>;
+constexpr Row kWordRules[] = {
+    Row("same-words", "Texts of the same words are the same; case, articles and text commands do not count.",
+        {"\\text{the East}", "east"},
+        [](const TwoTexts& t) {
+          return equal_if(!t.gold.empty() && said(t.prediction) == said(t.gold), "the same words");
+        }),
+    Row("parts-joined-by-and", "What 'and' joins may stand in any order.", {"red and blue", "blue and red"},
+        [](const TwoTexts& t) {
+          return equal_if(t.parts == Verdict::equal, "the same parts in another order");
+        }),
+    Row("more-words", "A text that says more is left open, unless a word denies.", {"north east", "east"},
+        compare_lengths),
+    Row("words-round-and", "The same words round an 'and', in another order, are left open.",
+        {"minus 2 and 3", "minus 3 and 2"},
+        [](const TwoTexts& t) {
+          return undecided_if(t.parts == Verdict::undecided, "the same words round an and, in another order");
+        }),
+    Row("other-words", "Other words are another answer.", {"east", "west"},
+        [](const TwoTexts&) -> Ruling { return different("different words"); })};
+
+}  // namespace
+
+RuleTable text_rules() { return table_of("Two texts", kWordRules); }
+
+Judgement compare_texts(std::string_view prediction, std::string_view gold) {
+  TwoTexts texts{words_of(prediction), words_of(gold), compare_parts(parts_of(prediction), parts_of(gold))};
+  drop_idle_brackets(texts.prediction);
+  drop_idle_brackets(texts.gold);
+  return judged_by(kWordRules, texts);
 }
 
 }  // namespace circuitdiff

@@ -2,27 +2,20 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <unordered_set>
 #include <vector>
 
-#include "formula/compare.h"
+#include "base/text.h"
 #include "formula/letters.h"
-#include "formula/reader.h"
 #include "formula/tokens.h"
 #include "grade/compare_texts.h"
 #include "grade/extract.h"
+#include "grade/judge_readings.h"
 #include "grade/labelled_parts.h"
 
 namespace circuitdiff {
 namespace {
 
 constexpr size_t kMostCharacters = 10'000, kMostBytes = 40'000;
-
-std::string_view trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
 
 // Without spaces and dollar signs; one space stays between digits, where it parts two numbers ("5 3/4") and
 // not thousands ("12 345").
@@ -107,109 +100,15 @@ std::string without_remarks(std::string_view text) {
   return out;
 }
 
-// "\\text{Area} = 12", "The total cost is 12": what words of at least two letters name. Empty where the text
-// is of another form or its words turn the meaning.
-std::string_view value_named_in_words(std::string_view text) {
-  const size_t equals = text.find('='), is = text.find(" is ");
-  const size_t at = std::min(equals, is);
-  if (at == std::string_view::npos || at == 0) return {};
-  const std::string_view name = text.substr(0, at), value = trim(text.substr(at + (at == is ? 4 : 1)));
-  if (value.find(" is ") != std::string_view::npos || value.find('=') != std::string_view::npos) return {};
-  for (const char c : name)
-    if (!is_letter(c) && std::string_view(" {}\\").find(c) == std::string_view::npos) return {};
-  static const std::unordered_set<std::string_view> kTurns = {
-      "not", "no", "never", "if", "unless", "least", "most", "than", "but", "wrong", "false"};
-  const auto words = words_of(name);
-  if (std::none_of(words.begin(), words.end(), [](const auto& w) { return w.size() > 1; })) return {};
-  if (std::any_of(words.begin(), words.end(), [](const auto& w) { return kTurns.contains(w); })) return {};
-  return value;
-}
-
-Judgement judge_mathematics(std::string_view prediction, std::string_view gold, const ReadOptions& options) {
-  ReadAnswer a = read_answer(prediction, options);
-  const ReadAnswer b = read_answer(gold, options);
-  if (!a.expr && b.expr) {
-    // A sentence that names its answer, in the box or behind a mark.
-    const Extraction again = extract_answer(prediction, {});
-    if (again.rule == ExtractionRule::answer_is) a = read_answer(*again.text, options);
-    if (!a.expr)
-      if (const std::string_view value = value_named_in_words(prediction); !value.empty())
-        a = read_answer(value, options);
-  }
-  if (a.expr && b.expr) return compare_answers(a.expr, b.expr);
-  if (b.expr) {
-    Judgement text = compare_texts(prediction, gold);
-    if (text.verdict == Verdict::equal) return text;
-    return {Verdict::different, "the answer is no mathematics (" + a.problem + ")"};
-  }
-  if (a.expr) {
-    const Judgement text = compare_texts(prediction, gold);
-    if (text.verdict != Verdict::different) return text;
-    // A number against a text with formulas in it cannot be right unless the text says that number.
-    return {b.problem == "words" || b.problem == "nothing to read" ? Verdict::different : Verdict::undecided,
-            "the reference is no mathematics (" + b.problem + ")"};
-  }
-  Judgement text = compare_texts(prediction, gold);
-  const bool formulas =
-      prediction.find('\\') != std::string_view::npos || gold.find('\\') != std::string_view::npos;
-  if (text.verdict == Verdict::different && formulas && (a.problem != "words" || b.problem != "words"))
-    text = {Verdict::undecided, "neither can be read (" + a.problem + "; " + b.problem + ")"};
-  return text;
-}
-
-// A cross product stands in it.
-bool has_cross_product(const Expr& e) {
-  return (e.kind == ExprKind::symbol && e.name.starts_with("\\times ")) ||
-         std::any_of(e.args.begin(), e.args.end(), [](const auto& a) { return has_cross_product(*a); });
-}
-
-// u x v beside uv, which says no kind of product, and is the same where u and v are numbers.
-bool differ_by_cross_product(std::string_view prediction, std::string_view gold) {
-  constexpr std::string_view kTimes = "\\times", kDot = "\\cdot";
-  if ((prediction.find(kTimes) == std::string_view::npos && gold.find(kTimes) == std::string_view::npos) ||
-      prediction.find(kDot) != std::string_view::npos || gold.find(kDot) != std::string_view::npos)
-    return false;
-  const ReadAnswer a = read_answer(prediction), b = read_answer(gold);
-  if (!a.expr || !b.expr || has_cross_product(*a.expr) == has_cross_product(*b.expr)) return false;
-  const ReadAnswer x = read_answer(prediction, {.cross = false}), y = read_answer(gold, {.cross = false});
-  return x.expr && y.expr && compare_answers(x.expr, y.expr).verdict == Verdict::equal;
-}
-
-// By every reading of the two texts.
-Judgement judge_readings(std::string_view prediction, std::string_view gold) {
-  Judgement out = judge_mathematics(prediction, gold, {});
-  if (out.verdict == Verdict::equal) return out;
-  // Other readings of the same text: 1,200 as two numbers; letters behind the prediction's number as its
-  // unit.
-  const auto again = [&](const ReadOptions& for_prediction, const ReadOptions& for_gold, const char* how) {
-    if (out.verdict == Verdict::equal) return;
-    const ReadAnswer a = read_answer(prediction, for_prediction), b = read_answer(gold, for_gold);
-    if (!a.expr || !b.expr) return;
-    const Judgement other = compare_answers(a.expr, b.expr);
-    if (other.verdict == Verdict::equal) out = {Verdict::equal, other.reason + how};
-  };
-  const bool commas =
-      prediction.find(',') != std::string_view::npos && gold.find(',') != std::string_view::npos;
-  if (commas) again({.thousands = false}, {.thousands = false}, " (commas read as separators)");
-  if (prediction.find(' ') != std::string_view::npos)
-    again({.letter_units = true}, {}, " (letters read as units)");
-  if (out.verdict == Verdict::different && differ_by_cross_product(prediction, gold))
-    return {Verdict::undecided, "a cross product on one side only"};
-  return out;
-}
-
 // "(a) 1 (b) 2": part by part.
 Judgement judge_parts(const std::vector<LabelledPart>& a, const std::vector<LabelledPart>& b) {
   const auto same_label = [](const auto& x, const auto& y) { return x.label == y.label; };
-  if (!std::equal(a.begin(), a.end(), b.begin(), b.end(), same_label))
-    return {Verdict::different, "other parts"};
-  Judgement out{Verdict::equal, "the same parts"};
+  if (!std::equal(a.begin(), a.end(), b.begin(), b.end(), same_label)) return different("other parts");
+  Judgement out = equal("the same parts");
   for (size_t k = 0; k < a.size(); ++k) {
     const Judgement part = judge_readings(a[k].text, b[k].text);
-    if (part.verdict == Verdict::different)
-      return {Verdict::different, "(" + a[k].label + "): " + part.reason};
-    if (part.verdict == Verdict::undecided)
-      out = {Verdict::undecided, "(" + a[k].label + "): " + part.reason};
+    if (part.verdict == Verdict::different) return different("(" + a[k].label + "): " + part.reason);
+    if (part.verdict == Verdict::undecided) out = undecided("(" + a[k].label + "): " + part.reason);
   }
   return out;
 }
@@ -230,69 +129,142 @@ bool join_choices_otherwise(std::string_view prediction, std::string_view gold) 
   return says(prediction, "or") != says(gold, "or");
 }
 
-// By their parts where both texts have them, else as they stand.
-Judgement judge_labelled(std::string_view prediction, std::string_view gold) {
-  auto parts = labelled_parts(prediction, false), gold_parts = labelled_parts(gold, false);
-  const bool sure = !parts.empty() || !gold_parts.empty();
-  // "(a)3(b)4" has parts, or is a product.
-  if (parts.empty()) parts = labelled_parts(prediction, true);
-  if (gold_parts.empty()) gold_parts = labelled_parts(gold, true);
-  if (!parts.empty() && !gold_parts.empty()) {
-    Judgement by_part = judge_parts(parts, gold_parts);
-    if (!sure && by_part.verdict == Verdict::different &&
-        judge_readings(prediction, gold).verdict != Verdict::different)
-      return {Verdict::undecided, "parts with labels, or a product"};
-    return by_part;
+// What is judged: the texts as they came, and as plain LaTeX.
+struct Texts {
+  std::string_view raw_prediction, raw_gold, dataset;
+  std::string prediction, gold;
+
+  bool is_too_long() const { return raw_prediction.size() > kMostBytes || raw_gold.size() > kMostBytes; }
+};
+
+Texts texts_of(std::string_view prediction, std::string_view gold, std::string_view dataset) {
+  Texts out{prediction, gold, dataset};
+  if (out.is_too_long()) return out;
+  out.prediction = plain_latex(trim(prediction));
+  out.gold = plain_latex(trim(gold));
+  if (dataset == "asdiv")
+    for (std::string* text : {&out.gold, &out.prediction})
+      if (const std::string plain = without_remarks(*text); std::any_of(plain.begin(), plain.end(), is_digit))
+        *text = trim(plain);
+  return out;
+}
+
+// The letter that the reference asks for; 0 where it asks for none.
+char letter_asked(const Texts& t) {
+  const char letter = choice_of(t.gold);
+  return letter && !names_two_choices(t.gold) && (is_multiple_choice(t.dataset) || letter <= 'H') ? letter
+                                                                                                  : 0;
+}
+
+Ruling judge_two_choices(const Texts& t) {
+  return undecided_if(letter_asked(t) && names_two_choices(t.prediction) &&
+                          (choice_of(t.prediction) || is_multiple_choice(t.dataset)),
+                      "more than one choice");
+}
+
+Ruling judge_choice(const Texts& t) {
+  const char letter = letter_asked(t);
+  if (!letter) return {};
+  char chosen = choice_of(t.prediction);
+  if (is_multiple_choice(t.dataset)) {
+    const std::string& text = t.prediction;
+    if (text.size() == 1 && text[0] >= 'a' && text[0] <= 'e') chosen = static_cast<char>(text[0] - 'a' + 'A');
+    if (!chosen) {
+      const Extraction again = extract_answer(text, t.dataset);
+      if (again.rule == ExtractionRule::choice) chosen = again.text->front();
+      if (again.rule == ExtractionRule::answer_is) chosen = choice_of(*again.text);
+    }
+  } else if (!chosen) {
+    return {};
   }
-  Judgement out = judge_readings(prediction, gold);
-  if (out.verdict == Verdict::equal && (!parts.empty() || !gold_parts.empty()))
-    return {Verdict::undecided, "parts with labels on one side only"};
-  if (out.verdict == Verdict::equal && join_choices_otherwise(prediction, gold))
-    return {Verdict::undecided, "choices joined by and, by or"};
+  if (chosen == letter) return equal("the same choice");
+  return different(chosen ? "another choice" : "no choice");
+}
+
+struct Parts {
+  std::vector<LabelledPart> prediction, gold;
+  bool sure;  // "(a)3(b)4" has parts, or is a product
+};
+Parts parts_in(const Texts& t) {
+  Parts out{labelled_parts(t.prediction, false), labelled_parts(t.gold, false), true};
+  out.sure = !out.prediction.empty() || !out.gold.empty();
+  if (out.prediction.empty()) out.prediction = labelled_parts(t.prediction, true);
+  if (out.gold.empty()) out.gold = labelled_parts(t.gold, true);
+  return out;
+}
+
+Ruling judge_by_parts(const Texts& t) {
+  const Parts parts = parts_in(t);
+  if (parts.prediction.empty() || parts.gold.empty()) return {};
+  Judgement by_part = judge_parts(parts.prediction, parts.gold);
+  if (!parts.sure && by_part.verdict == Verdict::different &&
+      judge_readings(t.prediction, t.gold).verdict != Verdict::different)
+    return undecided("parts with labels, or a product");
+  return by_part;
+}
+
+Ruling judge_as_texts(const Texts& t);
+
+using Row = Rule<Texts>;
+constexpr Row kAnswerRules[] = {
+    Row("too-long", "A text of more than 40,000 bytes is equal to the same bytes alone.", {},
+        [](const Texts& t) -> Ruling {
+          if (!t.is_too_long()) return {};
+          return t.raw_prediction == t.raw_gold ? equal("the same text")
+                                                : undecided("a text too long to read");
+        }),
+    Row("no-reference", "Without a reference nothing is decided.", {"2", ""},
+        [](const Texts& t) { return undecided_if(t.gold.empty(), "no reference answer"); }),
+    Row("no-answer", "Nothing is no answer.", {"", "2"},
+        [](const Texts& t) { return different_if(t.prediction.empty(), "an empty answer"); }),
+    Row("same-text", "The same text but for spaces and dollar signs is the same answer.", {"$x+1$", "x + 1"},
+        [](const Texts& t) {
+          return equal_if(without_spaces(t.prediction) == without_spaces(t.gold), "the same text");
+        }),
+    Row("too-long-to-read", "No text of more than 10,000 characters is read.", {},
+        [](const Texts& t) {
+          return undecided_if(t.prediction.size() > kMostCharacters || t.gold.size() > kMostCharacters,
+                              "a text too long to read");
+        }),
+    Row("two-choices", "An answer that names two choices is left open.", {"(A) or (C)", "A", "aqua"},
+        judge_two_choices),
+    Row("choice", "Where the reference is a choice's letter, the letter that the answer chooses decides.",
+        {"B) 21%", "B", "aqua"}, judge_choice),
+    Row("labelled-parts", "Answers with labelled parts agree part by part.",
+        {"(a) 1 (b) 2", "(a) 1; (b) 2.0"}, judge_by_parts),
+    Row("other-texts", "Other answers are read.", {"\\frac12", "0.5"}, judge_as_texts)};
+
+constexpr Row kDoubts[] = {
+    Row("labels-on-one-side", "Labels of parts on one side alone leave the answer open.",
+        {"(a)3(b)4", "12ab"},
+        [](const Texts& t) {
+          const Parts parts = parts_in(t);
+          return undecided_if(!parts.prediction.empty() || !parts.gold.empty(),
+                              "parts with labels on one side only");
+        }),
+    Row("choices-joined", "Choices joined by 'and' may not be choices joined by 'or'.",
+        {"(1) and (2)", "(1) or (2)"}, [](const Texts& t) {
+          return undecided_if(join_choices_otherwise(t.prediction, t.gold), "choices joined by and, by or");
+        })};
+
+Ruling judge_as_texts(const Texts& t) {
+  Judgement out = judge_readings(t.prediction, t.gold);
+  if (out.verdict == Verdict::equal)
+    if (Ruling doubt = first_ruling(kDoubts, t)) return doubt;
   return out;
 }
 
 }  // namespace
 
-Judgement judge(std::string_view raw_prediction, std::string_view raw_gold, std::string_view dataset) {
-  if (raw_prediction.size() > kMostBytes || raw_gold.size() > kMostBytes)
-    return raw_prediction == raw_gold ? Judgement{Verdict::equal, "the same text"}
-                                      : Judgement{Verdict::undecided, "a text too long to read"};
-  std::string prediction = plain_latex(trim(raw_prediction)), gold = plain_latex(trim(raw_gold));
-  if (gold.empty()) return {Verdict::undecided, "no reference answer"};
-  if (prediction.empty()) return {Verdict::different, "an empty answer"};
-  if (dataset == "asdiv") {
-    const auto says_something = [](const std::string& text) {
-      return std::any_of(text.begin(), text.end(), is_digit);
-    };
-    if (const std::string plain = without_remarks(gold); says_something(plain)) gold = trim(plain);
-    if (const std::string plain = without_remarks(prediction); says_something(plain))
-      prediction = trim(plain);
-  }
-  if (without_spaces(prediction) == without_spaces(gold)) return {Verdict::equal, "the same text"};
-  if (prediction.size() > kMostCharacters || gold.size() > kMostCharacters)
-    return {Verdict::undecided, "a text too long to read"};
-  if (const char letter = choice_of(gold);
-      letter && !names_two_choices(gold) && (is_multiple_choice(dataset) || letter <= 'H')) {
-    char chosen = choice_of(prediction);
-    if (names_two_choices(prediction) && (chosen || is_multiple_choice(dataset)))
-      return {Verdict::undecided, "more than one choice"};
-    if (is_multiple_choice(dataset) && prediction.size() == 1 && prediction[0] >= 'a' && prediction[0] <= 'e')
-      chosen = static_cast<char>(prediction[0] - 'a' + 'A');
-    if (chosen)
-      return chosen == letter ? Judgement{Verdict::equal, "the same choice"}
-                              : Judgement{Verdict::different, "another choice"};
-    if (is_multiple_choice(dataset)) {
-      const Extraction again = extract_answer(prediction, dataset);
-      if (again.rule == ExtractionRule::choice)
-        return again.text->front() == letter ? Judgement{Verdict::equal, "the same choice"}
-                                             : Judgement{Verdict::different, "another choice"};
-      if (again.rule == ExtractionRule::answer_is) chosen = choice_of(*again.text);
-      if (chosen == letter) return {Verdict::equal, "the same choice"};
-      return {Verdict::different, chosen ? "another choice" : "no choice"};
-    }
-  }
-  return judge_labelled(prediction, gold);
+Judgement judge(std::string_view prediction, std::string_view gold, std::string_view dataset) {
+  return judged_by(kAnswerRules, texts_of(prediction, gold, dataset));
+}
+
+std::vector<RuleTable> judge_rules() {
+  std::vector<RuleTable> out = {table_of("Two answers", kAnswerRules),
+                                table_of("Equal answers in doubt", kDoubts)};
+  for (RuleTable& table : reading_rules()) out.push_back(std::move(table));
+  return out;
 }
 
 }  // namespace circuitdiff

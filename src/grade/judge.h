@@ -6,12 +6,16 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
-#include "formula/verdict.h"
+#include "formula/rule.h"
 
 namespace circuitdiff {
 
 // `prediction` as extracted, `gold` as the data set's rule takes it from its row.
 Judgement judge(std::string_view prediction, std::string_view gold, std::string_view dataset);
+
+// Every table by which it decides, in the order of docs/grading.md.
+std::vector<RuleTable> judge_rules();
 
 }  // namespace circuitdiff
