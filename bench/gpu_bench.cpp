@@ -19,10 +19,10 @@
 #include "attribute/layout.h"
 #include "base/heap.h"
 #include "base/random.h"
-#include "model/device_jobs.h"
-#include "model/fused.h"
+#include "kernels/fused.h"
+#include "kernels/gpu/device_jobs.h"
+#include "kernels/product.h"
 #include "model/layer_stream.h"
-#include "model/product.h"
 #include "result_row.h"
 #include "shape_name.h"
 

@@ -16,7 +16,7 @@
 
 #include "base/heap.h"
 #include "base/random.h"
-#include "model/product.h"
+#include "kernels/product.h"
 #include "process_memory.h"
 #include "result_row.h"
 #include "shape_name.h"

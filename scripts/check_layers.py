@@ -37,13 +37,14 @@ ROOMS = {
     "jinja": ["io"],
     "checkpoint": ["io", "graph"],
     # Torch from here on.
-    "model": ["checkpoint", "graph"],
+    "kernels": ["base"],
+    "model": ["checkpoint", "graph", "kernels"],
     "generate": ["model", "records", "tokenizer", "jinja"],
     "attribute": ["model", "graph", "records"],
     "train": ["model", "generate", "grade", "tokenizer", "jinja", "data", "records", "statistics"],
     "run": ["generate", "grade", "select", "attribute", "metrics", "report", "train", "data", "statistics"],
 }
-TORCH_ROOMS = {"model", "generate", "attribute", "train"}
+TORCH_ROOMS = {"kernels", "model", "generate", "attribute", "train"}
 TORCH_HEADER = re.compile(r"(ATen|torch|c10)/")
 # One file that includes it takes 25 s to compile; the narrow ATen/ops headers take 7.
 TOO_WIDE = {"torch/torch.h", "torch/all.h", "ATen/ATen.h", "torch/extension.h"}

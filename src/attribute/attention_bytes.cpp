@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/product.h"
 #include "model/flash_attention.h"
-#include "model/product.h"
 #include "model/tiled_attention.h"
 
 namespace circuitdiff {

@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "model/device_jobs.h"
-#include "model/fused.h"
+#include "kernels/fused.h"
+#include "kernels/gpu/device_jobs.h"
 
 namespace circuitdiff {
 namespace {

@@ -15,8 +15,8 @@
 #include "attribute/spill.h"
 #include "base/heap.h"
 #include "base/progress.h"
-#include "model/denormals.h"
-#include "model/fused.h"
+#include "kernels/denormals.h"
+#include "kernels/fused.h"
 #include "model/layer_stream.h"
 
 namespace circuitdiff {

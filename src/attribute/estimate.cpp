@@ -12,9 +12,9 @@
 #include "attribute/layout.h"
 #include "attribute/objective.h"
 #include "checkpoint/inspect.h"
+#include "kernels/product.h"
 #include "model/flash_attention.h"
 #include "model/packed.h"
-#include "model/product.h"
 #include "model/tiled_attention.h"
 
 namespace circuitdiff {

@@ -15,7 +15,7 @@
 #include "attribute/eap.h"
 #include "attribute/objective.h"
 #include "base/progress.h"
-#include "model/denormals.h"
+#include "kernels/denormals.h"
 #include "model/packed.h"
 
 namespace circuitdiff {

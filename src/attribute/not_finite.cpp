@@ -9,7 +9,7 @@
 #include "attribute/eap.h"
 #include "attribute/layout.h"
 #include "base/error.h"
-#include "model/denormals.h"
+#include "kernels/denormals.h"
 #include "model/layer_stream.h"
 
 namespace circuitdiff {

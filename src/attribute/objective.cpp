@@ -13,10 +13,10 @@
 #include <limits>
 #include <optional>
 
-#include "model/fused.h"
+#include "kernels/fused.h"
+#include "kernels/gpu/pinned_copy.h"
+#include "kernels/product.h"
 #include "model/packed.h"
-#include "model/pinned_copy.h"
-#include "model/product.h"
 
 namespace circuitdiff {
 namespace {

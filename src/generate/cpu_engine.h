@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "generate/engine.h"
-#include "generate/packed_matrix.h"
+#include "kernels/packed_matrix.h"
 
 namespace circuitdiff {
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <span>
 
-#include "generate/thread_team.h"
+#include "kernels/thread_team.h"
 #include "model/decoder.h"
 
 namespace circuitdiff {

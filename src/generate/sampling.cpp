@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/random.h"
-#include "generate/kernels.h"
 #include "io/files.h"
+#include "kernels/kernels.h"
 
 namespace circuitdiff {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
-#include "model/product.h"
+#include "kernels/product.h"
 
 namespace circuitdiff {
 namespace {

@@ -9,8 +9,8 @@
 #include <torch/headeronly/version.h>
 
 #include "base/error.h"
-#include "model/device_jobs.h"
-#include "model/product.h"
+#include "kernels/gpu/device_jobs.h"
+#include "kernels/product.h"
 
 namespace circuitdiff {
 namespace {

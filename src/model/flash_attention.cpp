@@ -6,7 +6,7 @@
 
 #include <tuple>
 
-#include "model/device_kernels.h"
+#include "kernels/gpu/device_kernels.h"
 
 namespace circuitdiff {
 namespace {

@@ -10,7 +10,7 @@
 #include <map>
 #include <mutex>
 
-#include "model/pinned_copy.h"
+#include "kernels/gpu/pinned_copy.h"
 
 namespace circuitdiff {
 namespace {

@@ -12,7 +12,7 @@
 #include <numbers>
 
 #include "base/error.h"
-#include "model/product.h"
+#include "kernels/product.h"
 
 namespace circuitdiff {
 namespace {

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "model/device_jobs.h"
-#include "model/fused.h"
-#include "model/gated.h"
-#include "model/product.h"
+#include "kernels/fused.h"
+#include "kernels/gated.h"
+#include "kernels/gpu/device_jobs.h"
+#include "kernels/product.h"
 #include "model/tiled_attention.h"
 
 namespace circuitdiff {

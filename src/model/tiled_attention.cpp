@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "base/error.h"
-#include "model/attention_jobs.h"
-#include "model/fused.h"
+#include "kernels/attention_jobs.h"
+#include "kernels/fused.h"
+#include "kernels/product.h"
 #include "model/layers.h"
-#include "model/product.h"
 
 namespace circuitdiff {
 namespace {

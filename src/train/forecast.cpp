@@ -7,7 +7,7 @@
 #include <chrono>
 #include <map>
 
-#include "model/product.h"
+#include "kernels/product.h"
 
 namespace circuitdiff {
 namespace {

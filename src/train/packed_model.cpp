@@ -10,8 +10,8 @@
 #include <cmath>
 #include <limits>
 
-#include "model/fused.h"
-#include "model/gated.h"
+#include "kernels/fused.h"
+#include "kernels/gated.h"
 #include "model/packed.h"
 
 namespace circuitdiff {

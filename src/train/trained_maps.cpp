@@ -3,9 +3,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mm.h>
 
-#include "model/fused.h"
+#include "kernels/fused.h"
+#include "kernels/product.h"
 #include "model/packed.h"
-#include "model/product.h"
 #include "train/parameters.h"
 
 namespace circuitdiff {

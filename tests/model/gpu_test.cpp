@@ -13,9 +13,9 @@
 
 #include <memory>
 
+#include "kernels/fused.h"
+#include "kernels/gpu/device_jobs.h"
 #include "model/decoder.h"
-#include "model/device_jobs.h"
-#include "model/fused.h"
 #include "model/layer_stream.h"
 #include "model/packed.h"
 #include "support/temp_folder.h"

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "model/attention_jobs.h"
+#include "kernels/attention_jobs.h"
 #include "model/layers.h"
 
 namespace circuitdiff {

@@ -1,7 +1,7 @@
 // Whether bfloat16 is multiplied by the processor, if it can, or in float32 in any case.
 #pragma once
 
-#include "model/product.h"
+#include "kernels/product.h"
 
 namespace circuitdiff {
 

@@ -1,7 +1,7 @@
 // The loops of attention_jobs.h, with those of row_jobs_body.h: included once by one file per instruction
 // set.
-#include "model/attention_jobs.h"
-#include "model/row_jobs_body.h"
+#include "kernels/attention_jobs.h"
+#include "kernels/row_jobs_body.h"
 
 namespace circuitdiff {
 namespace {

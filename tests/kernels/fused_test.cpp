@@ -1,6 +1,6 @@
 // Row jobs on float32 and bfloat16 tensors against the same formulas in float64 on the same numbers: bfloat16
 // results are rounded once, so they lie within half a unit of their last place.
-#include "model/fused.h"
+#include "kernels/fused.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>

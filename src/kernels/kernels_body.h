@@ -10,7 +10,7 @@
 #include <immintrin.h>
 #endif
 
-#include "generate/kernels.h"
+#include "kernels/kernels.h"
 
 namespace circuitdiff {
 namespace {

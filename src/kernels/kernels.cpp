@@ -1,4 +1,4 @@
-#include "generate/kernels.h"
+#include "kernels/kernels.h"
 
 #include "base/error.h"
 

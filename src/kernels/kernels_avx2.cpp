@@ -6,7 +6,7 @@ constexpr int kSums = 12;
 }  // namespace
 }  // namespace circuitdiff
 
-#include "generate/kernels_body.h"
+#include "kernels/kernels_body.h"
 
 namespace circuitdiff {
 

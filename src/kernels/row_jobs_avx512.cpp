@@ -1,4 +1,4 @@
-#include "model/attention_jobs_body.h"
+#include "kernels/attention_jobs_body.h"
 
 namespace circuitdiff {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "model/row_jobs.h"
+#include "kernels/row_jobs.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,4 +1,4 @@
-#include "generate/thread_team.h"
+#include "kernels/thread_team.h"
 
 #include <algorithm>
 

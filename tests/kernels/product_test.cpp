@@ -1,6 +1,6 @@
 // Products of linear maps against the same in float64: through both libraries, at shapes on either side of
 // the threshold, with strided operands.
-#include "model/product.h"
+#include "kernels/product.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>

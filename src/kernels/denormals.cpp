@@ -1,4 +1,4 @@
-#include "model/denormals.h"
+#include "kernels/denormals.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>

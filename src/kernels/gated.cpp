@@ -1,4 +1,4 @@
-#include "model/gated.h"
+#include "kernels/gated.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/gelu.h>
@@ -10,7 +10,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "model/fused.h"
+#include "kernels/fused.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/device_kernels.h"
+#include "kernels/gpu/device_kernels.h"
 
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>

@@ -1,4 +1,4 @@
-#include "model/fused.h"
+#include "kernels/fused.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "model/device_jobs.h"
-#include "model/row_jobs.h"
+#include "kernels/gpu/device_jobs.h"
+#include "kernels/row_jobs.h"
 
 namespace circuitdiff {
 namespace {

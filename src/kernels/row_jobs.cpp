@@ -1,6 +1,6 @@
-#include "model/row_jobs.h"
+#include "kernels/row_jobs.h"
 
-#include "model/attention_jobs.h"
+#include "kernels/attention_jobs.h"
 
 namespace circuitdiff {
 namespace {

@@ -9,8 +9,8 @@
 #include <memory>
 #include <vector>
 
-#include "generate/kernels.h"
-#include "generate/thread_team.h"
+#include "kernels/kernels.h"
+#include "kernels/thread_team.h"
 
 namespace circuitdiff {
 

@@ -1,4 +1,4 @@
-#include "model/product.h"
+#include "kernels/product.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/List.h>

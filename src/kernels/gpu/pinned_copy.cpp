@@ -1,4 +1,4 @@
-#include "model/pinned_copy.h"
+#include "kernels/gpu/pinned_copy.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>

@@ -1,4 +1,4 @@
-#include "generate/packed_matrix.h"
+#include "kernels/packed_matrix.h"
 
 #include <algorithm>
 #include <cstring>

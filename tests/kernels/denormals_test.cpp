@@ -1,4 +1,4 @@
-#include "model/denormals.h"
+#include "kernels/denormals.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -6,7 +6,7 @@
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
-#include "model/product.h"
+#include "kernels/product.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/device_jobs.h"
+#include "kernels/gpu/device_jobs.h"
 
 #include <ATen/ops/empty.h>
 
@@ -6,7 +6,7 @@
 #include <initializer_list>
 #include <string>
 
-#include "model/device_kernels.h"
+#include "kernels/gpu/device_kernels.h"
 
 namespace circuitdiff {
 namespace {

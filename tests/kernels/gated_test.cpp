@@ -1,6 +1,6 @@
 // The middle of an MLP and its gradient against the formulas in float64: on columns of a wider tensor, and
 // with the gradients written over what they are made from.
-#include "model/gated.h"
+#include "kernels/gated.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
