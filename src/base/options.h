@@ -1,7 +1,7 @@
 // Options are said once: a stage takes a plain struct whose member initialisers are the defaults, and one
 // function `visit(V&, Options&)` lists the fields as v(field, "name", "help"). Flag, environment variable,
-// TOML key, --help,
-// --print-config and the manifest are visitors over that list (this file holds those that need no library).
+// TOML key, --help, --print-config and the manifest are visitors over that list; this file holds those that
+// need no library.
 // A name is spelled with underscores; on the command line it is --name-with-dashes.
 #pragma once
 

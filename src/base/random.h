@@ -1,9 +1,8 @@
 // Random numbers, none of them global.
 //  - PythonRandom: CPython's `random.seed(int)` and `random.sample` (MT19937, init_by_array, getrandbits), so
-//  that a
-//    selection made by the published Python code can be repeated to the row.
+//    that a selection made by the published Python code can be repeated to the row.
 //  - Philox4x32-10: counter-based; draw i of key k is the same whatever was drawn before. For sampling and
-//  bootstraps.
+//    bootstraps.
 #pragma once
 
 #include <array>

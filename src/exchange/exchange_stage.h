@@ -3,12 +3,11 @@
 //                       and `all_scores` [n, n_forward, n_backward]; beside them real_edge_mask,
 //                       writer_names, reader_names, sample_idx, loss, error, t_cut and circuitdiff_metadata,
 //                       which importers of the published files do without
-//   mib                 the circuit JSON of the MIB benchmark and EAP-IG: mean scores by edge name. Attention
-//   is
-//                       one node here, so the file is that of a model with one head a layer (a0.h0<q>)
-//   attribution-graph   nodes and links for attribution-graph viewers; q, k and v of a block are one node
-//   there,
-//                       and a link's weight is their sum
+//   mib                 the circuit JSON of the MIB benchmark and EAP-IG: mean scores by edge name.
+//                       Attention is one node here, so the file is that of a model with one head a layer
+//                       (a0.h0<q>)
+//   attribution-graph   nodes and links for attribution-graph viewers; q, k and v of a block are one
+//                       node there, and a link's weight is their sum
 #pragma once
 
 #include <filesystem>

@@ -1,9 +1,10 @@
-// AdamW and Muon over the flat buffers of Parameters, the learning rate's
-// course, and clipping by the global norm.
-//   AdamW: m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, p -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps) +
-//   lr wd p Muon (matrices of the layers; the rest AdamW): b = mu b + g, u = g + mu b (Nesterov), five
-//   Newton-Schulz steps towards the orthogonal factor of u, p -= muon_lr (sqrt(max(1, rows/cols)) u +
-//   muon_decay p)
+// AdamW and Muon over the flat buffers of Parameters, the learning rate's course, and clipping by the
+// global norm.
+//   AdamW: m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2,
+//          p -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps) + lr wd p
+//   Muon (matrices of the layers; the rest AdamW): b = mu b + g, u = g + mu b (Nesterov),
+//          five Newton-Schulz steps towards the orthogonal factor of u,
+//          p -= muon_lr (sqrt(max(1, rows/cols)) u + muon_decay p)
 #pragma once
 
 #include <ATen/core/Tensor.h>
