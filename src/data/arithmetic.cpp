@@ -7,12 +7,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "data/made_question.h"
 
 namespace circuitdiff {
 namespace {
 
-constexpr std::array<std::string_view, 12> kNames = {"Tom", "Mia", "Sam", "Ana", "Ben", "Eva",
-                                                     "Leo", "Zoe", "Max", "Ida", "Gus", "Kim"};
 constexpr std::array<std::string_view, 12> kItems = {"apples", "books", "coins", "pens", "cards", "shells",
                                                      "stamps", "eggs",  "nuts",  "cups", "toys",  "balls"};
 constexpr std::array<std::string_view, 3> kOpenings = {"has", "starts with", "owns"};

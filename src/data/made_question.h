@@ -1,10 +1,16 @@
 // What all generators of questions have in common.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace circuitdiff {
+
+// Whom questions tell of.
+inline constexpr std::array<std::string_view, 12> kNames = {"Tom", "Mia", "Sam", "Ana", "Ben", "Eva",
+                                                            "Leo", "Zoe", "Max", "Ida", "Gus", "Kim"};
 
 struct MadeQuestion {
   std::string text;

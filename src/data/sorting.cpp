@@ -9,8 +9,6 @@
 namespace circuitdiff {
 namespace {
 
-constexpr std::array<std::string_view, 12> kNames = {"Tom", "Mia", "Sam", "Ana", "Ben", "Eva",
-                                                     "Leo", "Zoe", "Max", "Ida", "Gus", "Kim"};
 constexpr std::array<std::string_view, 3> kVerbs = {"has", "holds", "draws"};
 constexpr std::string_view kRising = "Sort them from low to high.", kFalling = "Sort them from high to low.";
 

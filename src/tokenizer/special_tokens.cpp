@@ -39,9 +39,9 @@ SpecialTokens read_special_tokens(const std::filesystem::path& folder) {
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     const auto path = folder / name;
     if (!std::filesystem::exists(path)) continue;
-    const nlohmann::json json = read_tokenizer_json(path);
+    const nlohmann::json value = read_tokenizer_json(path);
     const std::string file = path.string();
-    const JsonNode root(json, file);
+    const JsonNode root(value, file);
     read_token(root, "bos_token", out.bos);
     read_token(root, "eos_token", out.eos);
     read_token(root, "pad_token", out.pad);

@@ -20,12 +20,6 @@ namespace circuitdiff {
 
 namespace {
 
-// What one call works in; kept between calls for the words it remembers.
-struct Workspace {
-  RegexScratch regex;
-  BpeModel::ScratchPtr bpe = BpeModel::make_scratch();
-};
-
 // Counts code points up to a byte; queries mostly move forward.
 class CodePointCounter {
  public:
@@ -84,6 +78,11 @@ class TokenizerParts {
   bool adds_bos = false, adds_eos = false;
 
  private:
+  // What one call works in; kept between calls for the words it remembers.
+  struct Workspace {
+    RegexScratch regex;
+    BpeModel::ScratchPtr bpe = BpeModel::make_scratch();
+  };
   void settle_special_tokens(const std::string& file);
   std::unique_ptr<Workspace> take_workspace() const;
   void give_back(std::unique_ptr<Workspace> workspace) const;
@@ -102,9 +101,9 @@ class TokenizerParts {
 
 TokenizerParts::TokenizerParts(const std::filesystem::path& folder) {
   TokenizerFile read = read_tokenizer_file(folder);
-  const nlohmann::json& json = read.json;
+  const nlohmann::json& value = read.json;
   const std::string& file = read.where;
-  const JsonNode root(json, file);
+  const JsonNode root(value, file);
   normalizer_ = Normalizer(member_or_null(root, "normalizer", file));
   pre_tokenizer_ = PreTokenizer(member_or_null(root, "pre_tokenizer", file));
   post_processor_ = PostProcessor(member_or_null(root, "post_processor", file));
@@ -167,7 +166,7 @@ void TokenizerParts::settle_special_tokens(const std::string& file) {
   adds_eos = eos && !after.empty() && after.back() == *eos;
 }
 
-std::unique_ptr<Workspace> TokenizerParts::take_workspace() const {
+std::unique_ptr<TokenizerParts::Workspace> TokenizerParts::take_workspace() const {
   const std::lock_guard lock(mutex_);
   if (idle_.empty()) return std::make_unique<Workspace>();
   auto workspace = std::move(idle_.back());

@@ -42,12 +42,12 @@ struct WideProducts {
 };
 
 // A matrix of the goldens and how it is asked for.
-struct Case {
+struct ScoredMatrix {
   const char* tensor;
   ScoringOptions options;
 };
 
-std::vector<Case> cases() {
+std::vector<ScoredMatrix> scored_matrices() {
   ScoringOptions eap, residual, integrated, exact;
   residual.graph = GraphKind::block;
   residual.gradient = GradientKind::residual;
@@ -121,7 +121,7 @@ void expect_the_references_numbers(const std::string& name, at::Device device, a
   const TemporaryFolder folder;
   const auto checkpoint = Checkpoint::open(golden_folder(name) / "model");
   const Decoder resident(checkpoint, device, dtype, true), streamed(checkpoint, device, dtype, false);
-  for (const Case& c : cases()) {
+  for (const ScoredMatrix& c : scored_matrices()) {
     if (!every_method && c.options.method != Method::eap) continue;
     const Expected expected = expected_of(name, c.tensor);
     // Of the first way of all, and of each chunk size and threads, whose other ways must be the same bytes.

@@ -7,6 +7,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/logaddexp.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros_like.h>
@@ -22,11 +23,12 @@ namespace {
 
 constexpr int64_t kWidth = 1024, kVocab = 9001;  // three pieces, the last of them smaller
 
-struct Expected {
+struct TextbookLosses {
   Tensor nll, error, objective, gradient;
 };
 
-Expected expected_of(const Decoder& decoder, Objective objective, const Tensor& x, const Tensor& targets) {
+TextbookLosses textbook_losses(const Decoder& decoder, Objective objective, const Tensor& x,
+                               const Tensor& targets) {
   const ModelConfig& c = decoder.config();
   const auto exact = [](const Tensor& t) { return t.to(at::kDouble); };
   const at::AutoGradMode with_gradient(true);
@@ -39,7 +41,7 @@ Expected expected_of(const Decoder& decoder, Objective objective, const Tensor& 
   // log((1 - p) / p), without the difference of numbers near 1 that a likely target would make of it.
   const Tensor against = z.scatter(-1, at_target, -INFINITY).logsumexp(-1, /*keepdim=*/true) - own;
   const Tensor nll = at::logaddexp(against, at::zeros_like(against)), log_p = z - own - nll;
-  Expected out{nll, against.sigmoid(), nll, {}};
+  TextbookLosses out{nll, against.sigmoid(), nll, {}};
   if (objective == Objective::logit) out.objective = z.mean(-1, true) - own;
   if (objective == Objective::entropy) out.objective = -(log_p.exp() * log_p).sum(-1);
   out.objective.sum().backward();
@@ -83,8 +85,8 @@ TEST_P(RowLossesOf, AreThoseOfTheFormulas) {
         x[row] = head[targets[row].item<int64_t>()] * 40;
       x[3] = head[7] * 40;
       const RowLosses found = row_losses(decoder, objective, x, targets, /*with_gradient=*/true);
-      const Expected expected =
-          expected_of(decoder, objective, x.index_select(0, compared), targets.index_select(0, compared));
+      const TextbookLosses expected =
+          textbook_losses(decoder, objective, x.index_select(0, compared), targets.index_select(0, compared));
       if (!capped) {
         EXPECT_LT(expected.error[0].item<double>(), 1e-5);
       }

@@ -9,15 +9,14 @@ namespace circuitdiff {
 namespace {
 
 namespace fs = std::filesystem;
+using test::kHead;
+using test::kQ;
 using test::open_error;
 using test::TempFolder;
 using test::TinyModel;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-const std::string kQ = "model.layers.0.self_attn.q_proj.weight";
-const std::string kHead = "lm_head.weight";
 
 TEST(Checkpoint, ATinyFolderOpens) {
   const TempFolder folder;

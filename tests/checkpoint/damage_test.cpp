@@ -11,13 +11,13 @@ namespace circuitdiff {
 namespace {
 
 namespace fs = std::filesystem;
+using test::kHead;
+using test::kQ;
 using test::open_error;
 using test::TempFolder;
 using test::TinyModel;
 using testing::HasSubstr;
 
-const std::string kQ = "model.layers.0.self_attn.q_proj.weight";
-const std::string kHead = "lm_head.weight";
 const std::string kEmbedding = "model.embed_tokens.weight";
 
 struct Damage {
@@ -280,7 +280,7 @@ TEST_P(CheckpointIndex, IsRefused) {
 std::function<void(const TempFolder&, json&)> points_to(json value) {
   return [=](const TempFolder&, json& index) { index["weight_map"][kQ] = value; };
 }
-std::function<void(const TempFolder&, json&)> text(json value) {
+std::function<void(const TempFolder&, json&)> index_text(json value) {
   return [=](const TempFolder&, json& index) { index = value; };
 }
 
@@ -341,13 +341,14 @@ INSTANTIATE_TEST_SUITE_P(
                    i["weight_map"]["more"] = "more.safetensors";
                  },
                  "2 tensors unexpected: \"more\", \"unlisted\""},
-        BadIndex{"no_map", text(json::object()), "index.json: field \"weight_map\" is missing"},
-        BadIndex{"map_list", text({{"weight_map", {1}}}),
+        BadIndex{"no_map", index_text(json::object()), "index.json: field \"weight_map\" is missing"},
+        BadIndex{"map_list", index_text({{"weight_map", {1}}}),
                  "field \"weight_map\": an object expected, an array found"},
-        BadIndex{"map_empty", text({{"weight_map", json::object()}}), "field \"weight_map\": it is empty"},
-        BadIndex{"index_list", text(json::array()), "index.json: an object expected, an array found"},
-        BadIndex{"index_text", text("{\"weight_map\": "), "index.json: not valid JSON"},
-        BadIndex{"index_duplicate", text("{\"weight_map\": {\"a\": \"x\", \"a\": \"y\"}}"),
+        BadIndex{"map_empty", index_text({{"weight_map", json::object()}}),
+                 "field \"weight_map\": it is empty"},
+        BadIndex{"index_list", index_text(json::array()), "index.json: an object expected, an array found"},
+        BadIndex{"index_text", index_text("{\"weight_map\": "), "index.json: not valid JSON"},
+        BadIndex{"index_duplicate", index_text("{\"weight_map\": {\"a\": \"x\", \"a\": \"y\"}}"),
                  "key \"a\" stands twice"}),
     test::kByName);
 

@@ -12,14 +12,11 @@ namespace circuitdiff {
 namespace {
 
 using test::error_of;
+using test::little;
 using test::TempFolder;
 using testing::HasSubstr;
 
-template <class T>
-std::string little(T value) {
-  return std::string(reinterpret_cast<const char*>(&value), sizeof(T));
-}
-std::string text(const std::string& s) { return little(uint64_t{s.size()}) + s; }
+std::string gguf_text(const std::string& s) { return little(uint64_t{s.size()}) + s; }
 
 struct GgufParts {
   std::vector<std::string> values;
@@ -32,13 +29,13 @@ struct GgufParts {
   std::vector<Tensor> tensors;
 
   void set(const std::string& key, uint32_t value) {
-    values.push_back(text(key) + little(uint32_t{4}) + little(value));
+    values.push_back(gguf_text(key) + little(uint32_t{4}) + little(value));
   }
   void set(const std::string& key, float value) {
-    values.push_back(text(key) + little(uint32_t{6}) + little(value));
+    values.push_back(gguf_text(key) + little(uint32_t{6}) + little(value));
   }
   void set(const std::string& key, const std::string& value) {
-    values.push_back(text(key) + little(uint32_t{8}) + text(value));
+    values.push_back(gguf_text(key) + little(uint32_t{8}) + gguf_text(value));
   }
   std::string bytes() const {
     std::string head =
@@ -47,7 +44,7 @@ struct GgufParts {
     std::string data;
     for (const Tensor& t : tensors) {
       data.resize((data.size() + 31) / 32 * 32);
-      head += text(t.name) + little(static_cast<uint32_t>(t.axes.size()));
+      head += gguf_text(t.name) + little(static_cast<uint32_t>(t.axes.size()));
       for (const uint64_t n : t.axes) head += little(n);
       head += little(t.type) + little(uint64_t{data.size()});
       data += t.data;
@@ -91,7 +88,7 @@ GgufParts tiny_gguf() {
   return g;
 }
 
-std::vector<double> values(const Checkpoint& c, const std::string& name) {
+std::vector<double> values_of(const Checkpoint& c, const std::string& name) {
   const TensorBytes t = c.tensor(name);
   return widened(t.type, t.data);
 }
@@ -108,11 +105,11 @@ TEST(GgufModel, IsTheCheckpointThatItsMetadataSay) {
   EXPECT_EQ(m.rope.theta, 500000.0);
   EXPECT_TRUE(m.tied_head);
   EXPECT_THAT(c->eos_ids(), testing::ElementsAre(2));
-  EXPECT_EQ(values(*c, "model.layers.0.self_attn.v_proj.weight")[9], 209);
+  EXPECT_EQ(values_of(*c, "model.layers.0.self_attn.v_proj.weight")[9], 209);
   // Norms whose entries are halves, and quantised blocks, are F16.
   EXPECT_EQ(c->tensor("model.norm.weight").type, TensorType::f16);
-  EXPECT_EQ(values(*c, "model.norm.weight"), (std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8}));
-  const auto down = values(*c, "model.layers.0.mlp.down_proj.weight");
+  EXPECT_EQ(values_of(*c, "model.norm.weight"), (std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8}));
+  const auto down = values_of(*c, "model.layers.0.mlp.down_proj.weight");
   EXPECT_EQ(down[0], -8);
   EXPECT_EQ(down[32 + 31], 7.5);
   EXPECT_EQ(Checkpoint::open(folder.path())->n_tensors(), c->n_tensors()) << "a folder with one .gguf file";
@@ -121,8 +118,8 @@ TEST(GgufModel, IsTheCheckpointThatItsMetadataSay) {
 TEST(GgufModel, RowsOfQueriesAndKeysStandAsTheClassesPairThem) {
   const TempFolder folder;
   const auto c = Checkpoint::open(folder.write("m.gguf", tiny_gguf().bytes()));
-  const auto q = values(*c, "model.layers.0.self_attn.q_proj.weight"),
-             k = values(*c, "model.layers.0.self_attn.k_proj.weight");
+  const auto q = values_of(*c, "model.layers.0.self_attn.q_proj.weight"),
+             k = values_of(*c, "model.layers.0.self_attn.k_proj.weight");
   std::vector<double> q_rows, k_rows;
   for (size_t r = 0; r < 8; ++r) q_rows.push_back(q[8 * r] / 8);
   for (size_t r = 0; r < 4; ++r) k_rows.push_back((k[8 * r] - 100) / 8);
@@ -187,7 +184,7 @@ TEST(GgufDamage, IsOneClearError) {
   g.set("general.architecture", std::string("llama"));
   refused(g.bytes(), "\"general.architecture\" stands there twice");
   g = tiny_gguf();
-  g.values[0] = text("general.architecture") + little(uint32_t{8}) + text("mamba");
+  g.values[0] = gguf_text("general.architecture") + little(uint32_t{8}) + gguf_text("mamba");
   refused(g.bytes(), "general.architecture: llama, qwen2 or qwen3 expected, \"mamba\" found");
   g = tiny_gguf();
   g.tensors[0].axes = {1ull << 40, 1ull << 40};
@@ -202,9 +199,9 @@ TEST(GgufDamage, IsOneClearError) {
   g.tensors.pop_back();
   refused(g.bytes(), "1 tensor missing: model.layers.0.mlp.down_proj.weight");
   g = tiny_gguf();
-  g.values.push_back(text("x") + little(uint32_t{9}) + little(uint32_t{4}) + little(uint64_t{1} << 60));
+  g.values.push_back(gguf_text("x") + little(uint32_t{9}) + little(uint32_t{4}) + little(uint64_t{1} << 60));
   refused(g.bytes(), "an array of 1152921504606846976 entries announced");
-  g.values.back() = text("x") + little(uint32_t{9}) + little(uint32_t{9}) + little(uint64_t{1});
+  g.values.back() = gguf_text("x") + little(uint32_t{9}) + little(uint32_t{9}) + little(uint64_t{1});
   refused(g.bytes(), "values of type 9 are not known");
   std::string bytes = tiny_gguf().bytes();
   bytes[4] = 9;

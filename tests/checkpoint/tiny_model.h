@@ -11,6 +11,15 @@
 
 namespace circuitdiff::test {
 
+// Two of its tensors.
+inline const std::string kQ = "model.layers.0.self_attn.q_proj.weight", kHead = "lm_head.weight";
+
+// A number as files hold it, lowest byte first.
+template <class T>
+std::string little(T value) {
+  return std::string(reinterpret_cast<const char*>(&value), sizeof(T));
+}
+
 inline json tiny_config() {
   return {{"architectures", {"LlamaForCausalLM"}},
           {"model_type", "llama"},

@@ -13,14 +13,10 @@ namespace circuitdiff {
 namespace {
 
 namespace fs = std::filesystem;
+using test::little;
 using test::TempFolder;
 using test::TinyModel;
 using testing::HasSubstr;
-
-template <class T>
-std::string little(T value) {
-  return std::string(reinterpret_cast<const char*>(&value), sizeof(T));
-}
 
 struct Record {
   std::string name, data;
@@ -49,7 +45,7 @@ std::string zip(const std::vector<Record>& records) {
          little(static_cast<uint32_t>(list.size())) + little(begin) + std::string(2, '\0');
 }
 
-std::string text(const std::string& s) { return "X" + little(static_cast<uint32_t>(s.size())) + s; }
+std::string pickled_text(const std::string& s) { return "X" + little(static_cast<uint32_t>(s.size())) + s; }
 std::string integer(int64_t n) { return "\x8a\x08" + little(n); }
 std::string tuple(const std::vector<std::string>& items) {
   std::string out = "(";
@@ -65,7 +61,7 @@ const std::string kOrderedDict = "ccollections\nOrderedDict\n)R";
 const std::string kFloats = "ctorch\nFloatStorage\n";
 
 std::string storage(const std::string& key, int64_t numel, const std::string& type = kFloats) {
-  return tuple({text("storage"), type, text(key), text("cpu"), integer(numel)}) + "Q";
+  return tuple({pickled_text("storage"), type, pickled_text(key), pickled_text("cpu"), integer(numel)}) + "Q";
 }
 std::string tensor(const std::string& of, int64_t offset, const std::vector<int64_t>& shape,
                    const std::vector<int64_t>& stride) {
@@ -74,7 +70,7 @@ std::string tensor(const std::string& of, int64_t offset, const std::vector<int6
 }
 std::string dict(const std::vector<std::pair<std::string, std::string>>& entries) {
   std::string out = "\x80\x02}q\x01(";
-  for (const auto& [name, value] : entries) out += text(name) + value;
+  for (const auto& [name, value] : entries) out += pickled_text(name) + value;
   return out + "u.";
 }
 std::string file_of(const std::string& pickle, const std::string& data = std::string(64, '\1')) {
@@ -159,7 +155,7 @@ TEST_P(HostilePickle, IsRefusedWithOneClearError) {
 
 std::string with(const std::string& value) { return dict({{"w", value}}); }
 std::string call(const std::string& name, const std::string& argument) {
-  return with("c" + name + "\n(" + text(argument) + "tR");
+  return with("c" + name + "\n(" + pickled_text(argument) + "tR");
 }
 const std::string kFine = tensor(storage("0", 16), 0, {4, 4}, {4, 1});
 
@@ -174,13 +170,15 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"subprocess", call("subprocess\nPopen", "touch"), "the name \"subprocess Popen\" is refused"},
         Hostile{"getattr", call("builtins\ngetattr", "x"), "the name \"builtins getattr\" is refused"},
         Hostile{"torch_load", call("torch\nload", "x"), "the name \"torch load\" is refused"},
-        Hostile{"stack_global", with(text("os") + text("system") + "\x93(" + text("x") + "tR"),
+        Hostile{"stack_global",
+                with(pickled_text("os") + pickled_text("system") + "\x93(" + pickled_text("x") + "tR"),
                 "the name \"os system\" is refused"},
-        Hostile{"inst", with("(" + text("x") + "ios\nsystem\n"), "instruction 0x69 is refused"},
-        Hostile{"object", with("(cos\nsystem\n" + text("x") + "o"), "the name \"os system\" is refused"},
+        Hostile{"inst", with("(" + pickled_text("x") + "ios\nsystem\n"), "instruction 0x69 is refused"},
+        Hostile{"object", with("(cos\nsystem\n" + pickled_text("x") + "o"),
+                "the name \"os system\" is refused"},
         Hostile{"newobj", with("ccollections\nOrderedDict\n)\x81"), "instruction 0x81 is refused"},
         Hostile{"extension", with("\x82\x01"), "instruction 0x82 is refused"},
-        Hostile{"call_of_data", with(text("x") + ")R"), "a call of something that is no name"},
+        Hostile{"call_of_data", with(pickled_text("x") + ")R"), "a call of something that is no name"},
         Hostile{"call_of_storage", with(kFloats + ")R"), "a storage is not made by a call"},
         Hostile{"larger_storage", with(tensor(storage("0", 1 << 30), 0, {4, 4}, {4, 1})),
                 "a storage of 1073741824 entries of 4 bytes announced, 64 bytes found"},
@@ -198,7 +196,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "abc",
                 "2147483647 bytes announced"},
         Hostile{"unknown_memo", with("h\x07"), "value 7 was never remembered"},
-        Hostile{"only_itself", "\x80\x02}q\x01(" + text("w") + "h\x01u.",
+        Hostile{"only_itself", "\x80\x02}q\x01(" + pickled_text("w") + "h\x01u.",
                 "no tensor stands in its dictionary"},
         Hostile{"deep", "\x80\x02" + std::string(200000, '(') + std::string(200000, 't') + ".",
                 "a dictionary of tensors expected"},
@@ -206,7 +204,7 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"no_end", "\x80\x02}", "bytes announced, 0 left"}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
-std::string error_of(const std::string& bytes) {
+std::string reading_of(const std::string& bytes) {
   const TempFolder folder;
   write(folder.path() / "x.bin", bytes);
   try {
@@ -220,17 +218,17 @@ std::string error_of(const std::string& bytes) {
 
 TEST(TorchFile, DamagedArchivesAreRefused) {
   const std::string good = file_of(with(kFine));
-  EXPECT_EQ(error_of(good), "read");
-  EXPECT_THAT(error_of("hello"), HasSubstr("a file of torch.save (a zip file) expected"));
-  EXPECT_THAT(error_of(std::string("\x80\x02\x8a\x0al\xfc\x9c") + "F"), HasSubstr("torch before 1.6"));
-  EXPECT_THAT(error_of(zip({{"m/data.pkl", with(kFine), 8}})), HasSubstr("is compressed or encrypted"));
-  EXPECT_THAT(error_of(zip({{"m/other", "x"}})), HasSubstr("no record data.pkl"));
-  EXPECT_THAT(error_of(zip({{"m/data.pkl", with(kFine)}, {"m/data.pkl", "."}})),
+  EXPECT_EQ(reading_of(good), "read");
+  EXPECT_THAT(reading_of("hello"), HasSubstr("a file of torch.save (a zip file) expected"));
+  EXPECT_THAT(reading_of(std::string("\x80\x02\x8a\x0al\xfc\x9c") + "F"), HasSubstr("torch before 1.6"));
+  EXPECT_THAT(reading_of(zip({{"m/data.pkl", with(kFine), 8}})), HasSubstr("is compressed or encrypted"));
+  EXPECT_THAT(reading_of(zip({{"m/other", "x"}})), HasSubstr("no record data.pkl"));
+  EXPECT_THAT(reading_of(zip({{"m/data.pkl", with(kFine)}, {"m/data.pkl", "."}})),
               HasSubstr("stands there twice"));
-  EXPECT_THAT(error_of(zip({{"m/data.pkl", with(kFine)}, {"m/byteorder", "big"}})),
+  EXPECT_THAT(reading_of(zip({{"m/data.pkl", with(kFine)}, {"m/byteorder", "big"}})),
               HasSubstr("little expected"));
   for (size_t size = 0; size < good.size(); size += 7)
-    EXPECT_NE(error_of(good.substr(0, size)), "read") << size;
+    EXPECT_NE(reading_of(good.substr(0, size)), "read") << size;
 }
 
 // Any byte changed: the same tensors or an error, never a crash and never a tensor beyond its storage.

@@ -16,7 +16,7 @@
 namespace circuitdiff {
 namespace {
 
-const std::filesystem::path kData = std::filesystem::path(CIRCUITDIFF_SOURCE_DIR) / "data";
+const std::filesystem::path kShipped = std::filesystem::path(CIRCUITDIFF_SOURCE_DIR) / "data";
 
 // The digits of a text and what becomes of them, without the generator's own reading.
 std::string solve(const std::string& text) {
@@ -117,7 +117,7 @@ TEST(Sorting, ShippedQuestionsAreOfTheKindAndStandOnce) {
   std::set<std::string> texts;
   size_t rows = 0;
   for (const char* name : {"sorting_analysis.jsonl", "sorting_test.jsonl"})
-    for (const auto& q : read_questions(kData / name, "generic")) {
+    for (const auto& q : read_questions(kShipped / name, "generic")) {
       EXPECT_EQ(q.gold, solve(q.question)) << q.question;
       texts.insert(q.question);
       ++rows;

@@ -16,7 +16,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-SilentProgress silent;
 
 std::string page_of(const RunFolder& run) { return build_page(read_report_input(run.path, silent)); }
 

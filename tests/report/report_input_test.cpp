@@ -10,7 +10,6 @@ namespace circuitdiff {
 namespace {
 
 using testing::HasSubstr;
-SilentProgress silent;
 
 std::string error_of(const std::filesystem::path& dir) {
   try {

@@ -14,6 +14,8 @@
 
 namespace circuitdiff {
 
+inline SilentProgress silent;
+
 class RunFolder {
  public:
   explicit RunFolder(

@@ -11,19 +11,11 @@
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 
+#include "support/temp_folder.h"
 #include "train_support.h"
 
 namespace circuitdiff {
 namespace {
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 TEST(Adamw, TwoStepsByHand) {
   Tensor value = at::tensor({1.0}, at::kDouble), first = at::zeros({1}, at::kDouble), second = first.clone();
@@ -241,15 +233,15 @@ TEST(Optimizer, MuonsStepsAreThoseWrittenOutInLoops) {
 TEST(Optimizer, RefusesOptionsOutOfRange) {
   OptimizerOptions o;
   o.lr = 0;
-  EXPECT_EQ(message_of([&] { check_optimizer(o); }), "[optimizer] lr: above 0 expected, 0 found");
+  EXPECT_EQ(test::error_of([&] { check_optimizer(o); }), "[optimizer] lr: above 0 expected, 0 found");
   o.lr = 1;
   o.beta2 = 1;
-  EXPECT_EQ(message_of([&] { check_optimizer(o); }),
+  EXPECT_EQ(test::error_of([&] { check_optimizer(o); }),
             "[optimizer] beta2: from 0 to below 1 expected, 1 found");
   o.beta2 = 0.9;
   o.warmup = 3;
   o.warmup_ratio = 0.1;
-  EXPECT_THAT(message_of([&] { check_optimizer(o); }), testing::HasSubstr("said twice"));
+  EXPECT_THAT(test::error_of([&] { check_optimizer(o); }), testing::HasSubstr("said twice"));
 }
 
 TEST(Lora, ChangesNothingAtFirst) {
