@@ -12,7 +12,7 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # The page draws its charts with a script; virtual time lets it finish.
-chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/profile" --window-size=1280,1400 \
+chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/profile" --window-size=1280,990 \
   --virtual-time-budget=20000 --screenshot="$work/page.png" "file://$(realpath "$report")" >"$work/log" 2>&1 ||
   { tail -n 3 "$work/log" >&2; exit 1; }
 pngquant --force --speed 1 --output "$out" 64 "$work/page.png"
