@@ -71,7 +71,8 @@ ResultFile::ResultFile(int& argc, char** argv) {
       if (++i == argc) usage_error("--json wants a file");
       path_ = argv[i];
     } else {
-      command_ += std::string(" ") + argv[i];
+      const std::filesystem::path word = argv[i];
+      command_ += " " + (word.is_absolute() ? word.filename() : word).string();
       argv[kept++] = argv[i];
     }
   }

@@ -30,7 +30,7 @@ class ResultFile {
 
  private:
   std::filesystem::path path_;
-  std::string command_;  // the arguments without --json, the program without its folder
+  std::string command_;  // the arguments without --json; of absolute paths only the last part
 };
 
 // "Intel Xeon Processor 6/207, 2 processors": name, family and model as /proc/cpuinfo has them.

@@ -33,8 +33,9 @@ def commit():
 
 
 def command():
-    """As it was typed, without --json and its file, paths of this repository relative."""
+    """As it was typed, without --json and its file; of paths outside this repository only the last part."""
     words = [re.sub(f"^{re.escape(str(ROOT))}/", "", word) for word in sys.argv]
+    words = [pathlib.Path(word).name if word.startswith("/") else word for word in words]
     if "--json" in words:
         at = words.index("--json")
         del words[at:at + 2]

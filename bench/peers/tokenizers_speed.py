@@ -33,7 +33,7 @@ def mixed_text(texts, size=4 << 20):
         lines += [json.loads(line)["question"] for line in open(texts, encoding="utf-8")]
     else:
         lines += [json.loads(line)["question"] for line in open(ROOT / "data/arithmetic_analysis.jsonl", encoding="utf-8")]
-    for name in ["README.md", "docs/spec.md", "docs/training.md", "src/model/packed.cpp", "tests/jinja/differential.py"]:
+    for name in ["README.md", "docs/spec.md", "docs/training.md", "src/tokenizer/tokenizer.cpp", "tests/jinja/differential.py"]:
         lines += [block for block in (ROOT / name).read_text(encoding="utf-8").split("\n\n") if block.strip()]
     lines += SCRIPTS * 40
     out, total, i = [], 0, 0
