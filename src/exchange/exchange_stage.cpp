@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "exchange/edge_tables.h"
-#include "exchange/npy.h"
-#include "exchange/zip_archive.h"
+#include "io/npy.h"
+#include "io/zip.h"
 
 namespace circuitdiff {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <memory>
 
+#include "io/event_file.h"
 #include "io/json.h"
-#include "train/event_file.h"
 
 namespace circuitdiff {
 

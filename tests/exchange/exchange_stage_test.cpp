@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 
 #include "base/random.h"
-#include "exchange/npy.h"
-#include "exchange/zip_archive.h"
+#include "io/npy.h"
+#include "io/zip.h"
 #include "graph/graph.h"
 #include "io/json.h"
 #include "records/scores.h"

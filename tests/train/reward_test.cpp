@@ -1,9 +1,7 @@
-// Rewards of answers one can read, and the records of an event file.
+// Rewards of answers one can read.
 #include "train/reward.h"
 
 #include <gtest/gtest.h>
-
-#include "train/event_file.h"
 
 namespace circuitdiff {
 namespace {
@@ -43,26 +41,6 @@ TEST(Reward, RandomIsTheCoin) {
   EXPECT_EQ(reward(RewardKind::random, "\\boxed{7}", "7", false, 0.7), -0.5);
   // What is logged as accuracy does not depend on the reward.
   EXPECT_TRUE(reward_answer({RewardKind::random, 3, -0.5, false}, "\\boxed{7}", "7", "generic", 0.7).correct);
-}
-
-TEST(EventFile, ChecksumIsCastagnoli) {
-  EXPECT_EQ(crc32c("123456789"), 0xE3069283u);            // the check value of CRC-32C
-  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAu);  // RFC 3720, B.4
-}
-
-TEST(EventFile, RecordIsLengthChecksumDataChecksum) {
-  const std::string record = tf_record("abc");
-  ASSERT_EQ(record.size(), 8u + 4 + 3 + 4);
-  EXPECT_EQ(record.substr(0, 8), std::string("\3\0\0\0\0\0\0\0", 8));
-  EXPECT_EQ(record.substr(12, 3), "abc");
-}
-
-TEST(EventFile, ScalarsAreTaggedFloats) {
-  const std::string event = scalar_event(1.0, 300, {{"loss", 0.5}});
-  const std::string expected = std::string("\x09\0\0\0\0\0\0\xF0\x3F", 9) +
-                               "\x10\xAC\x02" +  // time 1.0, step 300
-                               std::string("\x2A\x0D\x0A\x0B\x0A\x04loss\x15\0\0\0\x3F", 15);
-  EXPECT_EQ(event, expected);
 }
 
 }  // namespace

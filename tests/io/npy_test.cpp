@@ -1,5 +1,5 @@
 // numpy's arrays: headers as numpy writes them, turned arrays, texts, and everything that must be refused.
-#include "exchange/npy.h"
+#include "io/npy.h"
 
 #include <gmock/gmock.h>
 

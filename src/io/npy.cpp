@@ -1,4 +1,4 @@
-#include "exchange/npy.h"
+#include "io/npy.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,5 +1,5 @@
 // The zip container: what is written is read back, and damaged or forged archives are one clear error.
-#include "exchange/zip_archive.h"
+#include "io/zip.h"
 
 #include <gmock/gmock.h>
 

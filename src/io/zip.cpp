@@ -1,4 +1,4 @@
-#include "exchange/zip_archive.h"
+#include "io/zip.h"
 
 #include <zlib.h>
 
