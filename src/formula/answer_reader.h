@@ -1,7 +1,8 @@
 // The recursive descent behind read_answer(): one class, its functions by what they read. reader.cpp has
 // lists, equations, sums and products; reader_factors.cpp powers, brackets and what stands in them;
-// reader_numbers.cpp literals, mixed numbers and numbers in words; reader_commands.cpp LaTeX commands,
-// functions, matrices, series; reader_notations.cpp what is told apart from plain algebra.
+// reader_units.cpp what stands behind a value; reader_numbers.cpp literals, mixed numbers and numbers in
+// words; reader_commands.cpp LaTeX commands, functions, matrices, series; reader_notations.cpp what is told
+// apart from plain algebra.
 #pragma once
 
 #include <algorithm>
@@ -30,6 +31,9 @@ bool is_function(const std::string& name);
 
 // LaTeX's relations beyond = < > and \in: "subset", "perp".
 bool is_relation(const std::string& name);
+
+// What the word multiplies by: "million"; 0 where it is none.
+slong multiplier_word(std::string_view word);
 
 class AnswerReader {
  public:

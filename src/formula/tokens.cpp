@@ -1,12 +1,12 @@
 #include "formula/tokens.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <unordered_set>
 #include <utility>
 
+#include "base/text.h"
 #include "formula/letters.h"
+#include "formula/token_words.h"
 
 namespace circuitdiff {
 namespace {
@@ -18,73 +18,6 @@ std::string lower_text(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = lower(c);
   return out;
-}
-
-using WordSet = std::unordered_set<std::string_view>;
-
-// Names that plain text writes without a backslash.
-const WordSet& functions() {
-  static const WordSet kWords = {
-      "sin",    "cos",    "tan",  "cot",  "sec",  "csc",   "arcsin", "arccos",  "arctan",  "arccot",
-      "arcsec", "arccsc", "sinh", "cosh", "tanh", "coth",  "sech",   "csch",    "log",     "ln",
-      "lg",     "exp",    "sqrt", "pi",   "gcd",  "lcm",   "max",    "min",     "mod",     "floor",
-      "ceil",   "abs",    "asin", "acos", "atan", "binom", "det",    "arcsinh", "arccosh", "arctanh"};
-  return kWords;
-}
-const WordSet& units() {
-  static const WordSet kWords = {
-      "cm",       "mm",     "km",      "nm",      "kg",      "mg",     "ml",     "mL",     "ft",
-      "feet",     "foot",   "in",      "inch",    "inches",  "yd",     "yard",   "yards",  "mi",
-      "mile",     "miles",  "meter",   "meters",  "metre",   "metres", "hr",     "hrs",    "hour",
-      "hours",    "min",    "mins",    "minute",  "minutes", "sec",    "secs",   "second", "seconds",
-      "day",      "days",   "week",    "weeks",   "month",   "months", "year",   "years",  "mph",
-      "kmh",      "usd",    "dollar",  "dollars", "cent",    "cents",  "euro",   "euros",  "pound",
-      "pounds",   "lb",     "lbs",     "oz",      "ounce",   "ounces", "gram",   "grams",  "liter",
-      "liters",   "litre",  "litres",  "gallon",  "gallons", "quart",  "quarts", "degree", "degrees",
-      "deg",      "radian", "radians", "rad",     "unit",    "units",  "square", "cubic",  "sq",
-      "cu",       "per",    "ev",      "kev",     "mev",     "gev",    "hz",     "khz",    "mhz",
-      "ghz",      "pa",     "kpa",     "mol",     "kj",      "kw",     "mw",     "cal",    "kcal",
-      "erg",      "ergs",   "kelvin",  "people",  "percent", "points", "point",  "times",  "ways",
-      "students", "am",     "pm",      "rs",      "dozen",   "men",    "women",  "km/h"};
-  return kWords;
-}
-// Short words that are no products of letters.
-const WordSet& short_words() {
-  static const WordSet kWords = {"and", "or",  "no",  "yes", "not", "the", "an",  "is",  "of",   "to",  "by",
-                                 "if",  "at",  "one", "two", "six", "ten", "for", "all", "are",  "odd", "day",
-                                 "men", "red", "any", "inf", "dne", "nan", "per", "has", "forty"};
-  return kWords;
-}
-const WordSet& greek() {
-  static const WordSet kWords = {
-      "alpha",    "beta",  "gamma",   "delta",  "epsilon", "varepsilon", "zeta",    "eta",      "theta",
-      "vartheta", "iota",  "kappa",   "lambda", "mu",      "nu",         "xi",      "rho",      "varrho",
-      "sigma",    "tau",   "upsilon", "phi",    "varphi",  "chi",        "psi",     "omega",    "Gamma",
-      "Delta",    "Theta", "Lambda",  "Xi",     "Pi",      "Sigma",      "Upsilon", "Phi",      "Psi",
-      "Omega",    "ell",   "hbar",    "nabla",  "partial", "varpi",      "mho",     "emptyset", "varnothing",
-      "triangle", "angle", "ldots",   "cdots",  "dots",    "odot"};
-  return kWords;
-}
-// Commands that shape the page; with a braced argument, the argument stays.
-const WordSet& shaping() {
-  static const WordSet kWords = {
-      "left",        "right",    "big",       "Big",    "bigg",      "Bigg",    "bigl",         "bigr",
-      "Bigl",        "Bigr",     "biggl",     "biggr",  "Biggl",     "Biggr",   "displaystyle", "textstyle",
-      "limits",      "nolimits", "quad",      "qquad",  "mathstrut", "strut",   "boxed",        "fbox",
-      "underline",   "mathopen", "mathclose", "middle", "thinspace", "enspace", "hfill",        "noindent",
-      "scriptstyle", "boldmath", "rm",        "bf",     "it",        "sf",      "therefore",    "large"};
-  return kWords;
-}
-const WordSet& text_commands() {
-  static const WordSet kWords = {"text",   "textbf",       "textit", "textrm", "textsf", "texttt", "mbox",
-                                 "mathrm", "operatorname", "emph",   "textup", "mathsf", "mathit"};
-  return kWords;
-}
-const WordSet& decorations() {
-  static const WordSet kWords = {
-      "mathbf", "vec",     "hat",     "overrightarrow", "boldsymbol", "bm",      "dot",       "ddot",
-      "tilde",  "mathcal", "mathscr", "mathfrak",       "mathbb",     "widehat", "widetilde", "pmb"};
-  return kWords;
 }
 
 bool ascending(std::string_view run) {
@@ -284,7 +217,7 @@ class Cutter {
     const std::string low = lower_text(run);
     const bool behind = !out_.empty() && !space_ &&
                         (out_.back().kind == TokenKind::number || out_.back().kind == TokenKind::letter);
-    if (functions().contains(low) && !in_text && (run == low || run.size() > 2)) {
+    if (function_words().contains(low) && !in_text && (run == low || run.size() > 2)) {
       // "sqrt45" is the root of 45; LaTeX's \sqrt45 is that of 4, times 5.
       const size_t next = text.find_first_not_of(' ', end);
       const bool whole = low == "sqrt" && next != std::string_view::npos && is_digit(text[next]);
@@ -307,106 +240,86 @@ class Cutter {
     return end;
   }
 
+  // A backslash and a sign, which stands at `at`: \\{ \\, \\$ and the like.
+  size_t escaped_sign(std::string_view text, size_t at) {
+    const char c = at < text.size() ? text[at] : ' ';
+    if (c == '{' || c == '}') brackets_ += c == '{' ? 1 : -1;
+    if (c == '{' || c == '}' || c == '\\') {
+      push(TokenKind::mark, std::string("\\") + c);
+    } else if (c == '|' || c == '%' || c == '&') {
+      push(TokenKind::mark, std::string(1, c));
+    } else {
+      space_ = space_ || c != '!';  // \$ \, \; \: \! \( \) \[ \] and a forced space
+      dollars_ = c == '$' || (dollars_ && (c == ' ' || c == ',' || c == '!' || c == ';'));
+    }
+    return std::min(at + 1, text.size());
+  }
+
+  void text_command(std::string_view name, std::string_view argument, size_t depth) {
+    const std::string content = plain_text(argument);
+    if (function_words().contains(content) || content == "arg" || content == "Re" || content == "Im") {
+      push(TokenKind::command, content);
+    } else if (name == "operatorname" && content.find(' ') == std::string::npos && !is_unit_word(content)) {
+      push(TokenKind::command, "operatorname");
+    } else if (content.size() == 1 && std::strchr("mgshLlJNWV", content[0]) && behind_value()) {
+      push(TokenKind::word, content);  // "5\\text{ m}": a unit, not a symbol
+    } else {
+      space_ = true;
+      cut(content, /*in_text=*/true, depth + 1);
+      space_ = true;
+    }
+  }
+
+  void decorated(std::string_view name, std::string_view content) {
+    if (!content.empty() && std::all_of(content.begin(), content.end(), is_digit)) {
+      number(content, 0);
+      return;
+    }
+    std::string symbol = "\\" + std::string(name) + " ";
+    for (const char c : content)
+      if (c != ' ' && c != '{' && c != '}') symbol += c;
+    push(TokenKind::letter, std::move(symbol));
+  }
+
   size_t command(std::string_view text, size_t i, size_t depth) {
     size_t end = i + 1;
     while (end < text.size() && is_letter(text[end])) ++end;
-    if (end == i + 1) {
-      const char c = end < text.size() ? text[end] : ' ';
-      if (c == '{' || c == '}') {
-        brackets_ += c == '{' ? 1 : -1;
-        push(TokenKind::mark, std::string("\\") + c);
-      } else if (c == '\\') {
-        push(TokenKind::mark, "\\\\");
-      } else if (c == '|') {
-        push(TokenKind::mark, "|");
-      } else if (c == '%') {
-        push(TokenKind::mark, "%");
-      } else if (c == '&') {
-        push(TokenKind::mark, "&");
-      } else {
-        space_ = space_ || c != '!';  // \$ \, \; \: \! \( \) \[ \] and a forced space
-        dollars_ = c == '$' || (dollars_ && (c == ' ' || c == ',' || c == '!' || c == ';'));
-      }
-      return std::min(end + 1, text.size());
-    }
+    if (end == i + 1) return escaped_sign(text, end);
     const std::string_view name = text.substr(i + 1, end - i - 1);
-    if (!shaping().contains(name)) dollars_ = false;
+    if (!shaping_commands().contains(name)) dollars_ = false;
     if (name == "left" || name == "right") {
-      // "\left." is no bracket.
+      // "\\left." is no bracket.
       while (end < text.size() && text[end] == ' ') ++end;
       if (end < text.size() && text[end] == '.') ++end;
     } else if (text_commands().contains(name)) {
-      const std::string content = plain_text(argument(text, end));
-      if (functions().contains(content) || content == "arg" || content == "Re" || content == "Im") {
-        push(TokenKind::command, content);
-      } else if (name == "operatorname" && content.find(' ') == std::string::npos && !is_unit_word(content)) {
-        push(TokenKind::command, "operatorname");
-      } else if (content.size() == 1 && std::strchr("mgshLlJNWV", content[0]) && behind_value()) {
-        push(TokenKind::word, content);  // "5\\text{ m}": a unit, not a symbol
-      } else {
-        space_ = true;
-        cut(content, /*in_text=*/true, depth + 1);
-        space_ = true;
-      }
-    } else if (name == "mathbb" || decorations().contains(name)) {
       const std::string_view content = argument(text, end);
-      if (!content.empty() && std::all_of(content.begin(), content.end(), is_digit)) {
-        number(content, 0);
-      } else {
-        std::string symbol = "\\" + std::string(name) + " ";
-        for (const char c : content)
-          if (c != ' ' && c != '{' && c != '}') symbol += c;
-        push(TokenKind::letter, std::move(symbol));
-      }
-    } else if (name == "hspace" || name == "vspace" || name == "color" || name == "phantom" ||
-               name == "label" || name == "tag") {
-      argument(text, end);
-    } else if (name == "textcolor") {
+      text_command(name, content, depth);
+    } else if (decorating_commands().contains(name)) {
+      const std::string_view content = argument(text, end);
+      decorated(name, content);
+    } else if (name == "hspace" || name == "vspace" || name == "color" || name == "textcolor" ||
+               name == "phantom" || name == "label" || name == "tag") {
       argument(text, end);
     } else if (name == "begin" || name == "end") {
       const std::string_view environment = argument(text, end);
       if (name == "begin" && (environment == "array" || environment == "tabular")) argument(text, end);
       brackets_ += name == "begin" ? 1 : -1;
       push(TokenKind::command, std::string(name) + ":" + std::string(environment));
-    } else if (name == "le" || name == "leq" || name == "leqslant" || name == "leqq") {
-      push(TokenKind::mark, "<=");
-    } else if (name == "ge" || name == "geq" || name == "geqslant" || name == "geqq") {
-      push(TokenKind::mark, ">=");
-    } else if (name == "lt" || name == "gt") {
-      push(TokenKind::mark, name == "lt" ? "<" : ">");
-    } else if (name == "ne" || name == "neq") {
-      push(TokenKind::mark, "!=");
-    } else if (name == "times" || name == "cdot" || name == "ast") {
-      push(TokenKind::mark, "*");
-      if (!failed_) out_.back().cross = name == "times";
-    } else if (name == "div") {
-      push(TokenKind::mark, "/");
-    } else if (name == "mid" || name == "vert" || name == "lvert" || name == "rvert") {
-      push(TokenKind::mark, "|");
-    } else if (name == "colon") {
-      push(TokenKind::mark, ":");
-    } else if (name == "lbrace" || name == "rbrace") {
-      brackets_ += name == "lbrace" ? 1 : -1;
-      push(TokenKind::mark, name == "lbrace" ? "\\{" : "\\}");
-    } else if (name == "lbrack" || name == "rbrack") {
-      push(TokenKind::mark, name == "lbrack" ? "[" : "]");
-    } else if (name == "langle" || name == "rangle") {
-      push(TokenKind::mark, name == "langle" ? "(" : ")");
-    } else if (name == "prime") {
-      push(TokenKind::mark, "'");
+    } else if (const auto known = mark_commands().find(name); known != mark_commands().end()) {
+      if (name == "lbrace" || name == "rbrace") brackets_ += name == "lbrace" ? 1 : -1;
+      push(TokenKind::mark, known->second);
+      if (!failed_ && name == "times") out_.back().cross = true;
     } else if (name == "degree") {
       push(TokenKind::mark, "^");
       push(TokenKind::command, "circ");
-    } else if (greek().contains(name)) {
+    } else if (greek_commands().contains(name)) {
       push(TokenKind::letter, "\\" + std::string(name == "varnothing" ? "emptyset" : name));
-    } else if (name == "dfrac" || name == "tfrac" || name == "cfrac" || name == "sfrac") {
-      push(TokenKind::command, "frac");
-    } else if (name == "dbinom" || name == "tbinom") {
-      push(TokenKind::command, "binom");
-    } else if (shaping().contains(name)) {
+    } else if (shaping_commands().contains(name)) {
       space_ = true;
     } else {
-      push(TokenKind::command, std::string(name));
+      const bool is_fraction = name == "dfrac" || name == "tfrac" || name == "cfrac" || name == "sfrac";
+      const bool is_binomial = name == "dbinom" || name == "tbinom";
+      push(TokenKind::command, is_fraction ? "frac" : is_binomial ? "binom" : std::string(name));
     }
     return end;
   }
@@ -419,9 +332,7 @@ class Cutter {
         continue;
       out += content[i] == '~' ? ' ' : content[i];
     }
-    const size_t begin = out.find_first_not_of(' ');
-    if (begin == std::string::npos) return {};
-    return out.substr(begin, out.find_last_not_of(' ') - begin + 1);
+    return std::string(trim(out, " "));
   }
 
   size_t mark(std::string_view text, size_t i) {
@@ -466,8 +377,6 @@ class Cutter {
 };
 
 }  // namespace
-
-bool is_unit_word(std::string_view word) { return units().contains(word); }
 
 std::vector<Token> tokens_of(std::string_view text, const TokenOptions& options) {
   return Cutter(text, options).run();
