@@ -56,8 +56,7 @@ class Machine {
   std::map<std::string, PickledTensor> run() {
     if (bytes_.size() > kLargestPickle)
       fail("{}: {} bytes; a description of tensors is smaller", where_, bytes_.size());
-    while (!step()) {
-    }
+    for (uint8_t code; (code = number<uint8_t>()) != '.';) step(code);
     const Value& top = values_[pop()];
     if (top.kind != Kind::dict) fail("{}: a dictionary of tensors expected", where_);
     std::map<std::string, PickledTensor> out;
@@ -101,22 +100,15 @@ class Machine {
     values_.push_back(std::move(value));
     stack_.push_back(static_cast<uint32_t>(values_.size() - 1));
   }
-  void push_integer(int64_t n) {
-    Value value;
-    value.kind = Kind::integer;
-    value.integer = n;
-    push(std::move(value));
+  void push_integer(int64_t n) { push({.kind = Kind::integer, .integer = n}); }
+  void push_text(std::string s) { push({.kind = Kind::text, .text = std::move(s)}); }
+  void push_kind(Kind kind) { push({.kind = kind}); }
+  void push_sequence(std::vector<uint32_t> items) {
+    push({.kind = Kind::sequence, .items = std::move(items)});
   }
-  void push_text(std::string s) {
-    Value value;
-    value.kind = Kind::text;
-    value.text = std::move(s);
-    push(std::move(value));
-  }
-  void push_kind(Kind kind) {
-    Value value;
-    value.kind = kind;
-    push(std::move(value));
+  void push_described(Kind kind, PickledTensor described) {  // a storage or tensor
+    push({.kind = kind, .detail = tensors_.size()});
+    tensors_.push_back(std::move(described));
   }
   uint32_t pop() {
     if (stack_.empty()) bad("the stack is empty");
@@ -141,12 +133,6 @@ class Machine {
     std::vector<uint32_t> items(n);
     for (size_t i = n; i-- > 0;) items[i] = pop();
     push_sequence(std::move(items));
-  }
-  void push_sequence(std::vector<uint32_t> items) {
-    Value value;
-    value.kind = Kind::sequence;
-    value.items = std::move(items);
-    push(std::move(value));
   }
   void append(Value& to, const std::vector<uint32_t>& items) {
     to.items.insert(to.items.end(), items.begin(), items.end());
@@ -177,12 +163,7 @@ class Machine {
 
   void push_name(const std::string& name) {
     for (size_t i = 0; i < kNames.size(); ++i)
-      if (name == kNames[i].name) {
-        Value value;
-        value.kind = Kind::name;
-        value.detail = i;
-        return push(std::move(value));
-      }
+      if (name == kNames[i].name) return push({.kind = Kind::name, .detail = i});
     bad(fmt::format("the name {} is refused; tensors do not need it", in_quotes(name)));
   }
 
@@ -196,11 +177,7 @@ class Machine {
     storage.type = type.type;
     storage.storage = item(id, 2, Kind::text, "a storage's key expected").text;
     storage.storage_numel = item(id, 4, Kind::integer, "a storage's size expected").integer;
-    Value value;
-    value.kind = Kind::storage;
-    value.detail = tensors_.size();
-    tensors_.push_back(std::move(storage));
-    push(std::move(value));
+    push_described(Kind::storage, std::move(storage));
   }
 
   void reduce() {
@@ -223,46 +200,35 @@ class Machine {
         tensor.shape = integers(item(arguments, 2, Kind::sequence, "a tensor's shape expected"), "bad shape");
         tensor.stride =
             integers(item(arguments, 3, Kind::sequence, "a tensor's strides expected"), "bad strides");
-        Value value;
-        value.kind = Kind::tensor;
-        value.detail = tensors_.size();
-        tensors_.push_back(std::move(tensor));
-        return push(std::move(value));
+        return push_described(Kind::tensor, std::move(tensor));
       }
       case Role::storage:
         bad("a storage is not made by a call");
     }
   }
 
-  // One instruction; true at the end.
-  bool step() {
-    const auto code = number<uint8_t>();
+  // One instruction, but the one that ends the pickle.
+  void step(uint8_t code) {
     switch (code) {
       case 0x80:  // PROTO
         if (const auto version = number<uint8_t>(); version > 5) bad(fmt::format("protocol {}", version));
-        return false;
+        return;
       case 0x95:  // FRAME
-        number<uint64_t>();
-        return false;
+        take(sizeof(uint64_t));
+        return;
       case '(':
-        push_kind(Kind::mark);
-        return false;
+        return push_kind(Kind::mark);
       case 'N':
-        push_kind(Kind::none);
-        return false;
+        return push_kind(Kind::none);
       case 0x88:  // NEWTRUE
       case 0x89:  // NEWFALSE
-        push_kind(Kind::boolean);
-        return false;
+        return push_kind(Kind::boolean);
       case 'J':
-        push_integer(number<int32_t>());
-        return false;
+        return push_integer(number<int32_t>());
       case 'K':
-        push_integer(number<uint8_t>());
-        return false;
+        return push_integer(number<uint8_t>());
       case 'M':
-        push_integer(number<uint16_t>());
-        return false;
+        return push_integer(number<uint16_t>());
       case 0x8a: {  // LONG1
         const auto n = number<uint8_t>();
         if (n > 8) bad("a whole number beyond 64 bits");
@@ -270,93 +236,70 @@ class Machine {
         uint64_t value = 0;
         std::memcpy(&value, raw.data(), n);
         if (n > 0 && n < 8 && (std::to_integer<uint8_t>(raw.back()) & 0x80)) value |= ~uint64_t{0} << (8 * n);
-        push_integer(static_cast<int64_t>(value));
-        return false;
+        return push_integer(static_cast<int64_t>(value));
       }
       case 'G':
-        number<uint64_t>();
-        push_kind(Kind::number);
-        return false;
+        take(sizeof(double));
+        return push_kind(Kind::number);
       case 'X':
-        push_text(text(number<uint32_t>()));
-        return false;
+        return push_text(text(number<uint32_t>()));
       case 0x8c:  // SHORT_BINUNICODE
       case 'U':   // SHORT_BINSTRING
-        push_text(text(number<uint8_t>()));
-        return false;
+        return push_text(text(number<uint8_t>()));
       case ')':
       case ']':
-        push_sequence({});
-        return false;
+        return push_sequence({});
       case '}':
-        push_kind(Kind::dict);
-        return false;
+        return push_kind(Kind::dict);
       case 't':
-        push_sequence(pop_to_mark());
-        return false;
+        return push_sequence(pop_to_mark());
       case 0x85:  // TUPLE1 .. TUPLE3
       case 0x86:
       case 0x87:
-        push_tuple(code - 0x84u);
-        return false;
+        return push_tuple(code - 0x84u);
       case 'a': {
         const uint32_t item_at = pop();
-        append(top(Kind::sequence, "a list"), {item_at});
-        return false;
+        return append(top(Kind::sequence, "a list"), {item_at});
       }
       case 'e': {
         const std::vector<uint32_t> items = pop_to_mark();
-        append(top(Kind::sequence, "a list"), items);
-        return false;
+        return append(top(Kind::sequence, "a list"), items);
       }
       case 's': {
         const uint32_t value = pop(), key = pop();
-        append(top(Kind::dict, "a dictionary"), {key, value});
-        return false;
+        return append(top(Kind::dict, "a dictionary"), {key, value});
       }
       case 'u': {
         const std::vector<uint32_t> items = pop_to_mark();
         if (items.size() % 2) bad("a key without a value");
-        append(top(Kind::dict, "a dictionary"), items);
-        return false;
+        return append(top(Kind::dict, "a dictionary"), items);
       }
       case 'b':  // BUILD: a dictionary's attributes (_metadata), which tensors do not need
         pop();
         top(Kind::dict, "a dictionary");
-        return false;
+        return;
       case 'q':
-        remember(number<uint8_t>());
-        return false;
+        return remember(number<uint8_t>());
       case 'r':
-        remember(number<uint32_t>());
-        return false;
+        return remember(number<uint32_t>());
       case 0x94:  // MEMOIZE
-        remember(memo_.size());
-        return false;
+        return remember(memo_.size());
       case 'h':
-        recall(number<uint8_t>());
-        return false;
+        return recall(number<uint8_t>());
       case 'j':
-        recall(number<uint32_t>());
-        return false;
+        return recall(number<uint32_t>());
       case 'c': {
         const std::string module = line();
-        push_name(module + " " + line());
-        return false;
+        return push_name(module + " " + line());
       }
       case 0x93: {  // STACK_GLOBAL
         const uint32_t name = pop(), module = pop();
-        push_name(values_[module].text + " " + values_[name].text);
-        return false;
+        return push_name(values_[module].text + " " + values_[name].text);
       }
       case 'Q':
-        persistent();
-        return false;
+        return persistent();
       case 'R':
-        reduce();
-        return false;
-      case '.':
-        return true;
+        return reduce();
       default:
         bad(fmt::format("the pickle instruction 0x{:02x} is refused; tensors do not need it", code));
     }
