@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "checkpoint/torch_pickle.h"
-#include "checkpoint/zip_records.h"
 #include "io/json.h"
 
 namespace circuitdiff {
@@ -57,17 +56,26 @@ std::vector<std::byte> gather(const PickledTensor& t, std::span<const std::byte>
   return out;
 }
 
-}  // namespace
-
-TorchFile::TorchFile(const std::filesystem::path& path) : file_(path) {
+MappedFile mapped_archive(const std::filesystem::path& path) {
+  MappedFile file(path);
   const std::string where = path.string();
-  const std::string_view text = file_.text();
+  const std::string_view text = file.text();
   if (!text.starts_with("PK\x03\x04")) {
     if (text.starts_with("\x80\x02\x8a\x0al\xfc\x9c"))
       fail("{}: the format of torch before 1.6; load it and torch.save it again with a newer torch", where);
     fail("{}: a file of torch.save (a zip file) expected", where);
   }
-  const auto records = zip_records(file_.bytes(), where);
+  return file;
+}
+
+}  // namespace
+
+TorchFile::TorchFile(const std::filesystem::path& path)
+    : zip_(mapped_archive(path), path.string(), "a whole file of torch.save") {
+  const std::string where = path.string();
+  std::map<std::string, std::span<const std::byte>> records;
+  for (const std::string& name : zip_.names())
+    if (!name.ends_with("/")) records.emplace(name, zip_.mapped(name));
   // All records lie in one folder of any name; its pickle is data.pkl.
   std::string folder;
   for (const auto& [name, bytes] : records)

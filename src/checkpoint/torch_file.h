@@ -9,7 +9,7 @@
 #include <string>
 
 #include "checkpoint/weight_files.h"
-#include "io/files.h"
+#include "io/zip.h"
 
 namespace circuitdiff {
 
@@ -19,7 +19,7 @@ class TorchFile {
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
 
  private:
-  MappedFile file_;
+  ZipFile zip_;
   std::map<std::string, StoredTensor> tensors_;
 };
 

@@ -40,7 +40,8 @@ void write_npz(const Scores& s, const std::filesystem::path& path) {
 
 class NpzReader {
  public:
-  explicit NpzReader(const std::filesystem::path& path) : zip_(path) {}
+  explicit NpzReader(const std::filesystem::path& path)
+      : zip_(MappedFile(path), path.string(), "an .npz archive") {}
 
   Scores read() {
     Scores s;
@@ -59,7 +60,7 @@ class NpzReader {
     if (zip_.contains("real_edge_mask.npy")) edges(s);
     if (zip_.contains("writer_names.npy")) s.sources = names("writer_names", s.n_forward);
     if (zip_.contains("reader_names.npy")) s.destinations = names("reader_names", s.n_backward);
-    if (s.edges.empty() || s.sources.empty() || s.destinations.empty()) name_by_size(s, zip_.path().string());
+    if (s.edges.empty() || s.sources.empty() || s.destinations.empty()) name_by_size(s, zip_.where());
     check_zeros(s, name);
     ids(s, has_all);
     s.loss = one_a_sample("loss", s.n);
@@ -70,9 +71,7 @@ class NpzReader {
   }
 
  private:
-  std::string where(const std::string& name) const {
-    return zip_.path().string() + ": array \"" + name + "\"";
-  }
+  std::string where(const std::string& name) const { return zip_.where() + ": array \"" + name + "\""; }
   NpyArray get(const std::string& name) const { return parse_npy(zip_.read(name + ".npy"), where(name)); }
 
   std::vector<double> numbers(const std::string& name, const NpyArray& array) const {

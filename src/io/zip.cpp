@@ -65,13 +65,13 @@ class Bytes {
 };
 
 // Where the end record begins: the last place with its mark and a comment that fills the rest.
-uint64_t find_end(const Bytes& bytes) {
+uint64_t find_end(const Bytes& bytes, std::string_view expected) {
   constexpr uint64_t kSize = 22, kComment = 65535;
   for (uint64_t back = kSize; back <= std::min(bytes.size(), kSize + kComment); ++back) {
     const uint64_t at = bytes.size() - back;
     if (bytes.get<uint32_t>(at) == kEnd && bytes.get<uint16_t>(at + 20) == back - kSize) return at;
   }
-  fail("{}: no zip file (an .npz archive expected)", bytes.where());
+  fail("{}: no zip file ({} expected)", bytes.where(), expected);
 }
 
 std::string inflated(std::string_view stored, uint64_t size, const std::string& where) {
@@ -182,15 +182,16 @@ void write_zip(const std::filesystem::path& path, const std::vector<ZipMember>& 
   });
 }
 
-ZipFile::ZipFile(const std::filesystem::path& path) : path_(path), file_(path) {
-  const Bytes bytes(file_.text(), path.string());
-  const uint64_t end = find_end(bytes);
+ZipFile::ZipFile(MappedFile file, std::string where, std::string_view expected)
+    : file_(std::move(file)), where_(std::move(where)) {
+  const Bytes bytes(file_.text(), where_);
+  const uint64_t end = find_end(bytes, expected);
   uint64_t count = bytes.get<uint16_t>(end + 10), size = bytes.get<uint32_t>(end + 12),
            at = bytes.get<uint32_t>(end + 16);
   if (end >= 20 && bytes.get<uint32_t>(end - 20) == kLocator64) {
     const uint64_t end64 = bytes.get<uint64_t>(end - 12);
     if (bytes.get<uint32_t>(end64) != kEnd64)
-      fail("{}: a damaged zip file: its zip64 end record is gone", path.string());
+      fail("{}: a damaged zip file: its zip64 end record is gone", where_);
     count = bytes.get<uint64_t>(end64 + 32);
     size = bytes.get<uint64_t>(end64 + 40);
     at = bytes.get<uint64_t>(end64 + 48);
@@ -198,10 +199,10 @@ ZipFile::ZipFile(const std::filesystem::path& path) : path_(path), file_(path) {
   bytes.piece(at, size);
   // An entry has 46 bytes at least: a forged count ends here, not in memory.
   if (count > size / 46)
-    fail("{}: a damaged zip file: {} members cannot stand in {} bytes", path.string(), count, size);
+    fail("{}: a damaged zip file: {} members cannot stand in {} bytes", where_, count, size);
   for (uint64_t i = 0; i < count; ++i) {
     if (bytes.get<uint32_t>(at) != kCentral)
-      fail("{}: a damaged zip file: entry {} of its directory is none", path.string(), i);
+      fail("{}: a damaged zip file: entry {} of its directory is none", where_, i);
     const auto name_size = bytes.get<uint16_t>(at + 28), extra_size = bytes.get<uint16_t>(at + 30);
     const std::string name(bytes.piece(at + 46, name_size));
     Place place{bytes.get<uint32_t>(at + 42), bytes.get<uint32_t>(at + 20), bytes.get<uint32_t>(at + 24),
@@ -220,7 +221,7 @@ ZipFile::ZipFile(const std::filesystem::path& path) : path_(path), file_(path) {
       extra = field_end;
     }
     if (!places_.emplace(name, place).second)
-      fail("{}: member {} stands twice in it", path.string(), in_quotes(name));
+      fail("{}: member {} stands there twice", where_, in_quotes(name));
     at += 46 + uint64_t{name_size} + extra_size + bytes.get<uint16_t>(at + 32);
   }
 }
@@ -231,17 +232,25 @@ std::vector<std::string> ZipFile::names() const {
   return out;
 }
 
-std::string ZipFile::read(const std::string& name) const {
+const ZipFile::Place& ZipFile::place_of(const std::string& name) const {
   const auto it = places_.find(name);
-  if (it == places_.end()) fail("{}: no member {} in it", path_.string(), in_quotes(name));
-  const Place& place = it->second;
-  const std::string where = path_.string() + ": member " + in_quotes(name);
+  if (it == places_.end()) fail("{}: no member {} in it", where_, in_quotes(name));
+  return it->second;
+}
+
+std::string_view ZipFile::stored_bytes(const Place& place, const std::string& where) const {
   const Bytes bytes(file_.text(), where);
-  if (place.flags & 1) fail("{}: it is encrypted", where);
   if (bytes.get<uint32_t>(place.header) != kLocal) fail("{}: a damaged zip file: its header is gone", where);
   const uint64_t begin =
       place.header + 30 + bytes.get<uint16_t>(place.header + 26) + bytes.get<uint16_t>(place.header + 28);
-  const std::string_view stored = bytes.piece(begin, place.stored);
+  return bytes.piece(begin, place.stored);
+}
+
+std::string ZipFile::read(const std::string& name) const {
+  const Place& place = place_of(name);
+  const std::string where = where_ + ": member " + in_quotes(name);
+  if (place.flags & 1) fail("{}: it is encrypted", where);
+  const std::string_view stored = stored_bytes(place, where);
   std::string out;
   if (place.method == 8)
     out = inflated(stored, place.size, where);
@@ -251,6 +260,14 @@ std::string ZipFile::read(const std::string& name) const {
     fail("{}: stored or deflated data expected, compression {} found", where, place.method);
   if (crc_of(out) != place.crc) fail("{}: its data do not have the CRC-32 written beside them", where);
   return out;
+}
+
+std::span<const std::byte> ZipFile::mapped(const std::string& name) const {
+  const Place& place = place_of(name);
+  const std::string where = where_ + ": member " + in_quotes(name);
+  if (place.method != 0 || (place.flags & 1) || place.size != place.stored)
+    fail("{} is compressed or encrypted", where);
+  return std::as_bytes(std::span(stored_bytes(place, where)));
 }
 
 }  // namespace circuitdiff

@@ -1,6 +1,6 @@
-// The zip container of .npz files: members stored as they are, zip64 where a size needs it; reading also
-// takes deflated ones (numpy.savez_compressed). Every offset and size of a file is checked before it is used,
-// and every member's CRC-32. What is left out: encryption, several disks, other compressions.
+// The zip container of .npz and torch.save files: members stored as they are, zip64 where a size needs it;
+// reading also takes deflated ones (numpy.savez_compressed). Every offset and size of a file is checked
+// before it is used. What is left out: encryption, several disks, other compressions.
 #pragma once
 
 #include <cstdint>
@@ -24,13 +24,19 @@ void write_zip(const std::filesystem::path& path, const std::vector<ZipMember>& 
 
 class ZipFile {
  public:
-  // Reads the central directory. Error: no zip file, a damaged one, two members of one name.
-  explicit ZipFile(const std::filesystem::path& path);
-  const std::filesystem::path& path() const { return path_; }
+  // Reads the central directory. `where` begins every error, `expected` says what kind of zip file it should
+  // be
+  // ("an .npz archive"). Error: no zip file, a damaged one, two members of one name.
+  ZipFile(MappedFile file, std::string where, std::string_view expected);
+  const std::string& where() const { return where_; }
   std::vector<std::string> names() const;
   bool contains(const std::string& name) const { return places_.contains(name); }
-  // The member's bytes. Error: none of that name, a size that its data do not have, a wrong CRC-32.
+  // A copy of the member's bytes, inflated. Error: none of that name, a size that its data do not have, a
+  // wrong CRC-32.
   std::string read(const std::string& name) const;
+  // The member's bytes where they lie in the file, as long as this object lives; their CRC-32 is not checked.
+  // Error: none of that name, one that is compressed or encrypted.
+  std::span<const std::byte> mapped(const std::string& name) const;
 
  private:
   struct Place {
@@ -38,8 +44,11 @@ class ZipFile {
     uint32_t crc;
     uint16_t method, flags;
   };
-  std::filesystem::path path_;
+  const Place& place_of(const std::string& name) const;
+  std::string_view stored_bytes(const Place& place, const std::string& where) const;
+
   MappedFile file_;
+  std::string where_;
   std::map<std::string, Place> places_;
 };
 

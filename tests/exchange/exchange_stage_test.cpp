@@ -4,10 +4,10 @@
 #include <gmock/gmock.h>
 
 #include "base/random.h"
-#include "io/npy.h"
-#include "io/zip.h"
 #include "graph/graph.h"
 #include "io/json.h"
+#include "io/npy.h"
+#include "io/zip.h"
 #include "records/scores.h"
 #include "support/temp_folder.h"
 
@@ -98,7 +98,7 @@ TEST_F(Exchange, NpzKeepsEverything) {
 TEST_F(Exchange, NpzHasThePublishedArrays) {
   const Scores s = random_scores(GraphKind::qkv, true);
   round_trip(s, ExchangeFormat::npz);
-  const ZipFile zip(folder / "x");
+  const ZipFile zip(MappedFile(folder / "x"), "x", "an .npz archive");
   const NpyArray all = parse_npy(zip.read("all_scores.npy"), "x"),
                  mean = parse_npy(zip.read("scores.npy"), "x");
   EXPECT_EQ(all.shape, (std::vector<int64_t>{3, 5, 9}));

@@ -15,6 +15,10 @@ using test::TempFolder;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+ZipFile open_zip(const std::filesystem::path& path) {
+  return {MappedFile(path), path.string(), "an archive of arrays"};
+}
+
 // Made by Python: zipfile.ZipFile(f, "w", ZIP_DEFLATED).writestr("a.npy", b"abc" * 100)
 const std::string kDeflated(
     "\x50\x4b\x03\x04\x14\x00\x00\x00\x08\x00\x00\x00\x21\x00\x84\xb8\xc4\xd0\x09\x00\x00\x00\x2c\x01\x00\x00"
@@ -35,7 +39,7 @@ TEST(Zip, WhatIsWrittenIsReadBackAndTheSameMembersGiveTheSameBytes) {
   for (int i = 0; i < 100000; ++i) noise.push_back(static_cast<char>(random.below(256)));
   const std::vector<ZipMember> members{{"a.npy", "abc"}, {"empty", ""}, {"b/c", noise}};
   write_zip(folder / "x.zip", members);
-  const ZipFile zip(folder / "x.zip");
+  const ZipFile zip = open_zip(folder / "x.zip");
   EXPECT_THAT(zip.names(), ElementsAre("a.npy", "b/c", "empty"));
   for (const auto& member : members) EXPECT_EQ(zip.read(member.name), member.content);
   write_zip(folder / "y.zip", members);
@@ -48,7 +52,18 @@ TEST(Zip, ReadsDeflatedMembers) {
   folder.write("x.zip", kDeflated);
   std::string wanted;
   for (int i = 0; i < 100; ++i) wanted += "abc";
-  EXPECT_EQ(ZipFile(folder / "x.zip").read("a.npy"), wanted);
+  EXPECT_EQ(open_zip(folder / "x.zip").read("a.npy"), wanted);
+}
+
+TEST(Zip, StoredMembersAreMappedAndOthersAreNot) {
+  const TempFolder folder;
+  write_zip(folder / "x.zip", {{"a", "abc"}});
+  const ZipFile zip = open_zip(folder / "x.zip");
+  const auto bytes = zip.mapped("a");
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "abc");
+  folder.write("y.zip", kDeflated);
+  EXPECT_THAT(error_of([&] { open_zip(folder / "y.zip").mapped("a.npy"); }),
+              HasSubstr("y.zip: member \"a.npy\" is compressed or encrypted"));
 }
 
 TEST(Zip, AForgedSizeTakesNoMemory) {
@@ -57,14 +72,15 @@ TEST(Zip, AForgedSizeTakesNoMemory) {
   const size_t size = forged.find("PK\x01\x02") + 24;
   forged.replace(size, 4, std::string("\xf0\xff\xff\x7f", 4));
   folder.write("x.zip", forged);
-  EXPECT_THAT(error_of([&] { ZipFile(folder / "x.zip").read("a.npy"); }), HasSubstr("cannot come of"));
+  EXPECT_THAT(error_of([&] { open_zip(folder / "x.zip").read("a.npy"); }), HasSubstr("cannot come of"));
 }
 
 TEST(Zip, WhatIsNoZipFileIsSaid) {
   const TempFolder folder;
   for (const std::string& text : {std::string(), std::string("PK"), std::string(70000, 'x')}) {
     folder.write("x.zip", text);
-    EXPECT_THAT(error_of([&] { ZipFile(folder / "x.zip"); }), HasSubstr("no zip file"));
+    EXPECT_THAT(error_of([&] { open_zip(folder / "x.zip"); }),
+                HasSubstr("no zip file (an archive of arrays expected)"));
   }
 }
 
@@ -77,7 +93,7 @@ TEST(Zip, EveryDamagedByteIsReadOrRefused) {
   const auto attempt = [&](const std::string& bytes) {
     folder.write("y.zip", bytes);
     try {
-      const ZipFile zip(folder / "y.zip");
+      const ZipFile zip = open_zip(folder / "y.zip");
       for (const std::string& name : zip.names()) EXPECT_EQ(zip.read(name), payload);
     } catch (const Error&) {
       ++refused;
