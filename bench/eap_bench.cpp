@@ -19,10 +19,8 @@
 
 #include "attribute/eap.h"
 #include "base/error.h"
-#include "base/heap.h"
 #include "base/random.h"
 #include "kernels/product.h"
-#include "model/block_pool.h"
 #include "process_memory.h"
 #include "result_row.h"
 #include "shape_name.h"
@@ -151,10 +149,8 @@ int print_memory(const Arguments& o, size_t which) {
   const Case c = cases_of(o, decoder).at(which);
   std::array<double, 2> above{};
   for (double& most : above) {
-    give_back_heap();
     std::ofstream("/proc/self/clear_refs") << "5";
     const double before = mib("RssAnon:");
-    const BlockPool pool;
     attribute_chunk(decoder, {}, c.samples, {c.keep, {}});
     most = mib("VmHWM:") - mib("RssFile:") - before;
   }
@@ -193,7 +189,6 @@ struct Timings {
 Timings measure(const Arguments& o) {
   const Decoder decoder = open(o);
   Timings t{shape_name(decoder.config()), cases_of(o, decoder), {}, {}, {}, {}};
-  const BlockPool pool;
   const auto limit = [&](bool plain) {
     const Cost cost = gemm_limit(decoder, o.prompt + o.answer - 1, o.answer, plain);
     (plain ? t.limit : t.own_limit).keep_least(cost);
@@ -269,7 +264,6 @@ int run(const Arguments& o, const ResultFile& results) {
 }  // namespace circuitdiff
 
 int main(int argc, char** argv) {
-  circuitdiff::keep_heap_small();
   const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2 || (argc > 6 && std::string(argv[6]).find_first_not_of("0123") != std::string::npos)) {
     fmt::print(stderr, "usage: eap_bench MODEL [prompt] [answer] [repeats] [dtype] [cases] [--json FILE]\n");

@@ -15,9 +15,8 @@
 #include <sstream>
 
 #include "attribute/contraction.h"
-#include "attribute/estimate.h"
+#include "attribute/forecast.h"
 #include "attribute/layout.h"
-#include "base/heap.h"
 #include "base/random.h"
 #include "kernels/fused.h"
 #include "kernels/gpu/device_jobs.h"
@@ -100,7 +99,7 @@ struct Run {
 };
 
 void report(const Decoder& decoder, const std::string& name, const std::vector<AttributionSample>& samples,
-            const ChunkMeans& means, const Forecast& forecast, const Run& run) {
+            const ChunkPlan& means, const Forecast& forecast, const Run& run) {
   const auto [work, peak, prompt, answer, results] = run;
   const at::Device device = decoder.device();
   const int64_t weights = means.read_ahead ? 0 : forecast.weight_bytes;
@@ -186,16 +185,18 @@ void parts(const Decoder& decoder, const std::vector<AttributionSample>& samples
   const Tensor stream = at::randn({rows, c.d_model}, decoder.options().dtype(at::kDouble));
   Tensor taken;
   show("stream", r * dm * 22, 0, [&] { device_add_to_stream(dh, stream, 1, taken); });
+  Buffers buffers;
+  const LayerCall layer{c, w, 0, rope, layout.packing, buffers};
   AttentionSaved saved;
   MlpSaved kept;
-  show("attention forward, whole", 0, 2 * r * dm * 4 * q,
-       [&] { packed_attention(c, w, 0, rope, layout.packing, x, &saved); });
+  const Tensor added = at::empty(x.sizes(), decoder.options());
+  show("attention forward, whole", 0, 2 * r * dm * 4 * q, [&] { attention_forward(layer, x, saved, added); });
   show("attention backward, whole", 0, 2 * r * dm * 4 * q,
-       [&] { packed_attention_backward(c, w, 0, rope, layout.packing, x, saved, g); });
-  show("MLP forward, whole", 0, 6 * r * dm * mlp, [&] { packed_mlp(c, w, x, &kept); });
+       [&] { attention_backward(layer, x, saved, g, /*apart=*/true); });
+  show("MLP forward, whole", 0, 6 * r * dm * mlp, [&] { mlp_forward(layer, x, kept, /*keep=*/true, added); });
   show("MLP backward, whole", 0, 6 * r * dm * mlp, [&] {
     MlpSaved own = kept;
-    packed_mlp_backward(c, w, layout.packing, x, own, g);
+    mlp_backward(layer, x, own, g);
   });
   const Graph graph{c.n_layers, GraphKind::qkv, EdgeSet::all};
   const Tensor sources = at::randn({graph.n_forward(), rows, c.d_model}, decoder.options());
@@ -222,7 +223,7 @@ int run(int argc, char** argv, const ResultFile& results) {
   fmt::print("peak, measured: {:.1f} TFLOP/s\n", peak / 1e12);
   const double rate = matmul_rate(device, dtype, checkpoint->config().d_model);
   const Run common{operations(checkpoint->config(), prompt, answer), peak, prompt, answer, results};
-  const auto forecast_of = [&](const std::vector<AttributionSample>& samples, const MemoryMeans& means) {
+  const auto forecast_of = [&](const std::vector<AttributionSample>& samples, const MemoryChoice& means) {
     return forecast(*checkpoint, device, dtype, {}, {samples}, means, rate);
   };
   {
@@ -258,7 +259,6 @@ int run(int argc, char** argv, const ResultFile& results) {
 }  // namespace circuitdiff
 
 int main(int argc, char** argv) {
-  circuitdiff::keep_heap_small();
   const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2) {
     fmt::print(stderr, "usage: gpu_bench MODEL [prompt] [answer] [chunks] [dtype] [--json FILE]\n");

@@ -11,9 +11,7 @@
 #include <string_view>
 
 #include "attribute/eap.h"
-#include "base/heap.h"
 #include "base/random.h"
-#include "model/block_pool.h"
 #include "result_row.h"
 #include "shape_name.h"
 
@@ -50,16 +48,14 @@ void exact(const Decoder& decoder, int64_t prompt, int64_t answer, int64_t repea
   options.method = Method::exact;
   const int64_t edges = graph_of(decoder, options).n_edges();
   const std::vector<int64_t> input(sample.tokens.begin(), sample.tokens.end() - 1);
-  const Tensor tokens = decoder.tokens(input).unsqueeze(0);
+  const Tensor tokens = decoder.tokens(input);
   double forward = 1e30, all = 1e30;
   std::vector<double> an_edge;
   for (int64_t r = 0; r < repeats; ++r) {
-    forward = std::min(forward, least_seconds(3, [&] { decoder.forward(tokens); }));
+    forward = std::min(forward, least_seconds(3, [&] { decoder.logits(tokens); }));
     {
-      const BlockPool pool;  // as ablations have it
-      forward = std::min(forward, least_seconds(3, [&] { decoder.forward(tokens); }));
+      forward = std::min(forward, least_seconds(3, [&] { decoder.logits(tokens); }));
     }
-    const BlockPool pool;
     const double seconds = least_seconds(1, [&] { attribute_chunk(decoder, options, {sample}); });
     all = std::min(all, seconds);
     an_edge.push_back(seconds / static_cast<double>(edges));
@@ -78,7 +74,6 @@ void exact(const Decoder& decoder, int64_t prompt, int64_t answer, int64_t repea
 }
 
 void growth(const Decoder& decoder, int64_t repeats) {
-  const BlockPool pool;  // as the chunks of a run have it
   const auto seconds = [&](const std::vector<AttributionSample>& samples, int64_t chunk) {
     return least_seconds(repeats, [&] {
       for (size_t begin = 0; begin < samples.size(); begin += static_cast<size_t>(chunk)) {
@@ -104,7 +99,6 @@ void growth(const Decoder& decoder, int64_t repeats) {
 }  // namespace circuitdiff
 
 int main(int argc, char** argv) {
-  circuitdiff::keep_heap_small();
   using namespace circuitdiff;
   const ResultFile results(argc, argv);
   const std::string_view what = argc > 2 ? argv[1] : "";

@@ -14,7 +14,6 @@
 #include <cstdlib>
 #include <functional>
 
-#include "base/heap.h"
 #include "base/random.h"
 #include "kernels/product.h"
 #include "process_memory.h"
@@ -138,7 +137,6 @@ int run(int argc, char** argv, const ResultFile& results) {
   double above_kept = 0, above_recomputed = 0;
   std::vector<double> kept_runs, recomputed_runs;
   const auto update = [&](bool recompute, double& best, double& above) {
-    give_back_heap();  // what the other way of updating has left there is not this one's
     std::ofstream("/proc/self/clear_refs") << "5";
     const double seconds = bench.update(recompute, optimizing);
     best = std::min(best, seconds);
@@ -196,7 +194,6 @@ int run(int argc, char** argv, const ResultFile& results) {
 }  // namespace circuitdiff
 
 int main(int argc, char** argv) {
-  circuitdiff::keep_heap_small();
   const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2) {
     fmt::print(

@@ -12,11 +12,12 @@ int run_attribute(const AttributeOptions& options, const CommonFlags& common) {
   if (options.dry_run && !common.json) {
     const auto bytes = [&](const char* key) { return print_bytes(result.summary[key].get<int64_t>()); };
     fmt::print(
-        "memory   {} above the mapped weights: sources {}, graph {}, working {}, converted weights {}\n",
-        bytes("peak_bytes"), bytes("source_bytes"), bytes("graph_bytes"), bytes("working_bytes"),
+        "memory   {} above the mapped weights: sources {}, other buffers {}, operators {}, converted weights "
+        "{}\n",
+        bytes("peak_bytes"), bytes("source_bytes"), bytes("buffer_bytes"), bytes("operator_bytes"),
         bytes("weight_bytes"));
     const auto word = [&](const char* key) { return result.summary[key].get<std::string>(); };
-    fmt::print("means    graph {}, converted weights {}, sources {}, for a budget of {}\n", word("graph"),
+    fmt::print("plan     graph {}, converted weights {}, sources {}, for a budget of {}\n", word("graph"),
                word("weights"), word("sources"), bytes("budget_bytes"));
     fmt::print("time     about {:.3g} s for {} samples, at the {:.3g} GFLOP/s that a product reaches here\n",
                result.summary["seconds"].get<double>(), result.n,

@@ -1,4 +1,4 @@
-#include "attribute/estimate.h"
+#include "attribute/forecast.h"
 #include "checkpoint/inspect.h"
 #include "command.h"
 #include "commands.h"

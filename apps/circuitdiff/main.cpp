@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/heap.h"
 #include "base/options.h"
 #include "base/progress.h"
 #include "commands.h"
@@ -62,7 +61,6 @@ int finish_output(int exit_code) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  circuitdiff::keep_heap_small();
   using namespace circuitdiff;
   install_interrupt_handler();
   int exit_code = 0;

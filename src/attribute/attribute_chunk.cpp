@@ -48,7 +48,7 @@ void apply_attribute_preset(AttributeOptions& options, std::string_view preset) 
 
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
                                                        const std::vector<AttributionSample>& samples,
-                                                       const ChunkMeans& means) {
+                                                       const ChunkPlan& plan) {
   std::vector<std::vector<SampleScores>> out;
   if (options.method == Method::exact) {
     for (const AttributionSample& sample : samples) {
@@ -57,7 +57,7 @@ std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, c
     }
   } else {
     for (const auto& part : parts_of(samples, decoder.device()))
-      for (auto& of_sample : eap_chunk(decoder, options, part, means)) out.push_back(std::move(of_sample));
+      for (auto& of_sample : eap_chunk(decoder, options, part, plan)) out.push_back(std::move(of_sample));
   }
   for (size_t i = 0; i < samples.size(); ++i)
     for (SampleScores& s : out[i])

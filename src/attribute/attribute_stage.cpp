@@ -4,108 +4,29 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <optional>
 
-#include "attribute/eap.h"
+#include "attribute/attribution_work.h"
 #include "attribute/edge_choice.h"
-#include "attribute/estimate.h"
+#include "attribute/forecast.h"
 #include "attribute/journal.h"
 #include "attribute/shards.h"
 #include "base/error.h"
 #include "io/files.h"
-#include "model/block_pool.h"
 #include "records/manifest.h"
-#include "records/pair.h"
 #include "records/scores.h"
-#include "records/t_cut.h"
 
 namespace circuitdiff {
 namespace {
 
-// One output file: a cut of every sample.
-struct Cut {
-  std::string label;  // "alpha-0.1" or "tcut-5"
-  double alpha = 0;   // 0 with --t-cut
-  int64_t tokens = 0;
-};
-
-struct Work {
-  std::vector<Sequence> sequences;
-  std::vector<Cut> cuts;
-  std::string text;  // whose answers these are
-};
-
-void check_files(const AttributeOptions& o) {
-  if (o.model.empty()) usage_error("attribute: MODEL is missing");
-  if (o.out.empty() && !o.dry_run) usage_error("attribute: --out is missing");
-  if (o.pairs.empty() == o.sequences.empty())
-    usage_error("attribute: exactly one of --pairs and --sequences is needed");
-  if (!o.pairs.empty() && !o.side) usage_error("attribute: --pairs needs --side before or after");
-  if (o.pairs.empty() && o.side) usage_error("attribute: --side goes with --pairs");
-}
-
-// T_mean of the pairs' header (or the code's ref); of a plain sequences file, the mean length of its answers.
-double reference_length(const AttributeOptions& o, const Pairs& pairs,
-                        const std::vector<Sequence>& sequences) {
-  if (!o.pairs.empty()) return o.t_cut_rule == TCutRule::code ? pairs.number("t_ref") : pairs.t_mean();
-  double sum = 0;
-  for (const Sequence& s : sequences)
-    sum += static_cast<double>(static_cast<int64_t>(s.tokens.size()) - s.prompt_len);
-  return sum / static_cast<double>(sequences.size());
-}
-
-Work read_work(const AttributeOptions& o, int64_t vocab_size) {
-  Work work;
-  Pairs pairs;
-  if (!o.pairs.empty()) {
-    pairs = read_pairs(o.pairs);
-    for (const Pair& p : pairs.pairs)
-      work.sequences.push_back(*o.side == PairSide::before ? p.before : p.after);
-    work.text = to_word(*o.side);
-  } else {
-    work.sequences = read_sequences(o.sequences);
-    work.text = "sequences";
-  }
-  check_vocabulary(work.sequences, vocab_size, o.pairs.empty() ? o.sequences : o.pairs);
-  if (o.t_cut) {
-    work.cuts.push_back({fmt::format("tcut-{}", *o.t_cut), 0, *o.t_cut});
-  } else {
-    const double reference = reference_length(o, pairs, work.sequences);
-    for (const double a : o.alpha)
-      work.cuts.push_back({"alpha-" + detail::print_double(a), a, t_cut(a, reference)});
-  }
-  if (o.limit > 0 && o.limit < static_cast<int64_t>(work.sequences.size()))
-    work.sequences.resize(static_cast<size_t>(o.limit));
-  return work;
-}
-
-AttributionSample sample_of(const Sequence& s, const std::vector<Cut>& cuts) {
-  AttributionSample out{s.id, s.tokens, s.prompt_len, {}};
-  const int64_t answer = static_cast<int64_t>(s.tokens.size()) - s.prompt_len;
-  for (const Cut& cut : cuts)
-    out.t_cut.push_back(std::min(cut.tokens, answer));  // a shorter answer is used whole
-  return out;
-}
-
-// Where angles hang on the length of the sequence, one forward cannot serve two cuts: each is a sample of its
-// own.
-bool cuts_need_own_forward(const ModelConfig& config, const std::vector<AttributionSample>& samples) {
-  if (!config.rope.by_length()) return false;
-  for (const AttributionSample& s : samples)
-    for (const int64_t t : s.t_cut)
-      if (s.prompt_len + t - 1 > config.rope.original_max_positions) return true;
-  return false;
-}
-
 ChunkScores attribute_samples(const Decoder& decoder, const ScoringOptions& options,
-                              const std::vector<AttributionSample>& samples, const ChunkMeans& means) {
+                              const std::vector<AttributionSample>& samples, const ChunkPlan& plan) {
   if (!cuts_need_own_forward(decoder.config(), samples))
-    return attribute_chunk(decoder, options, samples, means);
+    return attribute_chunk(decoder, options, samples, plan);
   std::vector<AttributionSample> apart;
   for (const AttributionSample& s : samples)
     for (const int64_t t : s.t_cut) apart.push_back({s.id, s.tokens, s.prompt_len, {t}});
-  auto flat = attribute_chunk(decoder, options, apart, means);
+  auto flat = attribute_chunk(decoder, options, apart, plan);
   ChunkScores out;
   size_t next = 0;
   for (const AttributionSample& s : samples) {
@@ -136,15 +57,6 @@ Manifest describe(const AttributeOptions& o, at::Device device, at::ScalarType d
   return m;
 }
 
-std::vector<std::vector<AttributionSample>> all_chunks(const AttributeOptions& o, const Work& work) {
-  std::vector<std::vector<AttributionSample>> chunks;
-  for (size_t i = 0; i < work.sequences.size(); ++i) {
-    if (i % static_cast<size_t>(o.chunk) == 0) chunks.emplace_back();
-    chunks.back().push_back(sample_of(work.sequences[i], work.cuts));
-  }
-  return chunks;
-}
-
 MemoryPlan plan_of(const AttributeOptions& o, const std::vector<std::vector<AttributionSample>>& chunks,
                    const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype, double rate) {
   const int64_t budget =
@@ -156,21 +68,21 @@ MemoryPlan plan_of(const AttributeOptions& o, const std::vector<std::vector<Attr
 }
 
 nlohmann::ordered_json plan_in_json(const MemoryPlan& plan) {
-  nlohmann::ordered_json out = means_in_words(plan.means);
+  nlohmann::ordered_json out = choice_in_words(plan.choice);
   out["budget_bytes"] = plan.budget;
   out["process_bytes"] = kProcessBytes;
   out["peak_bytes"] = plan.forecast.peak_bytes;
   out["weight_bytes"] = plan.forecast.weight_bytes;
   out["source_bytes"] = plan.forecast.source_bytes;
   out["spilled_bytes"] = plan.forecast.spilled_bytes;
-  out["graph_bytes"] = plan.forecast.graph_bytes;
-  out["working_bytes"] = plan.forecast.working_bytes;
+  out["buffer_bytes"] = plan.forecast.buffer_bytes;
+  out["operator_bytes"] = plan.forecast.operator_bytes;
   return out;
 }
 
 // --dry-run: the largest chunk's memory and the time of all of them, in result.summary.
-AttributeResult forecast_only(const AttributeOptions& o, const Work& work, const Checkpoint& checkpoint,
-                              at::Device device, at::ScalarType dtype) {
+AttributeResult forecast_only(const AttributeOptions& o, const AttributionWork& work,
+                              const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype) {
   const auto chunks = all_chunks(o, work);
   const double rate = matmul_rate(device, dtype, checkpoint.config().d_model);
   const MemoryPlan plan = plan_of(o, chunks, checkpoint, device, dtype, rate);
@@ -204,6 +116,158 @@ void remove_scores(const std::filesystem::path& out) {
     if (entry.path().extension() == ".safetensors") std::filesystem::remove(entry.path());
 }
 
+// A run in its folder: what it does, and where what is finished is kept.
+struct Run {
+  const AttributeOptions& options;
+  const AttributionWork& work;
+  std::shared_ptr<const Checkpoint> checkpoint;
+  at::Device device;
+  at::ScalarType dtype;
+  Shard shard;
+  std::filesystem::path edge_choice;  // of --top-edges, once it is made
+
+  Graph graph() const {
+    return {checkpoint->config().n_layers, options.scoring.graph, options.scoring.edges};
+  }
+};
+
+// The result of a run whose files are there already.
+AttributeResult finished_result(AttributeResult result, const std::filesystem::path& out, int64_t n) {
+  const Manifest old = read_manifest(out / "manifest.json");
+  for (const json& problem : old.details.value("failed", json::array())) result.failed.push_back(problem);
+  result.n = old.details.value("n", n);
+  result.summary = old.details;
+  result.was_done = true;
+  return result;
+}
+
+void begin_anew(const Run& run, const RunFiles& files) {
+  const std::filesystem::path& out = run.options.out;
+  std::filesystem::remove(files.journal);
+  std::filesystem::remove(run.edge_choice);
+  std::filesystem::remove(out / "manifest.json");
+  remove_scores(out);
+  if (run.shard.is_whole() && run.options.overwrite) remove_shards(out);
+}
+
+// The options that scores depend on, with the edges that `exact` runs: chosen now, or as they were.
+ScoringOptions with_chosen_edges(const Run& run, const Decoder* decoder,
+                                 const std::vector<std::vector<AttributionSample>>& chunks,
+                                 const ChunkPlan& plan) {
+  ScoringOptions scoring = run.options.scoring;
+  if (scoring.top_edges > 0) {
+    if (!std::filesystem::exists(run.edge_choice))
+      write_edge_choice(
+          run.edge_choice,
+          strongest_cells(run.graph(), eap_strength(*decoder, scoring, chunks, plan), scoring.top_edges));
+    scoring.chosen_edges = read_edge_choice(run.edge_choice, run.graph());
+  }
+  if (scoring.edge_sample > 0) scoring.chosen_edges = sampled_edges(run.graph(), scoring.edge_sample);
+  return scoring;
+}
+
+// Computes the chunks that the journal lacks. Returns the scoring options with the edges that were run.
+ScoringOptions score_chunks(const Run& run, Journal& journal, AttributeResult& result, Progress& progress) {
+  const auto chunks = all_chunks(run.options, run.work);
+  std::vector<size_t> own;
+  int64_t done = 0;
+  result.n = 0;
+  for (size_t c = 0; c < chunks.size(); ++c) {
+    if (!run.shard.does(static_cast<int64_t>(c))) continue;
+    const auto samples = static_cast<int64_t>(chunks[c].size());
+    result.n += samples;
+    if (journal.finished().contains(static_cast<int64_t>(c)))
+      done += samples;
+    else
+      own.push_back(c);
+  }
+  progress.begin("attribute", result.n, "samples", done);
+  std::optional<Decoder> decoder;  // a journal that has everything needs no weights
+  ChunkPlan plan;
+  if (!own.empty() || (run.options.scoring.top_edges > 0 && !std::filesystem::exists(run.edge_choice))) {
+    const MemoryPlan memory =
+        plan_of(run.options, chunks, *run.checkpoint, run.device, run.dtype, /*rate=*/1.0);
+    result.summary["memory"] = plan_in_json(memory);
+    plan = {memory.choice.keep, memory.choice.spill ? run.options.out : std::filesystem::path(),
+            !memory.choice.resident};
+    decoder.emplace(run.checkpoint, run.device, run.dtype, memory.choice.resident);
+  }
+  const ScoringOptions scoring = with_chosen_edges(run, decoder ? &*decoder : nullptr, chunks, plan);
+  for (const size_t c : own) {
+    check_interrupt();
+    journal.append(static_cast<int64_t>(c), attribute_samples(*decoder, scoring, chunks[c], plan));
+    progress.advance(static_cast<int64_t>(chunks[c].size()));
+  }
+  progress.end();
+  return scoring;
+}
+
+// The k-th cut of all samples, as its file has it. Samples with a problem go to result.failed, answers
+// shorter than the cut to `shortened`.
+Scores scores_of_cut(const Run& run, const ScoringOptions& scoring, const Journal& journal, size_t k,
+                     AttributeResult& result, json& shortened) {
+  const AttributeOptions& o = run.options;
+  const Cut& cut = run.work.cuts[k];
+  const Graph graph = run.graph();
+  Scores scores;
+  scores.n_forward = graph.n_forward();
+  scores.n_backward = graph.n_backward();
+  scores.edges = scoring.chosen_edges.empty() ? graph.edges() : scoring.chosen_edges;
+  scores.sources = graph.source_names();
+  scores.destinations = graph.destination_names();
+  scores.is_f64 = run.dtype == at::kDouble;
+  for (size_t i = 0; i < run.work.sequences.size(); ++i) {
+    const Sequence& sequence = run.work.sequences[i];
+    const auto chunk = static_cast<size_t>(o.chunk);
+    const SampleScores& s = journal.finished().at(static_cast<int64_t>(i / chunk))[i % chunk][k];
+    if (!s.problem.empty()) {
+      result.failed.push_back(fmt::format("{} at {}: {}", sequence.id, cut.label, s.problem));
+      continue;
+    }
+    ++scores.n;
+    scores.scores.insert(scores.scores.end(), s.scores.begin(), s.scores.end());
+    scores.loss.push_back(s.loss);
+    scores.error.push_back(s.error);
+    scores.t_cut.push_back(sample_of(sequence, {cut}).t_cut.front());
+    if (scores.t_cut.back() < cut.tokens)
+      shortened.push_back({{"id", sequence.id}, {"cut", cut.label}, {"t_cut", scores.t_cut.back()}});
+    scores.ids.push_back(sequence.id);
+  }
+  if (scores.n == 0) fail("{}: every sample failed; the first: {}", cut.label, result.failed.front());
+  scores.metadata = {{"model", std::filesystem::weakly_canonical(o.model).filename().string()},
+                     {"text", run.work.text},
+                     {"alpha", cut.alpha > 0 ? detail::print_double(cut.alpha) : ""},
+                     {"t_cut", std::to_string(cut.tokens)},
+                     {"method", to_word(o.scoring.method)},
+                     {"graph", to_word(o.scoring.graph)},
+                     {"gradient", to_word(o.scoring.gradient)},
+                     {"objective", to_word(o.scoring.objective)},
+                     {"edge_set", to_word(o.scoring.edges)},
+                     {"dtype", dtype_name(run.dtype)},
+                     {"version", kVersion}};
+  return scores;
+}
+
+// One scores file a cut, and what the manifest says of them.
+void write_cuts(const Run& run, const ScoringOptions& scoring, const Journal& journal,
+                AttributeResult& result, Manifest& manifest) {
+  json shortened = json::array();
+  for (size_t k = 0; k < run.work.cuts.size(); ++k) {
+    const Cut& cut = run.work.cuts[k];
+    const Scores scores = scores_of_cut(run, scoring, journal, k, result, shortened);
+    write_scores(result.outputs[k], scores);
+    FileRecord record = record_file(cut.label, result.outputs[k]);
+    record.path = result.outputs[k].filename().string();
+    manifest.outputs.push_back(record);
+    result.n = k == 0 ? scores.n : std::min(result.n, scores.n);
+    result.summary["cuts"].push_back(
+        {{"label", cut.label}, {"t_cut", cut.tokens}, {"n", scores.n}, {"file", record.path}});
+  }
+  result.summary["n"] = result.n;
+  result.summary["failed"] = result.failed;
+  result.summary["used_whole"] = shortened;
+}
+
 }  // namespace
 
 void check_attribute(const AttributeOptions& o) {
@@ -232,142 +296,40 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   const at::Device device = resolve_device(options.device);
   const auto checkpoint = Checkpoint::open(options.model, options.adapter);
   const at::ScalarType dtype = resolve_dtype(options.dtype, device, *checkpoint);
-  const Work work = read_work(options, checkpoint->config().d_vocab);
+  const AttributionWork work = read_work(options, checkpoint->config().d_vocab);
   if (options.dry_run) return forecast_only(options, work, *checkpoint, device, dtype);
   Manifest manifest = describe(options, device, dtype);
 
-  const Shard shard = parse_shard(options.shard);
-  const RunFiles files = run_files(options.out, shard);
-  const std::filesystem::path choice_path = options.out / "attribute.edges.json";
-  std::filesystem::create_directories(options.out);
+  const std::filesystem::path& out = options.out;
+  const Run run{
+      options, work, checkpoint, device, dtype, parse_shard(options.shard), out / "attribute.edges.json"};
+  const RunFiles files = run_files(out, run.shard);
+  std::filesystem::create_directories(out);
   const FileLock lock(files.lock);
   AttributeResult result;
-  for (const Cut& cut : work.cuts)
-    result.outputs.push_back(options.out / ("scores." + cut.label + ".safetensors"));
-  const auto n = static_cast<int64_t>(work.sequences.size());
-  result.was_done = is_done(options.out, manifest, options.overwrite);
-  if (result.was_done) {
-    const Manifest old = read_manifest(options.out / "manifest.json");
-    for (const json& problem : old.details.value("failed", json::array())) result.failed.push_back(problem);
-    result.n = old.details.value("n", n);
-    result.summary = old.details;
-    return result;
-  }
-  begin_or_resume(files.state, manifest, options.overwrite, [&] {
-    std::filesystem::remove(files.journal);
-    std::filesystem::remove(choice_path);
-    std::filesystem::remove(options.out / "manifest.json");
-    remove_scores(options.out);
-    if (shard.is_whole() && options.overwrite) remove_shards(options.out);
-  });
+  for (const Cut& cut : work.cuts) result.outputs.push_back(out / ("scores." + cut.label + ".safetensors"));
+  if (is_done(out, manifest, options.overwrite))
+    return finished_result(std::move(result), out, static_cast<int64_t>(work.sequences.size()));
+  begin_or_resume(files.state, manifest, options.overwrite, [&] { begin_anew(run, files); });
 
   Journal journal(files.journal);
-  if (shard.is_whole()) take_shards(options.out, manifest, journal);
-  const auto chunks = all_chunks(options, work);
-  std::vector<size_t> own;
-  int64_t total = 0, done = 0;
-  for (size_t c = 0; c < chunks.size(); ++c) {
-    if (!shard.does(static_cast<int64_t>(c))) continue;
-    total += static_cast<int64_t>(chunks[c].size());
-    if (journal.finished().contains(static_cast<int64_t>(c)))
-      done += static_cast<int64_t>(chunks[c].size());
-    else
-      own.push_back(c);
-  }
-  progress.begin("attribute", total, "samples", done);
-  const Graph graph{checkpoint->config().n_layers, options.scoring.graph, options.scoring.edges};
-  const bool rank = options.scoring.top_edges > 0 && !std::filesystem::exists(choice_path);
-  std::optional<BlockPool> pool;
-  std::optional<Decoder> decoder;  // a journal that has everything needs no weights
-  ChunkMeans means;
-  if (!own.empty() || rank) {
-    const MemoryPlan plan = plan_of(options, chunks, *checkpoint, device, dtype, /*rate=*/1.0);
-    result.summary["memory"] = plan_in_json(plan);
-    // Weights that come and go between a chunk's tensors would leave holes.
-    if (device.is_cpu() && plan.means.resident) pool.emplace();
-    means = {plan.means.keep, plan.means.spill ? options.out : std::filesystem::path(), !plan.means.resident};
-    decoder.emplace(checkpoint, device, dtype, plan.means.resident);
-  }
-  ScoringOptions scoring = options.scoring;
-  if (rank)
-    write_edge_choice(choice_path, strongest_cells(graph, eap_strength(*decoder, scoring, chunks, means),
-                                                   scoring.top_edges));
-  if (scoring.top_edges > 0) scoring.chosen_edges = read_edge_choice(choice_path, graph);
-  if (scoring.edge_sample > 0) scoring.chosen_edges = sampled_edges(graph, scoring.edge_sample);
-  for (const size_t c : own) {
-    check_interrupt();
-    journal.append(static_cast<int64_t>(c), attribute_samples(*decoder, scoring, chunks[c], means));
-    progress.advance(static_cast<int64_t>(chunks[c].size()));
-  }
-  decoder.reset();
-  pool.reset();
-  progress.end();
-  if (!shard.is_whole()) {
-    result.n = total;
+  if (run.shard.is_whole()) take_shards(out, manifest, journal);
+  const ScoringOptions scoring = score_chunks(run, journal, result, progress);
+  if (!run.shard.is_whole()) {
     result.outputs = {files.journal};
     result.summary["shard"] = options.shard;
-    result.summary["n"] = total;
+    result.summary["n"] = result.n;
     return result;
   }
-
-  const auto& finished = journal.finished();
-  json shortened = json::array();
-  for (size_t k = 0; k < work.cuts.size(); ++k) {
-    const Cut& cut = work.cuts[k];
-    Scores scores;
-    scores.n_forward = graph.n_forward();
-    scores.n_backward = graph.n_backward();
-    scores.edges = scoring.chosen_edges.empty() ? graph.edges() : scoring.chosen_edges;
-    scores.sources = graph.source_names();
-    scores.destinations = graph.destination_names();
-    scores.is_f64 = dtype == at::kDouble;
-    for (int64_t i = 0; i < n; ++i) {
-      const Sequence& sequence = work.sequences[static_cast<size_t>(i)];
-      const SampleScores& s = finished.at(i / options.chunk)[static_cast<size_t>(i % options.chunk)][k];
-      if (!s.problem.empty()) {
-        result.failed.push_back(fmt::format("{} at {}: {}", sequence.id, cut.label, s.problem));
-        continue;
-      }
-      ++scores.n;
-      scores.scores.insert(scores.scores.end(), s.scores.begin(), s.scores.end());
-      scores.loss.push_back(s.loss);
-      scores.error.push_back(s.error);
-      scores.t_cut.push_back(sample_of(sequence, {cut}).t_cut.front());
-      if (scores.t_cut.back() < cut.tokens)
-        shortened.push_back({{"id", sequence.id}, {"cut", cut.label}, {"t_cut", scores.t_cut.back()}});
-      scores.ids.push_back(sequence.id);
-    }
-    if (scores.n == 0) fail("{}: every sample failed; the first: {}", cut.label, result.failed.front());
-    scores.metadata = {{"model", std::filesystem::weakly_canonical(options.model).filename().string()},
-                       {"text", work.text},
-                       {"alpha", cut.alpha > 0 ? detail::print_double(cut.alpha) : ""},
-                       {"t_cut", std::to_string(cut.tokens)},
-                       {"method", to_word(options.scoring.method)},
-                       {"graph", to_word(options.scoring.graph)},
-                       {"gradient", to_word(options.scoring.gradient)},
-                       {"objective", to_word(options.scoring.objective)},
-                       {"edge_set", to_word(options.scoring.edges)},
-                       {"dtype", dtype_name(dtype)},
-                       {"version", kVersion}};
-    write_scores(result.outputs[k], scores);
-    FileRecord record = record_file(cut.label, result.outputs[k]);
-    record.path = result.outputs[k].filename().string();
-    manifest.outputs.push_back(record);
-    result.n = k == 0 ? scores.n : std::min(result.n, scores.n);
-    result.summary["cuts"].push_back(
-        {{"label", cut.label}, {"t_cut", cut.tokens}, {"n", scores.n}, {"file", record.path}});
-  }
-  result.summary["n"] = result.n;
-  result.summary["failed"] = result.failed;
-  result.summary["used_whole"] = shortened;
+  write_cuts(run, scoring, journal, result, manifest);
   manifest.details.update(json(result.summary));
   manifest.details["seconds"] =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  write_manifest(options.out / "manifest.json", manifest);
+  write_manifest(out / "manifest.json", manifest);
   std::filesystem::remove(files.journal);
-  std::filesystem::remove(choice_path);
+  std::filesystem::remove(run.edge_choice);
   std::filesystem::remove(files.state);
-  remove_shards(options.out);
+  remove_shards(out);
   return result;
 }
 

@@ -35,7 +35,7 @@ struct SampleScores {
 };
 
 // How a chunk is computed. Nothing here moves a score.
-struct ChunkMeans {
+struct ChunkPlan {
   // Every layer's part of the graph is kept from the forward pass; else computed again, but mostly for
   // the last one's (first_kept_layer).
   bool keep = false;
@@ -46,12 +46,12 @@ struct ChunkMeans {
 // Any method of `options`. Returns [samples][cuts].
 std::vector<std::vector<SampleScores>> attribute_chunk(const Decoder& decoder, const ScoringOptions& options,
                                                        const std::vector<AttributionSample>& samples,
-                                                       const ChunkMeans& means = {});
+                                                       const ChunkPlan& plan = {});
 
 // eap, eap-ig and eap-ig-activations:
 std::vector<std::vector<SampleScores>> eap_chunk(const Decoder& decoder, const ScoringOptions& options,
                                                  const std::vector<AttributionSample>& samples,
-                                                 const ChunkMeans& means);
+                                                 const ChunkPlan& plan);
 // exact (8), one sample and cut at a time:
 SampleScores exact_scores(const Decoder& decoder, const ScoringOptions& options,
                           const AttributionSample& sample, int64_t t_cut);

@@ -36,11 +36,10 @@ std::vector<uint8_t> sampled_edges(const Graph& graph, int64_t n) {
   if (n >= total) return mask_of(graph, cells);
   Philox random(/*seed=*/0);
   for (size_t i = cells.size(); i > 1; --i) std::swap(cells[i - 1], cells[random.below(i)]);
-  const int64_t per_layer = graph.kind == GraphKind::qkv ? 4 : 2;
   const auto stratum = [&](int64_t cell) {
     const int64_t d = cell % graph.n_backward();
-    return d == graph.logits_destination() ? std::pair{per_layer, int64_t{0}}
-                                           : std::pair{d % per_layer, d / per_layer};
+    return d == graph.logits_destination() ? std::pair{graph.destinations_a_layer(), int64_t{0}}
+                                           : std::pair{graph.part_of(d), graph.layer_of(d)};
   };
   std::stable_sort(cells.begin(), cells.end(), [&](int64_t a, int64_t b) { return stratum(a) < stratum(b); });
   // In integers: the i-th is floor((i * total + offset) / n) with an offset below total.
@@ -61,7 +60,7 @@ std::vector<uint8_t> strongest_cells(const Graph& graph, const std::vector<doubl
 
 std::vector<double> eap_strength(const Decoder& decoder, ScoringOptions options,
                                  const std::vector<std::vector<AttributionSample>>& chunks,
-                                 const ChunkMeans& means) {
+                                 const ChunkPlan& plan) {
   options.method = Method::eap;
   std::vector<double> sum;
   int64_t counted = 0;
@@ -69,7 +68,7 @@ std::vector<double> eap_strength(const Decoder& decoder, ScoringOptions options,
   for (std::vector<AttributionSample> chunk : chunks) {
     check_interrupt();
     for (AttributionSample& s : chunk) s.t_cut = {*std::max_element(s.t_cut.begin(), s.t_cut.end())};
-    const auto scores = attribute_chunk(decoder, options, chunk, means);
+    const auto scores = attribute_chunk(decoder, options, chunk, plan);
     for (size_t i = 0; i < scores.size(); ++i) {
       const SampleScores& s = scores[i].front();
       if (!s.problem.empty()) {

@@ -24,7 +24,7 @@ std::vector<uint8_t> strongest_cells(const Graph& graph, const std::vector<doubl
 // none is.
 std::vector<double> eap_strength(const Decoder& decoder, ScoringOptions options,
                                  const std::vector<std::vector<AttributionSample>>& chunks,
-                                 const ChunkMeans& means);
+                                 const ChunkPlan& plan);
 
 // A choice in a file, so that a run that goes on later, perhaps elsewhere, has the same edges.
 void write_edge_choice(const std::filesystem::path& path, const std::vector<uint8_t>& chosen);

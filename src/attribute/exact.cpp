@@ -16,7 +16,7 @@
 #include "attribute/objective.h"
 #include "base/progress.h"
 #include "kernels/denormals.h"
-#include "model/packed.h"
+#include "model/layer.h"
 
 namespace circuitdiff {
 namespace {
@@ -108,19 +108,22 @@ class Ablation {
 
   Tensor attention_of(int64_t l, const LayerWeights& w, const std::array<Tensor, 3>& x,
                       int64_t queries) const {
-    return branched_attention(config_, w, decoder_.window(l), rope_, x, queries);
+    return attention_of_runs({config_, w, decoder_.window(l), rope_, no_packing_, new_tensors_}, x, queries);
   }
 
   Tensor mlp_of(const LayerWeights& w, const Tensor& x) const {
-    return packed_mlp(config_, w, x.reshape({-1, config_.d_model}), nullptr).view(x.sizes());
+    const Tensor rows = x.reshape({-1, config_.d_model}),
+                 out = at::empty(rows.sizes(), w.down_proj.options());
+    MlpSaved saved;
+    mlp_forward({config_, w, 0, rope_, no_packing_, new_tensors_}, rows, saved, /*keep=*/false, out);
+    return out.view(x.sizes());
   }
 
   // Final streams' answer rows with each source of `sources` left out of destination d's input (or of the
   // stream, under `residual`).
   Tensor ablate(const Graph& graph, int64_t d, const std::vector<int64_t>& sources) const {
-    const int64_t per_layer = graph.kind == GraphKind::qkv ? 4 : 2;
-    const int64_t l = d / per_layer, part = d % per_layer;
-    const bool is_logits = d == graph.logits_destination(), is_mlp = !is_logits && part == per_layer - 1;
+    const int64_t l = graph.layer_of(d), part = graph.part_of(d);
+    const bool is_logits = d == graph.logits_destination(), is_mlp = graph.is_mlp(d);
     const int64_t point = is_logits ? 2 * config_.n_layers : 2 * l + (is_mlp ? 1 : 0);
     // Where nothing but the answer's rows is read from here on, they alone are ablated.
     const int64_t read = is_logits || (is_mlp && is_last(l)) ? answer() : length_;
@@ -158,6 +161,8 @@ class Ablation {
   int64_t length_ = 0;
   std::vector<int64_t> targets_;
   RopeTable rope_;
+  Packing no_packing_;           // runs of one length lie one below another
+  mutable Buffers new_tensors_;  // of as many runs as there are
   CleanRun clean_;
 };
 

@@ -1,4 +1,4 @@
-// Which of the engine's means fit a budget of bytes: the fastest whose forecast stays within it.
+// Which way of computing fits a budget of bytes: the fastest whose forecast stays within it.
 #include <ATen/DeviceAccelerator.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -7,21 +7,21 @@
 #include <cmath>
 #include <fstream>
 
-#include "attribute/estimate.h"
+#include "attribute/forecast.h"
 #include "attribute/layout.h"
 #include "base/error.h"
 
 namespace circuitdiff {
 namespace {
 
-// Rows of products that the means cost a chunk more than keeping everything, for comparison only: computing a
-// layer again repeats three fifths of its forward pass; converting a weight costs as much as a dozen rows of
-// its product, twice a part of a chunk; spilled sources are read again for every layer. To a GPU a weight of
-// two bytes comes at some 25 GB/s, in which time its products with fourteen thousand rows are made.
-double cost_in_rows(const MemoryMeans& means, at::Device device, int64_t rows) {
+// Rows of products that the choice costs a chunk more than keeping everything, for comparison only: computing
+// a layer again repeats three fifths of its forward pass; converting a weight costs as much as a dozen rows
+// of its product, twice a part of a chunk; spilled sources are read again for every layer. To a GPU a weight
+// of two bytes comes at some 25 GB/s, in which time its products with fourteen thousand rows are made.
+double cost_in_rows(const MemoryChoice& choice, at::Device device, int64_t rows) {
   const double streamed = device.is_cpu() ? 24.0 : 28000.0;
-  return (means.keep ? 0.0 : 0.6 * static_cast<double>(rows)) + (means.resident ? 0.0 : streamed) +
-         (means.spill ? 2.0 * static_cast<double>(rows) : 0.0);
+  return (choice.keep ? 0.0 : 0.6 * static_cast<double>(rows)) + (choice.resident ? 0.0 : streamed) +
+         (choice.spill ? 2.0 * static_cast<double>(rows) : 0.0);
 }
 
 }  // namespace
@@ -42,13 +42,13 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, at::Device device, at::Scal
         // Taking sources off the stream again is exact but for float64 ones: there, what is kept would differ
         // in the last bit from what is computed again, and the bytes would hang on the budget.
         if (keep && dtype == at::kDouble) continue;
-        const MemoryMeans means{keep, resident, spill};
-        const Forecast f = forecast(checkpoint, device, dtype, options, chunks, means, rate);
+        const MemoryChoice choice{keep, resident, spill};
+        const Forecast f = forecast(checkpoint, device, dtype, options, chunks, choice, rate);
         const int64_t needed = f.peak_bytes + (device.is_cpu() ? kProcessBytes : 0);
         smallest = std::min(smallest, needed);
-        const double cost = cost_in_rows(means, device, f.rows);
+        const double cost = cost_in_rows(choice, device, f.rows);
         if (needed > budget || cost >= best_cost) continue;
-        best = {means, f, budget};
+        best = {choice, f, budget};
         best_cost = cost;
       }
   if (std::isinf(best_cost)) {
@@ -80,10 +80,10 @@ int64_t free_bytes_of(at::Device device) {
   return free / 10 * 9;
 }
 
-nlohmann::ordered_json means_in_words(const MemoryMeans& means) {
-  return {{"graph", means.keep ? "kept" : "recomputed"},
-          {"weights", means.resident ? "resident" : "streamed"},
-          {"sources", means.spill ? "spilled to disk" : "in memory"}};
+nlohmann::ordered_json choice_in_words(const MemoryChoice& choice) {
+  return {{"graph", choice.keep ? "kept" : "recomputed"},
+          {"weights", choice.resident ? "resident" : "streamed"},
+          {"sources", choice.spill ? "spilled to disk" : "in memory"}};
 }
 
 }  // namespace circuitdiff

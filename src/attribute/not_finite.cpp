@@ -2,6 +2,7 @@
 // is walked again alone, layer by layer, and the weights of the first layer that breaks are searched.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 
 #include <cmath>
@@ -10,6 +11,7 @@
 #include "attribute/layout.h"
 #include "base/error.h"
 #include "kernels/denormals.h"
+#include "model/layer.h"
 #include "model/layer_stream.h"
 
 namespace circuitdiff {
@@ -58,14 +60,19 @@ std::string bad_source(const Decoder& decoder, const Graph& graph, const Attribu
   const RopeTable rope = packed_rope(config, layout.packing, decoder.options());
   Tensor x = embedded.to(type);
   LayerStream layers(decoder.weights(), /*ahead=*/false);
+  Buffers buffers;
   for (int64_t l = 0; l < config.n_layers; ++l) {
     const LayerWeights& w = layers.layer(l, l + 1);
+    const LayerCall layer{config, w, decoder.window(l), rope, layout.packing, buffers};
     for (int64_t part = 0; part < 2; ++part) {
-      const Tensor added =
-          part == 0 ? packed_attention(config, w, decoder.window(l), rope, layout.packing, x, nullptr)
-                    : packed_mlp(config, w, x, nullptr);
-      if (part == 1 && l + 1 == config.n_layers && decoder.device().is_cpu())
-        added.narrow(0, 0, sample.prompt_len - 1).zero_();  // which nothing reads
+      const Tensor added = at::empty(x.sizes(), decoder.options());
+      if (part == 0) {
+        AttentionSaved saved;
+        attention_forward(layer, x, saved, added);
+      } else {
+        MlpSaved saved;
+        mlp_forward(layer, x, saved, /*keep=*/false, added);
+      }
       const std::string bad = first_bad(added);
       if (!bad.empty()) {
         const std::string weight = bad_weight(decoder, "model.layers." + std::to_string(l) + ".");
@@ -96,11 +103,10 @@ std::string find_not_finite(const Decoder& decoder, const ScoringOptions& option
       const double value =
           s.scores.empty() ? 0 : s.scores[static_cast<size_t>(source * graph.n_backward() + d)];
       if (std::isfinite(value)) continue;
-      const int64_t per_layer = graph.kind == GraphKind::qkv ? 4 : 2;
-      return fmt::format("{}: the gradient at {} makes the score of {} {}",
-                         d == graph.logits_destination() ? "head" : fmt::format("layer {}", d / per_layer),
-                         graph.destination_names()[static_cast<size_t>(d)], graph.edge_name(source, d),
-                         value);
+      return fmt::format(
+          "{}: the gradient at {} makes the score of {} {}",
+          d == graph.logits_destination() ? "head" : fmt::format("layer {}", graph.layer_of(d)),
+          graph.destination_names()[static_cast<size_t>(d)], graph.edge_name(source, d), value);
     }
   return fmt::format("its loss is {}, its error {}, its objective {}", s.loss, s.error, s.objective);
 }

@@ -16,7 +16,7 @@
 #include "kernels/fused.h"
 #include "kernels/gpu/pinned_copy.h"
 #include "kernels/product.h"
-#include "model/packed.h"
+#include "model/layer.h"
 
 namespace circuitdiff {
 namespace {
@@ -173,8 +173,8 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
   const ModelConfig& config = decoder.config();
   const at::ScalarType wide = wide_of(decoder);
   const int64_t n_rows = x.size(0);
-  const Tensor inverse = inverse_rms(x, config.norm_eps);
-  const Tensor h = ((x * inverse).to(decoder.dtype()) * decoder.weights().norm()).to(decoder.dtype());
+  Tensor inverse;
+  const Tensor h = final_norm(decoder.weights(), x, inverse);
   const auto per_row = [&] { return at::zeros({n_rows}, h.options().dtype(at::kDouble)); };
   RowLosses out{per_row(), per_row(), per_row(), {}};
   Tensor d_h = with_gradient ? at::zeros({n_rows, config.d_model}, h.options().dtype(wide)) : Tensor();
@@ -231,7 +231,7 @@ RowLosses row_losses(const Decoder& decoder, Objective objective, const Tensor& 
     else
       d_rows.sub_(at_target);
   }
-  if (with_gradient) out.gradient = rms_norm_backward(x, inverse, decoder.weights().norm(), d_h);
+  if (with_gradient) out.gradient = final_norm_backward(decoder.weights(), x, inverse, d_h);
   return out;
 }
 

@@ -45,7 +45,7 @@ nlohmann::ordered_json score(const ScoreOptions& options, Progress& progress) {
   for (size_t i = 0; i < sequences.size(); ++i) {
     check_interrupt();
     const Tensor ids = decoder.tokens(sequences[i].tokens);
-    const Tensor logits = decoder.forward(ids.unsqueeze(0)).squeeze(0);  // [pos, d_vocab]
+    const Tensor logits = decoder.logits(ids);  // [pos, d_vocab]
     const int64_t n = logits.size(0) - 1;
     const Tensor nll = logits.narrow(0, 0, n)
                            .log_softmax(/*dim=*/-1)

@@ -328,7 +328,9 @@ Tensor CpuEngine<T>::head(std::span<const StepRow> rows) {
   Tensor logits = at::empty({wanted, stride}, at::TensorOptions().dtype(kTensorType<T>));
   if (wanted > 0)
     matmul(normed_.get(), model_stride_, wanted, lm_head_, nullptr, logits.template data_ptr<T>(), stride);
-  return softcap(logits.narrow(1, 0, config_.d_vocab), config_.final_softcap);
+  Tensor out = logits.narrow(1, 0, config_.d_vocab);
+  if (const double cap = config_.final_softcap; cap > 0) out.div_(cap).tanh_().mul_(cap);
+  return out;
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -12,14 +13,10 @@
 
 #include "base/error.h"
 #include "base/progress.h"
-#include "kernels/product.h"
+#include "model/tiled_attention.h"
 
 namespace circuitdiff {
 namespace {
-
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return linear_rows(x.to(weight.scalar_type()), weight, bias);
-}
 
 int64_t slot(const StepRow& row, int64_t position) {
   return int64_t{row.pages[position / kPage]} * kPage + position % kPage;
@@ -138,7 +135,7 @@ Tensor TensorEngine::attend_single(int64_t layer, const Step& step, const Tensor
                       .matmul(gather(keys_[static_cast<size_t>(layer)]).transpose(2, 3))
                       .mul_(config().attention_scale);  // [single, n_kv_heads, group, longest]
   if (scores.scalar_type() != at::kDouble) scores = scores.to(at::kFloat);
-  scores = softcap(scores, config().attention_softcap);
+  if (const double cap = config().attention_softcap; cap > 0) scores.div_(cap).tanh_().mul_(cap);
   const Tensor key = at::arange(longest, step.single_positions.options()).unsqueeze(0);
   Tensor seen = key <= step.single_positions;
   if (const int64_t window = decoder_.window(layer); window > 0)
@@ -148,32 +145,37 @@ Tensor TensorEngine::attend_single(int64_t layer, const Step& step, const Tensor
   return weights.matmul(gather(values_[static_cast<size_t>(layer)])).reshape({n, config().n_heads * d});
 }
 
-// What attention adds to the stream x: [n, d_model] -> the same.
-Tensor TensorEngine::attention(int64_t layer, const LayerWeights& w, const Step& step, const Tensor& x) {
-  const int64_t n = step.n, d = config().d_head;
-  const Tensor h = rms_norm(x, w.input_layernorm, config().norm_eps);
-  Tensor q = linear(h, w.q_proj, w.q_bias).view({1, n, config().n_heads, d});
-  Tensor k = linear(h, w.k_proj, w.k_bias).view({1, n, config().n_kv_heads, d});
-  const Tensor v = linear(h, w.v_proj, w.v_bias).view({n, config().n_kv_heads, d});
-  if (config().qk_norm) {
-    q = head_norm(config(), q, w.q_norm);
-    k = head_norm(config(), k, w.k_norm);
-  }
-  q = apply_rope(q, step.rope).squeeze(0);  // [n, n_heads, d_head]
-  Tensor& keys = keys_[static_cast<size_t>(layer)];
-  Tensor& values = values_[static_cast<size_t>(layer)];
-  keys.index_copy_(0, step.slots, apply_rope(k, step.rope).squeeze(0));
-  values.index_copy_(0, step.slots, v);
-  Tensor mixed = at::empty({n, config().n_heads * d}, q.options());
+// Each row's values mixed over the keys of its sequence. q: [n, n_heads, d_head] -> the same.
+Tensor TensorEngine::attend(int64_t layer, const Step& step, const Tensor& q) const {
+  Tensor z = at::empty_like(q);
   if (!step.single.empty())
-    mixed.index_copy_(0, step.single_rows, attend_single(layer, step, q.index_select(0, step.single_rows)));
-  for (const Step::Chunk& chunk : step.chunks)
-    mixed.narrow(0, chunk.begin, chunk.length)
-        .copy_(grouped_attention(config(), q.narrow(0, chunk.begin, chunk.length).unsqueeze(0),
-                                 keys.index_select(0, chunk.slots).unsqueeze(0),
-                                 values.index_select(0, chunk.slots).unsqueeze(0), decoder_.window(layer))
-                   .squeeze(0));
-  return rms_norm(linear(mixed, w.o_proj, w.o_bias), w.attention_output_norm, config().norm_eps);
+    z.index_copy_(
+        0, step.single_rows,
+        attend_single(layer, step, q.index_select(0, step.single_rows)).view({-1, q.size(1), q.size(2)}));
+  std::vector<AttentionPiece> pieces;
+  for (const Step::Chunk& chunk : step.chunks) {
+    AttentionPiece& piece = pieces.emplace_back();
+    piece.q = q.narrow(0, chunk.begin, chunk.length), piece.out = z.narrow(0, chunk.begin, chunk.length);
+    piece.k = keys_[static_cast<size_t>(layer)].index_select(0, chunk.slots);
+    piece.v = values_[static_cast<size_t>(layer)].index_select(0, chunk.slots);
+  }
+  tiled_attention(config(), pieces, decoder_.window(layer));
+  return z;
+}
+
+Tensor TensorEngine::layer_forward(int64_t layer, const LayerWeights& w, const Step& step, const Tensor& x) {
+  const LayerCall call{config(), w, decoder_.window(layer), step.rope, no_packing_, new_tensors_};
+  const Tensor added = at::empty(x.sizes(), decoder_.options());
+  AttentionSaved attention;
+  project_qkv(call, x, attention);
+  keys_[static_cast<size_t>(layer)].index_copy_(0, step.slots, attention.k);
+  values_[static_cast<size_t>(layer)].index_copy_(0, step.slots, attention.v);
+  attention.z = attend(layer, step, attention.q);
+  attention_output(call, attention, added);
+  const Tensor between = x + added;
+  MlpSaved mlp;
+  mlp_forward(call, between, mlp, /*keep=*/false, added);
+  return between + added;
 }
 
 Tensor TensorEngine::step(std::span<const StepRow> rows) {
@@ -188,8 +190,7 @@ Tensor TensorEngine::step(std::span<const StepRow> rows) {
   for (int64_t l = 0; l < config().n_layers; ++l) {
     check_interrupt();  // a step of a large model takes seconds
     const LayerWeights w = decoder_.weights().layer(l);
-    x = x + attention(l, w, step, x);
-    x = x + mlp(config(), w, x);
+    x = layer_forward(l, w, step, x);
   }
   return decoder_.head(x.index_select(0, to_device(wanted))).to(at::kCPU).contiguous();
 }

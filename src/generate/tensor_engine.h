@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "generate/engine.h"
+#include "model/layer.h"
 
 namespace circuitdiff {
 
@@ -47,12 +48,16 @@ class TensorEngine : public Engine {
   const ModelConfig& config() const { return decoder_.config(); }
   Step prepare(std::span<const StepRow> rows);
   RopeTable angles(std::span<const StepRow> rows);
-  Tensor attention(int64_t layer, const LayerWeights& w, const Step& step, const Tensor& x);
+  // The stream x [n, d_model] behind a layer.
+  Tensor layer_forward(int64_t layer, const LayerWeights& w, const Step& step, const Tensor& x);
+  Tensor attend(int64_t layer, const Step& step, const Tensor& q) const;
   Tensor attend_single(int64_t layer, const Step& step, const Tensor& q) const;
   Tensor to_device(const std::vector<int64_t>& values) const;
 
   Decoder decoder_;
   ThreadTeam team_;
+  Packing no_packing_;  // rows of a step belong to sequences by their pages
+  Buffers new_tensors_;
   int64_t slots_ = 0;                  // allocated
   std::vector<Tensor> keys_, values_;  // per layer [slots, n_kv_heads, d_head]
   RopeTable table_;                    // for angles that do not hang on the length

@@ -32,18 +32,22 @@ struct Graph {
   EdgeSet edge_set = EdgeSet::all;
 
   int64_t n_forward() const { return 1 + 2 * n_layers; }
-  int64_t n_backward() const { return (kind == GraphKind::qkv ? 4 : 2) * n_layers + 1; }
+  int64_t n_backward() const { return destinations_a_layer() * n_layers + 1; }
+  int64_t destinations_a_layer() const { return kind == GraphKind::qkv ? 4 : 2; }
 
   // Columns of the branches that read the stream at one point.
   int64_t attention_source(int64_t layer) const { return 1 + 2 * layer; }
   int64_t mlp_source(int64_t layer) const { return 2 + 2 * layer; }
   int64_t attention_destination(int64_t layer) const {
-    return (kind == GraphKind::qkv ? 4 : 2) * layer;
+    return destinations_a_layer() * layer;
   }  // q of q, k, v
-  int64_t mlp_destination(int64_t layer) const {
-    return attention_destination(layer) + (kind == GraphKind::qkv ? 3 : 1);
-  }
+  int64_t mlp_destination(int64_t layer) const { return destinations_a_layer() * (layer + 1) - 1; }
   int64_t logits_destination() const { return n_backward() - 1; }
+  // The layer that destination d belongs to, n_layers for the logits, and which of its layer's it is: 0, 1, 2
+  // for q, k, v (or 0 for attention), and the last for the MLP.
+  int64_t layer_of(int64_t d) const { return d / destinations_a_layer(); }
+  int64_t part_of(int64_t d) const { return d % destinations_a_layer(); }
+  bool is_mlp(int64_t d) const { return part_of(d) + 1 == destinations_a_layer(); }
 
   // How many of the first sources exist when destination d reads the stream: they are 0 .. count - 1.
   int64_t sources_before(int64_t destination) const;

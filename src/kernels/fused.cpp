@@ -44,8 +44,8 @@ bool fused_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Te
   const bool is_narrow = narrow({weight});
   if (!plain({x}) || !(is_narrow || plain({weight}))) return false;
   const int64_t width = x.size(-1), rows = x.numel() / width;
-  h = at::empty(x.sizes(), weight.options());
-  inverse = at::empty({rows, 1}, x.options());
+  if (!h.defined()) h = at::empty(x.sizes(), weight.options());
+  if (!inverse.defined()) inverse = at::empty({rows, 1}, x.options());
   RowJob job{RowKind::norm, in(x), in(weight)};
   job.out = inout(h), job.out2 = inout(inverse);
   job.width = width, job.number = static_cast<float>(eps), job.narrow = is_narrow;

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/List.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
@@ -66,13 +67,11 @@ Tensor widened(const Tensor& t) { return t.defined() ? t.to(at::kFloat) : t; }
 // A product of bfloat16 rows, `of` their float32 copies: a few rows at a time, so that little but the weight
 // lies widened beside what the caller holds.
 template <class Product>
-Tensor by_widened_rows(const Tensor& x, int64_t columns, const Product& of) {
-  const Tensor out = at::empty({x.size(0), columns}, x.options());
+void by_widened_rows(const Tensor& out, const Tensor& x, const Product& of) {
   for (int64_t begin = 0; begin < x.size(0); begin += kWidenedRows) {
     const int64_t n = std::min(kWidenedRows, x.size(0) - begin);
     out.narrow(0, begin, n).copy_(of(widened(x.narrow(0, begin, n))));
   }
-  return out;
 }
 
 }  // namespace
@@ -118,23 +117,55 @@ int64_t& least_wide_product() {
   return least;
 }
 
-Tensor linear_rows(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (x.dim() == 3) return linear_rows(x.flatten(0, 1), weight, bias).view({x.size(0), x.size(1), -1});
+void linear_into(const Tensor& out, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (x.scalar_type() != weight.scalar_type())
+    return linear_into(out, x.to(weight.scalar_type()), weight, bias);
   if (must_widen(x, x.size(0))) {
     const Tensor w = widened(weight), b = widened(bias);
-    return by_widened_rows(x, w.size(0), [&](const Tensor& rows) { return linear_rows(rows, w, b); });
+    return by_widened_rows(out, x, [&](const Tensor& rows) { return linear_rows(rows, w, b); });
   }
-  if (goes_wide(x, weight, x.size(0), x.size(1), weight.size(0))) return wide(x, weight, bias);
-  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+  Tensor place = out;
+  if (goes_wide(x, weight, x.size(0), x.size(1), weight.size(0)))
+    place.copy_(wide(x, weight, bias));
+  else if (bias.defined())
+    at::addmm_out(place, bias, x, weight.t());
+  else
+    at::mm_out(place, x, weight.t());
+}
+
+Tensor linear_rows(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (x.dim() == 3) return linear_rows(x.flatten(0, 1), weight, bias).view({x.size(0), x.size(1), -1});
+  if (!must_widen(x, x.size(0)) && goes_wide(x, weight, x.size(0), x.size(1), weight.size(0)))
+    return wide(x, weight, bias);
+  const Tensor out = at::empty({x.size(0), weight.size(0)}, x.options());
+  linear_into(out, x, weight, bias);
+  return out;
+}
+
+void linear_backward_into(const Tensor& out, const Tensor& dy, const Tensor& weight) {
+  if (must_widen(dy, dy.size(0))) {
+    const Tensor w = widened(weight);
+    return by_widened_rows(out, dy, [&](const Tensor& rows) { return linear_rows_backward(rows, w); });
+  }
+  Tensor place = out;
+  if (goes_back_wide(dy, weight))
+    place.copy_(wide(dy, weight.t(), {}));
+  else
+    at::mm_out(place, dy, weight);
 }
 
 Tensor linear_rows_backward(const Tensor& dy, const Tensor& weight) {
-  if (must_widen(dy, dy.size(0))) {
-    const Tensor w = widened(weight);
-    return by_widened_rows(dy, w.size(1), [&](const Tensor& rows) { return linear_rows_backward(rows, w); });
-  }
-  if (goes_back_wide(dy, weight)) return wide(dy, weight.t(), {});
-  return dy.mm(weight);
+  if (!must_widen(dy, dy.size(0)) && goes_back_wide(dy, weight)) return wide(dy, weight.t(), {});
+  const Tensor out = at::empty({dy.size(0), weight.size(1)}, dy.options());
+  linear_backward_into(out, dy, weight);
+  return out;
+}
+
+int64_t linear_scratch_bytes(at::Device device, at::ScalarType dtype, int64_t rows, int64_t in, int64_t out) {
+  if (widens_products(device, dtype)) return widened_product_bytes(rows, in, out);
+  const bool is_wide = device.is_cpu() && dtype == at::kFloat &&
+                       2 * rows * in * out >= least_wide_product() && rows <= most_wide_rows();
+  return is_wide ? rows * out * int64_t{sizeof(float)} : 0;
 }
 
 void add_linear_rows_backward(const Tensor& into, const Tensor& dy, const Tensor& weight) {

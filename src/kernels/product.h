@@ -23,6 +23,13 @@ Tensor linear_rows(const Tensor& x, const Tensor& weight, const Tensor& bias = {
 // dy [rows, out] times weight [out, in]: the gradient at x, [rows, in].
 Tensor linear_rows_backward(const Tensor& dy, const Tensor& weight);
 
+// The same into places that are there, row after row. x is converted to the weight's dtype.
+void linear_into(const Tensor& out, const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+void linear_backward_into(const Tensor& out, const Tensor& dy, const Tensor& weight);
+// Bytes that the library takes beside operands and result, of x [rows, in] to [rows, out] in either
+// direction.
+int64_t linear_scratch_bytes(at::Device device, at::ScalarType dtype, int64_t rows, int64_t in, int64_t out);
+
 // Adds that to `into` [rows, in].
 void add_linear_rows_backward(const Tensor& into, const Tensor& dy, const Tensor& weight);
 

@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "kernels/gpu/device_jobs.h"
 #include "kernels/product.h"
+#include "model/layer.h"
 
 namespace circuitdiff {
 namespace {
@@ -88,28 +90,36 @@ Tensor Decoder::embed(const Tensor& tokens) const {
          at::scalar_tensor(config().embedding_scale, options());  // rounded to the dtype, as the model is
 }
 
-Tensor Decoder::final_stream(const Tensor& tokens, StreamTap* tap) const {
-  StreamTap silent;
-  if (!tap) tap = &silent;
-  const RopeTable rope_of = rope(tokens.size(-1));
-  // The stream is float32 at least, whatever the products are computed in.
-  const Tensor embedded = embed(tokens);
-  Tensor x =
-      tap->source(0, dtype() == at::kDouble ? embedded : embedded.to(at::kFloat));  // [batch, pos, d_model]
-  for (int64_t l = 0; l < config().n_layers; ++l) {
-    const LayerWeights w = weights_.layer(l);
-    x = tap->stream(2 * l, x);
-    const Tensor xq = tap->branch(4 * l, x), xk = tap->branch(4 * l + 1, x), xv = tap->branch(4 * l + 2, x);
-    x = x + tap->source(1 + 2 * l, attention(config(), w, window(l), rope_of, xq, xk, xv));
-    x = tap->stream(2 * l + 1, x);
-    x = x + tap->source(2 + 2 * l, mlp(config(), w, tap->branch(4 * l + 3, x)));
-  }
-  x = tap->stream(2 * config().n_layers, x);
-  return tap->branch(4 * config().n_layers, x);
+Tensor Decoder::head(const Tensor& x) const {
+  Tensor inverse;
+  const Tensor h = final_norm(weights_, x, inverse);
+  // Where weights are streamed, lm_head is in the stored type.
+  Tensor logits = linear_rows(h, weights_.lm_head().to(device(), dtype()));
+  if (dtype() != at::kDouble) logits = logits.to(at::kFloat);
+  if (const double cap = config().final_softcap; cap > 0) logits.div_(cap).tanh_().mul_(cap);
+  return logits;
 }
 
-Tensor Decoder::forward(const Tensor& tokens, StreamTap* tap) const {
-  return head(final_stream(tokens, tap));
+Tensor Decoder::logits(const Tensor& tokens) const {
+  Packing packing;
+  packing.sequences.push_back({0, tokens.size(0)});
+  place_on(packing, device());
+  const RopeTable table = rope(tokens.size(0));
+  Buffers new_tensors;
+  Tensor x = embed(tokens);  // [pos, d_model]
+  if (dtype() != at::kDouble) x = x.to(at::kFloat);
+  const Tensor added = at::empty(x.sizes(), options());
+  for (int64_t l = 0; l < config().n_layers; ++l) {
+    const LayerWeights w = weights_.layer(l);
+    const LayerCall layer{config(), w, window(l), table, packing, new_tensors};
+    AttentionSaved attention;
+    attention_forward(layer, x, attention, added);
+    x = x + added;
+    MlpSaved mlp;
+    mlp_forward(layer, x, mlp, /*keep=*/false, added);
+    x = x + added;
+  }
+  return head(x);
 }
 
 }  // namespace circuitdiff

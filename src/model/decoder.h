@@ -1,5 +1,5 @@
-// A decoder: embed, attention and mlp per layer, head, and their plain composition. Everything else
-// (attribution, exact ablation, tests) either composes the same pieces or looks on through a StreamTap.
+// A model ready to compute: its weights on their device, the embedding of tokens, and logits. Layers are
+// model/layer.h's.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/options.h"
-#include "model/layers.h"
+#include "model/rope.h"
 #include "model/weights.h"
 
 namespace circuitdiff {
@@ -31,21 +31,6 @@ at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkp
 const char* dtype_name(at::ScalarType dtype);  // "float32"
 const char* torch_version();                   // "2.11.0", of the libtorch this was built with
 
-// Sees every source as it is added to the stream and may replace what a branch reads ahead of its norm.
-// Points of the stream are counted as the block graph's destinations (docs/spec.md#graph): 2l before
-// attention l, 2l + 1 before MLP l, 2L final.
-class StreamTap {
- public:
-  virtual ~StreamTap() = default;
-  // `stream` at a point, before anything reads it. What is returned goes on in its place, for this and all
-  // that follows.
-  virtual Tensor stream(int64_t /*point*/, const Tensor& stream) { return stream; }
-  // What the branch `destination` (numbered as in the qkv graph) reads. [batch, pos, d_model]
-  virtual Tensor branch(int64_t /*destination*/, const Tensor& stream) { return stream; }
-  // What source s adds. What is returned is added instead. [batch, pos, d_model]
-  virtual Tensor source(int64_t /*source*/, const Tensor& added) { return added; }
-};
-
 class Decoder {
  public:
   Decoder(std::shared_ptr<const Checkpoint> checkpoint, at::Device device, at::ScalarType dtype,
@@ -63,12 +48,11 @@ class Decoder {
   Tensor embed(const Tensor& tokens) const;           // [.., pos] -> [.., pos, d_model]
   RopeTable rope(int64_t pos) const { return rope_table(config(), 0, pos, pos, options()); }
   int64_t window(int64_t layer) const { return config().sliding_window[static_cast<size_t>(layer)]; }
-  Tensor head(const Tensor& x) const { return circuitdiff::head(config(), weights_, x); }
+  // Logits of rows of the final stream, float32 at least. x: [rows, d_model] -> [rows, d_vocab].
+  Tensor head(const Tensor& x) const;
 
-  // tokens: [batch, pos] -> the final stream [batch, pos, d_model]; head() of it gives the logits.
-  Tensor final_stream(const Tensor& tokens, StreamTap* tap = nullptr) const;
-  // tokens: [batch, pos] -> logits [batch, pos, d_vocab], float32 at least.
-  Tensor forward(const Tensor& tokens, StreamTap* tap = nullptr) const;
+  // tokens: [pos] -> logits [pos, d_vocab], float32 at least.
+  Tensor logits(const Tensor& tokens) const;
 
  private:
   Weights weights_;

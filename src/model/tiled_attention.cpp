@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
@@ -18,7 +19,6 @@
 #include "kernels/attention_jobs.h"
 #include "kernels/fused.h"
 #include "kernels/product.h"
-#include "model/layers.h"
 
 namespace circuitdiff {
 namespace {
@@ -55,6 +55,16 @@ std::vector<Tile> tiles_of(int64_t queries, int64_t keys, int64_t at_once, int64
   return out;
 }
 
+// [queries, keys] bool, true where a query, of the last ones, sees a key: key <= query and (window == 0 or
+// key > query - window).
+Tensor seen_keys(int64_t queries, int64_t keys, int64_t window, at::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kLong).device(device);
+  const Tensor query = at::arange(keys - queries, keys, options).unsqueeze(1);
+  const Tensor key = at::arange(keys, options).unsqueeze(0);
+  const Tensor seen = key <= query;
+  return window > 0 ? seen.logical_and(key > query - window) : seen;
+}
+
 // Softmax over seen keys. q: [kv, group * queries, d], of the last queries of k: [kv, n, d] -> [kv, group *
 // queries, n], float32 at least. Where scores have a softcap, `slope` takes its derivative, of the same
 // shape.
@@ -72,7 +82,7 @@ Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tenso
   }
   const int64_t kv_heads = q.size(0), group = q.size(1) / queries, n = k.size(1);
   scores.view({kv_heads, group, queries, n})
-      .masked_fill_(attention_mask(queries, n, window, q.device()).logical_not_(),
+      .masked_fill_(seen_keys(queries, n, window, q.device()).logical_not_(),
                     -std::numeric_limits<double>::infinity());
   return scores.softmax(/*dim=*/-1);
 }

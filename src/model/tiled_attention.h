@@ -1,6 +1,7 @@
 // Causal attention of one sequence and its input gradients, some key heads and some queries at a time: the
 // scores of a tile stay in the processor's caches, and keys that no query of a tile sees are never met, half
-// of all for a long sequence. The plain form in layers.h with autograd is the oracle.
+// of all for a long sequence. The plain form of tests/support/plain_decoder.h with
+// autograd is the oracle.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "kernels/product.h"
+#include "train/update_table.h"
 
 namespace circuitdiff {
 namespace {
@@ -87,45 +88,6 @@ StepShape shape_of(const TrainInputs& in, const Algorithm& algorithm, const Leng
                              s.trained / static_cast<double>(o.algorithm.minibatches) * lengths.mean()));
   s.answers = s.rows * lengths.answer / lengths.mean();
   return s;
-}
-
-// Tensors of an update beside weights, gradients and moments at their most
-// (packed_model.cpp, packed_head.cpp): bytes.
-double activation_bytes(const TrainInputs& in, const Lengths& lengths, const StepShape& s) {
-  const ModelConfig& c = in.checkpoint->config();
-  const bool recompute = in.options.recompute;
-  const bool plain = in.compute != at::kFloat || !in.device.is_cpu();  // without row jobs: more temporaries
-  const auto narrow = static_cast<double>(c10::elementSize(in.compute)), wide = std::max(narrow, 4.0);
-  // Of a row.
-  const double stream = static_cast<double>(c.d_model) * wide, mlp = static_cast<double>(c.d_mlp) * narrow;
-  const double heads = static_cast<double>(c.n_heads * c.d_head) * narrow;
-  const double qkv = static_cast<double>((c.n_heads + 2 * c.n_kv_heads) * c.d_head) * narrow;
-  const double attended = static_cast<double>(c.n_heads) * lengths.attended * narrow;
-  const double layer = stream + qkv + heads + attended + 2 * mlp;  // beside its input
-  const double of_mlp = (plain ? 3 : 2) * mlp;
-  const double of_attention = qkv + 3 * heads + 2 * attended - 2 * mlp;  // gate and up are gone by then
-  const double kept = static_cast<double>(c.n_layers) * (recompute ? stream : stream + layer);
-  const double working = stream + (recompute ? layer : 0) + std::max({of_mlp, of_attention, 2 * stream});
-
-  const double row = static_cast<double>(c.d_vocab) * wide;
-  const double most = std::max(row, static_cast<double>(logit_bytes(recompute)));
-  const double logits = std::min(s.answers * row, most);
-  // The gradient of the weight: its stripes, and what the wide products copy of the logits' for each.
-  constexpr double kStripe = 16.0 * 1024 * 1024;
-  const double weight = static_cast<double>(c.d_vocab * c.d_model) * narrow;
-  double stripe = 0;
-  if (in.options.lora.rank == 0 && in.compute == at::kBFloat16) stripe = weight;
-  if (in.options.lora.rank == 0 && in.compute == at::kFloat && has_wider_products())
-    stripe = std::min(weight, kStripe) + logits * std::min(1.0, kStripe / weight);
-  const double pieces = std::min(logits, 2.0 * 1024 * 1024);
-  const bool widens = widens_products(in.device, in.compute);
-  const auto widened = [&](double rows, int64_t width) {
-    return widens ? static_cast<double>(widened_product_bytes(static_cast<int64_t>(rows), c.d_model, width))
-                  : 0.0;
-  };
-  const double head = s.answers * 4 * stream + logits * (narrow < wide ? 1 + narrow / wide : 1) +
-                      std::max(stripe, 2 * pieces) + widened(s.answers, c.d_vocab);
-  return s.rows * kept + std::max(s.rows * working + widened(s.rows, c.d_mlp), head);
 }
 
 // The largest tensor on its way into a checkpoint of another type than it is kept in: bytes.
@@ -210,7 +172,10 @@ nlohmann::ordered_json forecast_training(const TrainInputs& in) {
   const int64_t reference = in.reference ? parameters * compute : 0;
   const Lengths lengths = lengths_of(in);
   const StepShape shape = shape_of(in, *algorithm, lengths);
-  const double activations = activation_bytes(in, lengths, shape);
+  const auto activations =
+      static_cast<double>(update_table(in, {static_cast<int64_t>(shape.rows),
+                                            static_cast<int64_t>(shape.answers), lengths.longest})
+                              .counted_bytes());
   // Keys and values of the answers that are drawn together, and the weights as the generator packs them.
   const double together = std::min(64.0, shape.drawn);
   const double cache = together * lengths.mean() *

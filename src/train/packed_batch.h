@@ -1,5 +1,5 @@
-// Sequences of a micro-batch laid row under row without padding, longest first, so that attention can take
-// runs of about equal length together. The last token of a sequence is only predicted and has no row.
+// Sequences of a micro-batch laid row under row without padding. The last token of a sequence is only
+// predicted and has no row.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "model/layers.h"
+#include "model/packing.h"
 
 namespace circuitdiff {
 
@@ -20,20 +20,10 @@ struct PackedSequence {
   int64_t answer() const { return static_cast<int64_t>(tokens.size()) - prompt_len; }
 };
 
-// A run of sequences attended together, filled up to the longest of them.
-struct AttentionBucket {
-  int64_t begin = 0, rows = 0;        // of the packing
-  int64_t sequences = 0, length = 0;  // filled: [sequences, length]
-  Tensor gather;                      // [sequences * length] rows of the bucket; 0 where filled up
-  Tensor scatter;                     // [rows], where each row lies among the filled ones
-  Tensor filler;                      // [sequences * length, 1, 1] bool; undefined where nothing is filled up
-};
-
 struct PackedBatch {
-  int64_t rows = 0;
+  Packing packing;
   Tensor tokens;   // [rows]
   RopeTable rope;  // [rows, d_head]
-  std::vector<AttentionBucket> buckets;
   // Answer tokens of all sequences, in the order the sequences were given.
   Tensor predicting;                  // [answers] the row whose logits predict it
   Tensor targets;                     // [answers]

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "kernels/product.h"
+#include "model/layer.h"
 #include "train/in_parts.h"
 
 namespace circuitdiff {
@@ -33,8 +35,8 @@ at::ScalarType stream_type(at::ScalarType compute) {
 }
 
 int64_t PackedHead::rows_at_once() const {
-  const auto bytes = p_.config().d_vocab *
-                     static_cast<int64_t>(c10::elementSize(stream_type(p_.head().weight.scalar_type())));
+  const auto bytes =
+      p_.config().d_vocab * static_cast<int64_t>(c10::elementSize(stream_type(p_.weights().dtype())));
   return std::max<int64_t>(1, kept_bytes_ / bytes);
 }
 
@@ -44,13 +46,14 @@ TokenFigures PackedHead::forward(const Tensor& states, const Tensor& targets, do
   states_ = states, targets_ = targets;
   log_p_ = Tensor();
   Tensor inverse;
-  const Tensor h = p_.norm().forward(states, p_.config().norm_eps, inverse);
+  const Tensor h = final_norm(p_.weights(), states, inverse);
   const int64_t answers = h.size(0), most = rows_at_once();
   const Tensor logps = at::empty({answers}, h.options().dtype(at::kDouble));
   const Tensor entropies = at::empty({with_entropy ? answers : 0}, logps.options());
   for (int64_t first = 0; first < answers; first += most) {
     const int64_t rows = std::min(most, answers - first);
-    const Tensor logits = p_.head().forward(h.narrow(0, first, rows)).to(stream_type(h.scalar_type()));
+    const Tensor logits =
+        linear_rows(h.narrow(0, first, rows), p_.weights().lm_head()).to(stream_type(h.scalar_type()));
     const bool keep = with_gradient && answers <= most;
     in_parts(logits.device(), rows, rows_of_piece(logits), [&](int64_t begin, int64_t n) {
       Tensor piece = logits.narrow(0, begin, n);
@@ -80,22 +83,25 @@ Tensor PackedHead::backward(const std::vector<double>& coefficients) {
                            .mul(1 / temperature_)
                            .unsqueeze(1);
   Tensor inverse;
-  const Tensor h = p_.norm().forward(states_, p_.config().norm_eps, inverse);
+  const Tensor h = final_norm(p_.weights(), states_, inverse);
   const Tensor dh = at::empty_like(h);
   for (int64_t first = 0; first < answers; first += most) {
     const int64_t rows = std::min(most, answers - first);
     const Tensor x = h.narrow(0, first, rows);
     const bool kept = log_p_.defined();
-    const Tensor logits = kept ? log_p_ : p_.head().forward(x).to(states_.scalar_type());
+    const Tensor logits = kept ? log_p_ : linear_rows(x, p_.weights().lm_head()).to(states_.scalar_type());
     in_parts(logits.device(), rows, rows_of_piece(logits), [&](int64_t begin, int64_t n) {
       Tensor piece = logits.narrow(0, begin, n);
       if (!kept) piece.copy_(at::log_softmax(piece.mul_(1 / temperature_), /*dim=*/-1));
       differentiate(piece, first + begin, scale.narrow(0, first + begin, n));
     });
-    dh.narrow(0, first, rows).copy_(p_.head().backward(x, logits.to(h.scalar_type())));
+    const Tensor d_logits = logits.to(h.scalar_type());
+    p_.head().add(x, d_logits);
+    linear_backward_into(dh.narrow(0, first, rows), d_logits, p_.weights().lm_head());
   }
   log_p_ = Tensor();
-  return p_.norm().backward(states_, inverse, dh);
+  p_.norm().add(states_, inverse, dh);
+  return final_norm_backward(p_.weights(), states_, inverse, dh);
 }
 
 }  // namespace circuitdiff

@@ -1,6 +1,6 @@
-// Forward and backward of a decoder over a packed micro-batch, with the gradients of the weights written out:
-// few large products over all rows instead of one autograd node an operation. The loss enters as one number a
-// token: d loss / d log p. The plain forward with autograd is the oracle of its tests.
+// Forward and backward of a decoder over a packed micro-batch by the one layer of model/layer.h, which tells
+// of the weights' gradients. The loss enters as one number a token: d loss / d log p. The plain forward with
+// autograd is the oracle of its tests.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,19 +32,18 @@ class PackedModel {
 
  private:
   struct Saved {
-    Tensor x, qkv, qk_raw, mixed;  // attention: input, after RoPE, ahead of q/k norm, ahead of its output map
-    Tensor q_inverse, k_inverse;
-    std::vector<Tensor> weights;  // of attention, one a bucket
-    Tensor x_mlp, gate_up;
+    Tensor x, x_mlp;  // the stream ahead of attention and of the MLP, [rows, d_model]
+    AttentionSaved attention;
+    MlpSaved mlp;
   };
-  Tensor attention_forward(int64_t l, const PackedBatch& batch, Saved& s) const;
-  Tensor gate_and_up(int64_t l, const Tensor& x) const;
-  Tensor attention_backward(int64_t l, const PackedBatch& batch, Saved& s, const Tensor& grad) const;
-  Tensor mlp_backward(int64_t l, Saved& s, const Tensor& grad) const;
+  // Layer l's forward pass from s.x; returns the stream behind it.
+  Tensor layer_forward(int64_t l, const PackedBatch& batch, Saved& s);
+  LayerCall layer_call(const LayerWeights& weights, int64_t l, const PackedBatch& batch);
 
   const Parameters& p_;
   bool recompute_;
   std::vector<Saved> saved_;
+  Buffers new_tensors_;
   PackedHead head_;
   Tensor states_;
 };

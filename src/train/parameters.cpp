@@ -6,7 +6,10 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -21,6 +24,18 @@ int64_t numel_of(const std::vector<int64_t>& shape) {
   for (const int64_t s : shape) n *= s;
   return n;
 }
+
+using Member = WeightGradients::Member;
+using Named = std::pair<Member, std::string_view>;
+constexpr std::array kMaps{
+    Named{&LayerWeights::q_proj, "self_attn.q_proj"}, Named{&LayerWeights::k_proj, "self_attn.k_proj"},
+    Named{&LayerWeights::v_proj, "self_attn.v_proj"}, Named{&LayerWeights::o_proj, "self_attn.o_proj"},
+    Named{&LayerWeights::gate_proj, "mlp.gate_proj"}, Named{&LayerWeights::up_proj, "mlp.up_proj"},
+    Named{&LayerWeights::down_proj, "mlp.down_proj"}};
+constexpr std::array kNorms{Named{&LayerWeights::input_layernorm, "input_layernorm"},
+                            Named{&LayerWeights::post_attention_layernorm, "post_attention_layernorm"},
+                            Named{&LayerWeights::q_norm, "self_attn.q_norm"},
+                            Named{&LayerWeights::k_norm, "self_attn.k_norm"}};
 
 std::string layer_prefix(int64_t l) { return "model.layers." + std::to_string(l) + "."; }
 
@@ -119,56 +134,27 @@ Tensor Parameters::view(const Tensor& flat, const std::string& name) const {
   return flat.narrow(0, place.begin, numel_of(place.shape)).view(place.shape);
 }
 
-// Tensors of one group as one: rows below each other.
-Tensor Parameters::fused(const Tensor& flat, const std::vector<std::string>& names) const {
-  const auto first = index_.find(names.front());
-  if (first == index_.end() || !flat.defined()) return {};
-  std::vector<int64_t> shape = places_[first->second].shape;
-  shape[0] = 0;
-  for (const std::string& name : names) shape[0] += places_[index_.at(name)].shape[0];
-  return flat.narrow(0, places_[first->second].begin, numel_of(shape)).view(shape);
-}
-
 void Parameters::wire() {
   const bool full = settings_.lora.rank == 0 && !settings_.frozen;
-  const auto norm_of = [&](const std::string& name) {
-    return TrainedNorm{view(compute_, name), full ? view(grads_, name) : Tensor()};
-  };
-  const auto linear_of = [&](const std::string& prefix, const std::vector<std::string>& names) {
-    std::vector<std::string> weights, biases;
-    for (const std::string& name : names) {
-      weights.push_back(prefix + name + ".weight");
-      biases.push_back(prefix + name + ".bias");
-    }
-    TrainedLinear out;
-    out.weight = fused(compute_, weights);
-    out.bias = fused(compute_, biases);
-    if (full) {
-      out.weight_grad = fused(grads_, weights);
-      out.bias_grad = fused(grads_, biases);
-    }
-    return out;
-  };
   for (int64_t l = 0; l < config().n_layers; ++l) {
-    const std::string p = layer_prefix(l), a = p + "self_attn.", m = p + "mlp.";
-    TrainedLayer layer;
-    layer.input_norm = norm_of(p + "input_layernorm.weight");
-    layer.post_norm = norm_of(p + "post_attention_layernorm.weight");
-    layer.q_norm = norm_of(a + "q_norm.weight");
-    layer.k_norm = norm_of(a + "k_norm.weight");
-    layer.qkv = linear_of(a, {"q_proj", "k_proj", "v_proj"});
-    layer.o = linear_of(a, {"o_proj"});
-    layer.gate_up = linear_of(m, {"gate_proj", "up_proj"});
-    layer.down = linear_of(m, {"down_proj"});
-    layers_.push_back(std::move(layer));
+    TrainedLayer& layer = layers_.emplace_back();
+    for (const auto& [member, name] : kMaps) {
+      const std::string module = layer_prefix(l) + std::string(name);
+      TrainedLinear& map = layer.maps.emplace_back(member, TrainedLinear{}).second;
+      if (!full) continue;
+      map.weight_grad = view(grads_, module + ".weight");
+      map.bias_grad = view(grads_, module + ".bias");
+    }
+    for (const auto& [member, name] : kNorms)
+      layer.norms.emplace_back(
+          member,
+          TrainedNorm{full ? view(grads_, layer_prefix(l) + std::string(name) + ".weight") : Tensor()});
   }
   embedding_ = view(compute_, "model.embed_tokens.weight");
-  if (full) embedding_grad_ = view(grads_, "model.embed_tokens.weight");
-  norm_ = norm_of("model.norm.weight");
-  const std::string head = config().tied_head ? "model.embed_tokens.weight" : "lm_head.weight";
-  head_.weight = view(compute_, head);
-  if (full) head_.weight_grad = view(grads_, head);
   if (!full) return;
+  embedding_grad_ = view(grads_, "model.embed_tokens.weight");
+  norm_.weight_grad = view(grads_, "model.norm.weight");
+  head_.weight_grad = view(grads_, config().tied_head ? "model.embed_tokens.weight" : "lm_head.weight");
   for (const Place& place : places_)
     pieces_.push_back({place.name, view(values_, place.name), view(grads_, place.name),
                        place.begin < decayed_, place.begin < matrices_});
@@ -179,24 +165,14 @@ void Parameters::make_lora() {
   struct Target {
     TrainedLinear* linear;
     std::string module;
-    int64_t row;
   };
   std::vector<Target> targets;
-  for (int64_t l = 0; l < config().n_layers; ++l) {
-    TrainedLayer& layer = layers_[static_cast<size_t>(l)];
-    const std::string a = layer_prefix(l) + "self_attn.", m = layer_prefix(l) + "mlp.";
-    const int64_t q = config().n_heads * config().d_head, kv = config().n_kv_heads * config().d_head;
-    for (const Target& t : std::vector<Target>{{&layer.qkv, a + "q_proj", 0},
-                                               {&layer.qkv, a + "k_proj", q},
-                                               {&layer.qkv, a + "v_proj", q + kv},
-                                               {&layer.o, a + "o_proj", 0},
-                                               {&layer.gate_up, m + "gate_proj", 0},
-                                               {&layer.gate_up, m + "up_proj", config().d_mlp},
-                                               {&layer.down, m + "down_proj", 0}})
-      if (std::find(lora.targets.begin(), lora.targets.end(), t.module.substr(t.module.rfind('.') + 1)) !=
+  for (int64_t l = 0; l < config().n_layers; ++l)
+    for (const auto& [member, name] : kMaps)
+      if (std::find(lora.targets.begin(), lora.targets.end(), name.substr(name.rfind('.') + 1)) !=
           lora.targets.end())
-        targets.push_back(t);
-  }
+        targets.push_back(
+            {&layers_[static_cast<size_t>(l)].map(member), layer_prefix(l) + std::string(name)});
   int64_t n = 0;
   for (const Target& t : targets) {
     const auto& shape = places_[index_.at(t.module + ".weight")].shape;
@@ -215,7 +191,6 @@ void Parameters::make_lora() {
     f.module = t.module;
     f.base = view(base_, name);
     f.merged = view(compute_, name);
-    f.row = t.row;
     f.scale = lora.alpha / static_cast<double>(lora.rank);
     const auto take = [&](const Tensor& flat, int64_t begin, std::vector<int64_t> s) {
       return flat.narrow(0, begin, numel_of(s)).view(s);
@@ -235,7 +210,7 @@ void Parameters::make_lora() {
     f.a.copy_(drawn);
     pieces_.push_back({t.module + ".lora_A.weight", f.a, f.a_grad, true, false});
     pieces_.push_back({t.module + ".lora_B.weight", f.b, f.b_grad, true, false});
-    t.linear->lora.push_back(f);
+    t.linear->lora = f;
   }
 }
 
@@ -245,11 +220,12 @@ void Parameters::refresh() {
     return;
   }
   for (const TrainedLayer& layer : layers_)
-    for (const TrainedLinear* linear : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down})
-      for (const LoraFactor& f : linear->lora) {
-        Tensor merged = f.merged;
-        merged.copy_(at::addmm(f.base, f.b, f.a, /*beta=*/1, /*alpha=*/f.scale));
-      }
+    for (const auto& [member, map] : layer.maps) {
+      if (!map.lora) continue;
+      const LoraFactor& f = *map.lora;
+      Tensor merged = f.merged;
+      merged.copy_(at::addmm(f.base, f.b, f.a, /*beta=*/1, /*alpha=*/f.scale));
+    }
 }
 
 }  // namespace circuitdiff

@@ -8,10 +8,11 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "model/weights.h"
+#include "model/layer.h"
 
 namespace circuitdiff {
 
@@ -26,34 +27,35 @@ struct LoraFactor {
   std::string module;           // "model.layers.0.self_attn.q_proj"
   Tensor base, merged;          // [out, in], views
   Tensor a, b, a_grad, b_grad;  // [rank, in], [out, rank]
-  int64_t row = 0;              // where its outputs begin among those of the fused matrix
   double scale = 1;
 };
 
-// y = x W^T + b, several matrices of one input side by side (q, k, v; gate, up).
+// The gradients of a map y = x W' + b, in the master's dtype; undefined where it is frozen.
 struct TrainedLinear {
-  Tensor weight, bias;            // [out, in], [out] or undefined; in the compute dtype
-  Tensor weight_grad, bias_grad;  // in the master's dtype; undefined where frozen
-  std::vector<LoraFactor> lora;
+  Tensor weight_grad, bias_grad;
+  std::optional<LoraFactor> lora;
 
-  Tensor forward(const Tensor& x) const;
-  // Adds this map's gradients for input x and output gradient dy, and returns the input's: [rows, in].
-  Tensor backward(const Tensor& x, const Tensor& dy) const;
-  void accumulate(const Tensor& x, const Tensor& dy) const;
+  // Adds those for input x [rows, in] and the gradient dy [rows, out] at the output.
+  void add(const Tensor& x, const Tensor& dy) const;
 };
 
+// That of a norm's weight w, y = x w / rms(x).
 struct TrainedNorm {
-  Tensor weight, weight_grad;
+  Tensor weight_grad;
 
-  // x / rms(x) * weight over the last axis, in the weight's dtype; inverse: 1 / rms, [rows, 1].
-  Tensor forward(const Tensor& x, double eps, Tensor& inverse) const;
-  // x, dy: [rows, d]. Adds the weight's gradient and returns the input's, in x's dtype.
-  Tensor backward(const Tensor& x, const Tensor& inverse, const Tensor& dy) const;
+  // x, dy: [rows, d], inverse = 1 / rms(x): [rows, 1].
+  void add(const Tensor& x, const Tensor& inverse, const Tensor& dy) const;
 };
 
-struct TrainedLayer {
-  TrainedNorm input_norm, post_norm, q_norm, k_norm;
-  TrainedLinear qkv, o, gate_up, down;
+// The gradients of a layer, by the names of its weights.
+class TrainedLayer : public WeightGradients {
+ public:
+  void linear(Member weight, const Tensor& x, const Tensor& dy) override { map(weight).add(x, dy); }
+  void norm(Member weight, const Tensor& x, const Tensor& inverse, const Tensor& dy) override;
+
+  TrainedLinear& map(Member weight);
+  std::vector<std::pair<Member, TrainedLinear>> maps;
+  std::vector<std::pair<Member, TrainedNorm>> norms;
 };
 
 // One tensor as the optimiser sees it.
@@ -82,9 +84,10 @@ class Parameters {
   const std::shared_ptr<const Checkpoint>& checkpoint() const { return checkpoint_; }
   const ParameterSettings& settings() const { return settings_; }
   const Weights& weights() const { return *weights_; }  // what is computed with, shared
-  const TrainedLayer& layer(int64_t l) const { return layers_[static_cast<size_t>(l)]; }
-  const TrainedLinear& head() const { return head_; }
-  const TrainedNorm& norm() const { return norm_; }
+  // Where a layer's backward adds its weights' gradients.
+  WeightGradients& gradients(int64_t l) const { return layers_[static_cast<size_t>(l)]; }
+  const TrainedLinear& head() const { return head_; }               // of weights().lm_head()
+  const TrainedNorm& norm() const { return norm_; }                 // of weights().norm()
   const Tensor& embedding() const { return embedding_; }            // [d_vocab, d_model]
   const Tensor& embedding_grad() const { return embedding_grad_; }  // undefined where frozen
 
@@ -111,7 +114,6 @@ class Parameters {
   void draw(uint64_t seed);
   void make_lora();
   Tensor view(const Tensor& flat, const std::string& name) const;
-  Tensor fused(const Tensor& flat, const std::vector<std::string>& names) const;
   void wire();
 
   std::shared_ptr<const Checkpoint> checkpoint_;
@@ -121,7 +123,7 @@ class Parameters {
   int64_t size_ = 0, matrices_ = 0, decayed_ = 0, trained_ = 0;
   Tensor base_, compute_;  // flat, all weights; the same tensor where nothing has to be copied
   Tensor values_, grads_;
-  std::vector<TrainedLayer> layers_;
+  mutable std::vector<TrainedLayer> layers_;  // gradients are added through it, nothing else changes
   TrainedLinear head_;
   TrainedNorm norm_;
   Tensor embedding_, embedding_grad_;

@@ -9,13 +9,14 @@
 
 #include <algorithm>
 
+#include "attribute/chunk_table.h"
 #include "attribute/eap.h"
 #include "attribute/edge_choice.h"
-#include "attribute/estimate.h"
+#include "attribute/forecast.h"
 #include "attribute/layout.h"
 #include "attribute/spill.h"
+#include "base/random.h"
 #include "kernels/product.h"
-#include "model/block_pool.h"
 #include "support/counting_allocator.h"
 #include "support/golden.h"
 #include "support/gpu.h"
@@ -129,7 +130,7 @@ void expect_the_references_numbers(const std::string& name, at::Device device, a
     for (const Way& way : ways(c.options.method)) {
       if (!device.is_cpu() && (way.spill || way.threads > 1)) continue;  // which are the CPU's
       const Threads set(way.threads);
-      const ChunkMeans means{way.keep, way.spill ? folder.path() : std::filesystem::path(), way.stream};
+      const ChunkPlan plan{way.keep, way.spill ? folder.path() : std::filesystem::path(), way.stream};
       const bool is_first = way.keep && !way.stream;
       if (is_first) first.clear();
       for (size_t begin = 0; begin < expected.samples.size(); begin += way.chunk) {
@@ -137,7 +138,7 @@ void expect_the_references_numbers(const std::string& name, at::Device device, a
         const std::vector<AttributionSample> part(
             expected.samples.begin() + static_cast<std::ptrdiff_t>(begin),
             expected.samples.begin() + static_cast<std::ptrdiff_t>(end));
-        const auto scores = attribute_chunk(way.stream ? streamed : resident, c.options, part, means);
+        const auto scores = attribute_chunk(way.stream ? streamed : resident, c.options, part, plan);
         for (size_t i = 0; i < part.size(); ++i) {
           if (is_first) first.emplace_back();
           for (size_t t = 0; t < part[i].t_cut.size(); ++t) {
@@ -309,22 +310,24 @@ TEST(Forecast, MemoryIsWithinFifteenPercentOfWhatHappens) {
     for (const auto& [dtype, native] : {std::pair{at::kFloat, true}, std::pair{at::kDouble, true},
                                         std::pair{at::kBFloat16, true}, std::pair{at::kBFloat16, false}}) {
       const NativeBfloat bfloat(native);
-      for (const MemoryMeans& means : {MemoryMeans{true, true, false}, MemoryMeans{false, true, false},
-                                       MemoryMeans{false, false, false}, MemoryMeans{false, true, true}}) {
-        const Forecast f = forecast(*checkpoint, at::kCPU, dtype, options, {samples}, means, 1.0);
+      for (const MemoryChoice& choice :
+           {MemoryChoice{true, true, false}, MemoryChoice{false, true, false},
+            MemoryChoice{false, false, false}, MemoryChoice{false, true, true}}) {
+        const Forecast f = forecast(*checkpoint, at::kCPU, dtype, options, {samples}, choice, 1.0);
         CountingAllocator counting;
         {
-          const Decoder decoder(checkpoint, at::kCPU, dtype, means.resident);
+          const Decoder decoder(checkpoint, at::kCPU, dtype, choice.resident);
           attribute_chunk(
               decoder, options, samples,
-              {means.keep, means.spill ? folder.path() : std::filesystem::path(), !means.resident});
+              {choice.keep, choice.spill ? folder.path() : std::filesystem::path(), !choice.resident});
         }
         const auto forecast_bytes = static_cast<double>(f.peak_bytes),
                    seen = static_cast<double>(counting.peak());
         EXPECT_NEAR(forecast_bytes / seen, 1.0, 0.15)
             << shape.name << " " << dtype_name(dtype) << (native ? " " : " widened ")
-            << means_in_words(means).dump() << " weights " << f.weight_bytes << " sources " << f.source_bytes
-            << " graph " << f.graph_bytes << " working " << f.working_bytes << " seen " << counting.peak();
+            << choice_in_words(choice).dump() << " weights " << f.weight_bytes << " sources "
+            << f.source_bytes << " buffers " << f.buffer_bytes << " operators " << f.operator_bytes
+            << " seen " << counting.peak();
       }
     }
   }
@@ -385,7 +388,7 @@ TEST(Forecast, OfExactAblation) {
   }
 }
 
-// Computed again, a chunk takes little more than its sources and what one layer saves.
+// Computed again, a chunk takes its sources, what one layer saves, and less than a third of that beside.
 TEST(Forecast, RecomputedTensorsAreTheSourcesAndOneLayersGraph) {
   const TemporaryFolder folder;
   TinyModel model;
@@ -400,37 +403,80 @@ TEST(Forecast, RecomputedTensorsAreTheSourcesAndOneLayersGraph) {
   attribute_chunk(decoder, {}, {sample}, {/*keep=*/false, {}});
   const int64_t rows = 219, sources = (1 + 2 * model.n_layers) * rows * model.d_model * 4,
                 layer = rows * (2 * model.d_mlp + 1) * 4;
-  EXPECT_LT(static_cast<double>(counting.peak()), 1.095 * static_cast<double>(sources + layer));
+  EXPECT_LT(static_cast<double>(counting.peak()), 1.3 * static_cast<double>(sources + layer));
 }
 
-// Chunks of several lengths, whose tensors take each other's places in the pool.
-TEST(Pool, ChangesNoScore) {
+// The buffers of a chunk are made once, and little is made beside what the table counts.
+TEST(ChunkTable, IsTheMemoryThatIsTaken) {
   const TemporaryFolder folder;
   TinyModel model;
-  model.n_layers = 3, model.d_model = 64, model.d_mlp = 4000, model.d_vocab = 6000;
+  model.n_layers = 6, model.d_model = 64, model.d_mlp = 352, model.d_vocab = 300;
   write_tiny_checkpoint(folder.path(), model);
-  const Decoder decoder(Checkpoint::open(folder.path()), at::kCPU, at::kFloat);
-  ScoringOptions eap, exact;
-  exact.method = Method::exact;
-  exact.edge_sample = 12;
-  exact.chosen_edges = sampled_edges({model.n_layers, exact.graph, exact.edges}, exact.edge_sample);
-  const auto scores_of = [&](const ScoringOptions& options, bool keep) {
-    std::vector<std::vector<double>> out;
-    for (const int64_t length : {90, 200, 70, 150}) {
-      AttributionSample sample{"", {}, 40, {20, length - 40}};
-      for (int64_t t = 0; t < length; ++t) sample.tokens.push_back(7 * t % model.d_vocab);
-      for (const auto& cuts : attribute_chunk(decoder, options, {sample, sample}, {keep, {}}))
-        for (const SampleScores& s : cuts) out.push_back(s.scores);
+  const auto checkpoint = Checkpoint::open(folder.path());
+  std::vector<AttributionSample> samples{{"a", {}, 30, {4, 20}}, {"b", {}, 50, {10}}};
+  for (AttributionSample& s : samples)
+    for (int64_t t = 0; t < s.prompt_len + 20; ++t) s.tokens.push_back(7 * t % model.d_vocab);
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16})
+    for (const bool keep : {true, false}) {
+      const ChunkPlan plan{keep, {}, false};
+      const Decoder decoder(checkpoint, at::kCPU, dtype);
+      const BufferTable table = chunk_table(decoder.config(), at::kCPU, dtype, {}, lay_out(samples), plan);
+      CountingAllocator counting;
+      attribute_chunk(decoder, {}, samples, plan);
+      EXPECT_GE(counting.peak(), table.made_bytes());
+      EXPECT_LE(static_cast<double>(counting.peak() - table.made_bytes()),
+                1.1 * static_cast<double>(table.scratch_bytes()))
+          << dtype_name(dtype) << (keep ? " kept" : " recomputed");
     }
-    return out;
-  };
-  for (const auto& [options, keep] : {std::pair{eap, true}, std::pair{eap, false}, std::pair{exact, false}}) {
-    const auto apart = scores_of(options, keep);
-    const BlockPool pool;
-    if (!BlockPool::has(at::empty({2 << 20}, at::kByte).const_data_ptr()))
-      GTEST_SKIP() << "under a limit on memory there is no pool";
-    EXPECT_EQ(scores_of(options, keep), apart);
+}
+
+// Buffers of a common phase never share a byte, and those of none may.
+TEST(BufferTable, LaysOutPhasesApart) {
+  Philox random(5);
+  for (int round = 0; round < 200; ++round) {
+    BufferTable table;
+    for (int i = 0; i < 12; ++i)
+      table.add(std::to_string(i), {1 + static_cast<int64_t>(random.below(300)), 3}, at::kFloat,
+                1 + random.below(31), 1 + static_cast<int64_t>(random.below(2)));
+    table.lay_out();
+    int64_t all = 0;
+    for (const Buffer& a : table.buffers()) {
+      all += a.bytes();
+      EXPECT_LE(a.offset + a.bytes(), table.made_bytes());
+      for (const Buffer& b : table.buffers())
+        if (&a != &b && (a.phases & b.phases) != 0) {
+          EXPECT_TRUE(a.offset + a.bytes() <= b.offset || b.offset + b.bytes() <= a.offset)
+              << a.name << " " << b.name;
+        }
+    }
+    EXPECT_LE(table.counted_bytes(), table.made_bytes());
+    EXPECT_LE(table.made_bytes(), all);
   }
+}
+
+TEST(Workspace, NamesThePlaceThatTheTableLacks) {
+  BufferTable table;
+  table.add("q", {4, 8}, at::kFloat, 1, /*copies=*/2);
+  table.lay_out();
+  Workspace workspace(table, at::kCPU);
+  const auto options = at::TensorOptions().dtype(at::kFloat);
+  const Tensor first = workspace.place("q", {4, 8}, options);
+  workspace.use_copy(1);
+  EXPECT_NE(workspace.place("q", {2, 8}, options).data_ptr(), first.data_ptr());
+  const auto message = [&](const auto& ask) {
+    try {
+      ask();
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(message([&] { workspace.place("k", {1}, options); }), testing::HasSubstr("no buffer \"k\""));
+  EXPECT_THAT(message([&] { workspace.place("q", {5, 8}, options); }), testing::HasSubstr("40 numbers"));
+  EXPECT_THAT(message([&] {
+                workspace.place("q", {4, 8}, options.dtype(at::kDouble));
+              }),
+              testing::HasSubstr("of Double wanted"));
 }
 
 // A CPU takes a large chunk in parts, a GPU as a whole; the scores are each sample's own, in its place.
@@ -492,16 +538,16 @@ TEST(MemoryPlan, ComputesAgainRatherThanStreamsToAGpu) {
   write_tiny_checkpoint(folder.path(), model);
   const auto checkpoint = Checkpoint::open(folder.path());
   const std::vector<AttributionSample> chunk{{"", std::vector<int64_t>(100, 3), 60, {40}}};
-  const auto bytes = [&](at::Device device, const MemoryMeans& means) {
-    return forecast(*checkpoint, device, at::kBFloat16, {}, {chunk}, means, 1.0).peak_bytes +
+  const auto bytes = [&](at::Device device, const MemoryChoice& choice) {
+    return forecast(*checkpoint, device, at::kBFloat16, {}, {chunk}, choice, 1.0).peak_bytes +
            (device.is_cpu() ? kProcessBytes : 0);
   };
   for (const at::Device device : {at::Device(at::kCPU), at::Device(at::kCUDA, 0)}) {
     const int64_t budget = std::max(bytes(device, {false, true, false}), bytes(device, {true, false, false}));
     ASSERT_LT(budget, bytes(device, {true, true, false}));
     const MemoryPlan plan = plan_memory(*checkpoint, device, at::kBFloat16, {}, {chunk}, budget, 1.0);
-    EXPECT_EQ(plan.means.resident, device.is_cuda());
-    EXPECT_EQ(plan.means.keep, device.is_cpu());
+    EXPECT_EQ(plan.choice.resident, device.is_cuda());
+    EXPECT_EQ(plan.choice.keep, device.is_cpu());
   }
 }
 
@@ -522,17 +568,17 @@ TEST(MemoryPlan, TakesTheFastestMeansThatFitAndNamesTheLeastThatDoes) {
                .peak_bytes +
            kProcessBytes;
   };
-  EXPECT_TRUE(plan(int64_t{1} << 34).means.keep);
-  EXPECT_TRUE(plan(int64_t{1} << 34).means.resident);
+  EXPECT_TRUE(plan(int64_t{1} << 34).choice.keep);
+  EXPECT_TRUE(plan(int64_t{1} << 34).choice.resident);
   EXPECT_LT(bytes(true, false, false), bytes(true, true, false));
   const MemoryPlan streamed = plan(bytes(true, false, false));
-  EXPECT_TRUE(streamed.means.keep);
-  EXPECT_FALSE(streamed.means.resident);
+  EXPECT_TRUE(streamed.choice.keep);
+  EXPECT_FALSE(streamed.choice.resident);
   EXPECT_FALSE(
-      plan_memory(*checkpoint, at::kCPU, at::kDouble, {}, {chunk}, int64_t{1} << 34, 1.0).means.keep);
+      plan_memory(*checkpoint, at::kCPU, at::kDouble, {}, {chunk}, int64_t{1} << 34, 1.0).choice.keep);
   const MemoryPlan least = plan(bytes(false, false, true));
-  EXPECT_FALSE(least.means.keep);
-  EXPECT_TRUE(least.means.spill);
+  EXPECT_FALSE(least.choice.keep);
+  EXPECT_TRUE(least.choice.spill);
   try {
     plan(bytes(false, false, true) - (10 << 20));
     FAIL();

@@ -9,6 +9,7 @@
 #include "attribute/eap.h"
 #include "attribute/objective.h"
 #include "support/golden.h"
+#include "support/plain_decoder.h"
 #include "support/tiny_checkpoint.h"
 
 namespace circuitdiff {
@@ -72,7 +73,7 @@ TEST(Eap, AgreesWithAutogradThroughThePlainForward) {
       const std::vector<int64_t> target(sample.tokens.begin() + sample.prompt_len,
                                         sample.tokens.begin() + length + 1);
       GradientTap tap;
-      const Tensor logits = decoder.forward(decoder.tokens(input).unsqueeze(0), &tap).squeeze(0);
+      const Tensor logits = plain_logits(decoder, decoder.tokens(input).unsqueeze(0), &tap).squeeze(0);
       const Tensor loss = -logits.narrow(0, sample.prompt_len - 1, sample.t_cut[c])
                                .log_softmax(-1)
                                .gather(-1, decoder.tokens(target).unsqueeze(1))
@@ -160,7 +161,7 @@ TEST(Exact, IsThePlainForwardWithoutTheEdge) {
       const auto loss_of = [&, prompt = prompt, answer = answer](StreamTap* tap) {
         const std::vector<int64_t> input(sample.tokens.begin(), sample.tokens.begin() + length),
             target(sample.tokens.begin() + prompt, sample.tokens.end());
-        return -decoder.forward(decoder.tokens(input).unsqueeze(0), tap)
+        return -plain_logits(decoder, decoder.tokens(input).unsqueeze(0), tap)
                     .squeeze(0)
                     .narrow(0, prompt - 1, answer)
                     .log_softmax(-1)

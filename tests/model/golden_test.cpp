@@ -1,10 +1,9 @@
-// The plain forward against the golden logits of every architecture, and the packed form against the plain
-// one.
+// The decoder against the golden logits of every architecture, and the plain form of the tests too.
 #include "support/golden.h"
 
 #include <gtest/gtest.h>
 
-#include "model/decoder.h"
+#include "support/plain_decoder.h"
 #include "support/tolerance.h"
 
 namespace circuitdiff {
@@ -24,9 +23,11 @@ TEST_P(GoldenModel, LogitsAreThoseOfTheReference) {
   for (int i = 0; golden.find("seq" + std::to_string(i) + ".tokens"); ++i) {
     const std::string prefix = "seq" + std::to_string(i);
     const std::vector<int64_t> tokens = golden.integers(prefix + ".tokens");
-    const Tensor logits = decoder.forward(decoder.tokens(tokens).unsqueeze(0)).squeeze(0);
-    const Difference d = largest_difference(to_vector(logits), golden.doubles(prefix + ".logits"));
-    EXPECT_LE(d.relative, logit_tolerance(dtype)) << name << " " << prefix << " entry " << d.at;
+    const Tensor ids = decoder.tokens(tokens);
+    for (const Tensor& logits : {decoder.logits(ids), plain_logits(decoder, ids.unsqueeze(0)).squeeze(0)}) {
+      const Difference d = largest_difference(to_vector(logits), golden.doubles(prefix + ".logits"));
+      EXPECT_LE(d.relative, logit_tolerance(dtype)) << name << " " << prefix << " entry " << d.at;
+    }
   }
 }
 

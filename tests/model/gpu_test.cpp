@@ -16,8 +16,8 @@
 #include "kernels/fused.h"
 #include "kernels/gpu/device_jobs.h"
 #include "model/decoder.h"
+#include "model/layer.h"
 #include "model/layer_stream.h"
-#include "model/packed.h"
 #include "support/temp_folder.h"
 #include "support/tiny_checkpoint.h"
 
@@ -215,14 +215,17 @@ TEST_F(GpuAttention, FusedIsAsExactAsTheLoops) {
     const LayerWeights w = decoder.weights().layer(0);
     const RopeTable rope = packed_rope(config, packing, decoder.options());
     const auto there = decoder.options().dtype(type == at::kDouble ? at::kDouble : at::kFloat);
+    Buffers buffers;
+    const LayerCall layer{config, w, window, rope, packing, buffers};
     AttentionSaved saved;
     Result out;
-    out.forward = packed_attention(config, w, window, rope, packing, x.to(there), &saved).to(at::kDouble);
+    const Tensor stream = x.to(there), carried = grad.to(there),
+                 added = at::empty(x.sizes(), decoder.options());
+    attention_forward(layer, stream, saved, added);
+    out.forward = added.to(at::kDouble);
     EXPECT_EQ(can_flash(config, saved.q, packing.flash_sequences),
               type == at::kBFloat16 && packing.flash_sequences.starts.defined());
-    out.backward =
-        packed_attention_backward(config, w, window, rope, packing, x.to(there), saved, grad.to(there))
-            .to(at::kDouble);
+    out.backward = attention_backward(layer, stream, saved, carried, /*apart=*/true).to(at::kDouble);
     return out;
   };
   for (const int64_t window : {int64_t{0}, int64_t{16}}) {
@@ -252,24 +255,21 @@ TEST_F(GpuAttention, CarriesTheGradientOn) {
       const Tensor x = at::randn({103, 256},
                                  decoder.options().dtype(type == at::kDouble ? at::kDouble : at::kFloat)),
                    grad = at::randn({packing.gradient_rows(), 256}, x.options());
+      Buffers buffers;
+      const LayerCall layer{config, w, 0, rope, packing, buffers};
       AttentionSaved attention;
-      MlpSaved mlp, same;
-      packed_attention(config, w, 0, rope, packing, x, &attention);
-      packed_mlp(config, w, x, &mlp);
-      packed_mlp(config, w, x, &same);
-      const Tensor carried = grad.clone();
-      const Tensor alone = packed_attention_backward(config, w, 0, rope, packing, x, attention, grad),
-                   with = packed_attention_backward(config, w, 0, rope, packing, x, attention, carried, true);
+      MlpSaved mlp;
+      const Tensor added = at::empty(x.sizes(), decoder.options());
+      attention_forward(layer, x, attention, added);
+      mlp_forward(layer, x, mlp, /*keep=*/true, added);
       const auto close = [](const Tensor& a, const Tensor& b) {
         return (a - b).abs().max().item<double>() <= 1e-5 * b.abs().max().item<double>();
       };
-      EXPECT_TRUE(close(with, alone));
-      EXPECT_TRUE(close(carried, grad + alone.sum(0)));
-      const Tensor before = carried.clone();
-      const Tensor mlp_alone = packed_mlp_backward(config, w, packing, x, mlp, before),
-                   mlp_with = packed_mlp_backward(config, w, packing, x, same, carried, true);
-      EXPECT_TRUE(close(mlp_with, mlp_alone));
-      EXPECT_TRUE(close(carried, before + mlp_alone));
+      const Tensor carried = grad.clone(),
+                   of_branches = attention_backward(layer, x, attention, carried, true);
+      EXPECT_TRUE(close(carried, grad + of_branches.sum(0)));
+      const Tensor before = carried.clone(), of_mlp = mlp_backward(layer, x, mlp, carried);
+      EXPECT_TRUE(close(carried, before + of_mlp));
     }
 }
 
@@ -284,11 +284,17 @@ TEST_F(GpuAttention, OneTokenAlone) {
   const LayerWeights w = decoder.weights().layer(0);
   const RopeTable rope = packed_rope(decoder.config(), loops, decoder.options());
   const Tensor x = at::randn({2, 256}, decoder.options().dtype(at::kFloat));
-  AttentionSaved a, b;
-  EXPECT_TRUE(packed_attention(decoder.config(), w, 0, rope, loops, x, &a)
-                  .equal(packed_attention(decoder.config(), w, 0, rope, placed, x, &b)));
-  EXPECT_TRUE(packed_attention_backward(decoder.config(), w, 0, rope, loops, x, a, x)
-                  .equal(packed_attention_backward(decoder.config(), w, 0, rope, placed, x, b, x)));
+  const auto run = [&](const Packing& packing) {
+    Buffers buffers;
+    const LayerCall layer{decoder.config(), w, 0, rope, packing, buffers};
+    AttentionSaved saved;
+    const Tensor added = at::empty(x.sizes(), decoder.options());
+    attention_forward(layer, x, saved, added);
+    return std::pair{added, attention_backward(layer, x, saved, x.clone(), /*apart=*/true)};
+  };
+  const auto by_loops = run(loops), by_fused = run(placed);
+  EXPECT_TRUE(by_loops.first.equal(by_fused.first));
+  EXPECT_TRUE(by_loops.second.equal(by_fused.second));
 }
 
 TEST(GpuLayers, StreamedAreTheResidentOnesWhileTheGpuIsBehind) {

@@ -22,7 +22,7 @@
 
 #include "base/error.h"
 #include "kernels/attention_jobs.h"
-#include "model/layers.h"
+#include "support/plain_decoder.h"
 
 namespace circuitdiff {
 namespace {

@@ -51,7 +51,7 @@ TEST(Lora, GradientsAreThoseOfAutogradThroughTheSum) {
     for (const TrainSample& s : samples) {
       const std::vector<int64_t> input(s.tokens.begin(), s.tokens.end() - 1);
       const std::vector<int64_t> target(s.tokens.begin() + s.prompt_len, s.tokens.end());
-      const Tensor logits = decoder.forward(decoder.tokens(input).unsqueeze(0)).squeeze(0) / 0.7;
+      const Tensor logits = plain_logits(decoder, decoder.tokens(input).unsqueeze(0)).squeeze(0) / 0.7;
       loss = loss - logits.narrow(0, s.prompt_len - 1, s.answer())
                         .log_softmax(-1)
                         .gather(-1, decoder.tokens(target).unsqueeze(1))

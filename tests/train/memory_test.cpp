@@ -47,7 +47,7 @@ TEST(UpdateMemory, IsWithinAFifthOfStateAndOneLayersActivations) {
   const ModelConfig& c = parameters.config();
   const int64_t width =
       2 * c.d_model + (2 * c.n_heads + 2 * c.n_kv_heads) * c.d_head + c.n_heads * 59 + 2 * c.d_mlp;
-  const int64_t state = 4 * parameters.values().numel() * 4, layer = batch.rows * width * 4;
+  const int64_t state = 4 * parameters.values().numel() * 4, layer = batch.packing.rows() * width * 4;
   EXPECT_GE(before, state);
   EXPECT_LT(static_cast<double>(counting.peak()), 1.2 * static_cast<double>(state + layer));
 }

@@ -8,7 +8,7 @@
 
 #include <map>
 
-#include "model/decoder.h"
+#include "support/plain_decoder.h"
 #include "support/tiny_checkpoint.h"
 #include "train/algorithm.h"
 #include "train/packed_model.h"
@@ -54,7 +54,8 @@ class AutogradModel {
   Tensor logps(const TrainSample& s, double temperature) const {
     const std::vector<int64_t> input(s.tokens.begin(), s.tokens.end() - 1);
     const std::vector<int64_t> target(s.tokens.begin() + s.prompt_len, s.tokens.end());
-    const Tensor logits = decoder_.forward(decoder_.tokens(input).unsqueeze(0)).squeeze(0) / temperature;
+    const Tensor logits =
+        plain_logits(decoder_, decoder_.tokens(input).unsqueeze(0)).squeeze(0) / temperature;
     return logits.narrow(0, s.prompt_len - 1, s.answer())
         .log_softmax(-1)
         .gather(-1, decoder_.tokens(target).unsqueeze(1))

@@ -1,23 +1,12 @@
-// The two functions that a decoder layer is (attention, which reads three inputs, and mlp, which reads one)
-// and what they are built from. Pure functions of tensors; no state, no flags. Statistics of norms and
-// softmax in float32 at least.
+// The oracle of model/layer.h: the plain form of a decoder layer in differentiable tensor operations, and the
+// decoder that they compose. Pure functions of tensors; statistics of norms and softmax in float32 at least.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include "model/weights.h"
+#include "model/decoder.h"
 
 namespace circuitdiff {
-
-// cos and sin of the rotary angles, [pos, d_head], in the compute dtype. Angles are computed in double.
-struct RopeTable {
-  Tensor cos, sin;
-};
-
-// For positions first .. first + n - 1. `sequence_length` matters for rope type dynamic only: the base grows
-// with it.
-RopeTable rope_table(const ModelConfig& config, int64_t first, int64_t n, int64_t sequence_length,
-                     const at::TensorOptions& options);
 
 // x / sqrt(mean(x^2) + eps) * weight over the last axis, in the weight's dtype; statistics in float32 at
 // least. Where the model has no such norm (weight undefined), x itself.
@@ -52,5 +41,25 @@ Tensor mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x);
 
 // Logits of the final stream, float32 at least. x: [.., d_model] -> [.., d_vocab].
 Tensor head(const ModelConfig& config, const Weights& w, const Tensor& x);
+
+// Sees every source as it is added to the stream and may replace what a branch reads ahead of its norm.
+// Points of the stream are counted as the block graph's destinations (docs/spec.md#graph): 2l before
+// attention l, 2l + 1 before MLP l, 2L final.
+class StreamTap {
+ public:
+  virtual ~StreamTap() = default;
+  // `stream` at a point, before anything reads it. What is returned goes on in its place, for this and all
+  // that follows.
+  virtual Tensor stream(int64_t /*point*/, const Tensor& stream) { return stream; }
+  // What the branch `destination` (numbered as in the qkv graph) reads. [batch, pos, d_model]
+  virtual Tensor branch(int64_t /*destination*/, const Tensor& stream) { return stream; }
+  // What source s adds. What is returned is added instead. [batch, pos, d_model]
+  virtual Tensor source(int64_t /*source*/, const Tensor& added) { return added; }
+};
+
+// tokens: [batch, pos] -> the final stream [batch, pos, d_model]; head() of it gives the logits.
+Tensor plain_final_stream(const Decoder& decoder, const Tensor& tokens, StreamTap* tap = nullptr);
+// tokens: [batch, pos] -> logits [batch, pos, d_vocab], float32 at least.
+Tensor plain_logits(const Decoder& decoder, const Tensor& tokens, StreamTap* tap = nullptr);
 
 }  // namespace circuitdiff

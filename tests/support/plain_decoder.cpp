@@ -1,81 +1,29 @@
-#include "model/layers.h"
+#include "support/plain_decoder.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 
-#include <cmath>
-#include <numbers>
+#include <limits>
 
 #include "base/error.h"
-#include "kernels/product.h"
 
 namespace circuitdiff {
 namespace {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return linear_rows(x.to(weight.scalar_type()), weight, bias);
+  return at::linear(x.to(weight.scalar_type()), weight,
+                    bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
 }
 
 bool is_low_precision(at::ScalarType type) { return type == at::kBFloat16 || type == at::kHalf; }
 
-// Inverse frequencies of one head, d_head / 2 of them, in double.
-std::vector<double> inverse_frequencies(const ModelConfig& config, int64_t sequence_length) {
-  const Rope& rope = config.rope;
-  const auto d = static_cast<double>(config.d_head);
-  double theta = rope.theta;
-  if (rope.type == RopeType::dynamic && sequence_length > rope.original_max_positions) {
-    // NTK-aware: the base grows with the sequence, as transformers' _compute_dynamic_ntk_parameters.
-    const double ratio =
-        static_cast<double>(sequence_length) / static_cast<double>(rope.original_max_positions);
-    theta *= std::pow(rope.factor * ratio - (rope.factor - 1.0), d / (d - 2.0));
-  }
-  std::vector<double> out;
-  for (int64_t i = 0; i < config.d_head / 2; ++i) {
-    double f = std::pow(theta, -2.0 * static_cast<double>(i) / d);
-    if (rope.type == RopeType::longrope)
-      f /= (sequence_length > rope.original_max_positions ? rope.long_factor
-                                                          : rope.short_factor)[static_cast<size_t>(i)];
-    if (rope.type == RopeType::linear) f /= rope.factor;
-    if (rope.type == RopeType::llama3) {
-      // Long wavelengths are stretched by `factor`, short ones kept, those between blended.
-      const double length = static_cast<double>(rope.original_max_positions);
-      const double wavelength = 2.0 * std::numbers::pi / f;
-      if (wavelength > length / rope.low_freq_factor) {
-        f /= rope.factor;
-      } else if (wavelength >= length / rope.high_freq_factor) {
-        const double smooth =
-            (length / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
-        f = (1.0 - smooth) * f / rope.factor + smooth * f;
-      }
-    }
-    out.push_back(f);
-  }
-  return out;
-}
-
 }  // namespace
-
-RopeTable rope_table(const ModelConfig& config, int64_t first, int64_t n, int64_t sequence_length,
-                     const at::TensorOptions& options) {
-  const std::vector<double> f = inverse_frequencies(config, sequence_length);
-  const int64_t half = config.d_head / 2;
-  Tensor cos = at::empty({n, config.d_head}, at::kDouble);
-  Tensor sin = at::empty({n, config.d_head}, at::kDouble);
-  double* c = cos.data_ptr<double>();
-  double* s = sin.data_ptr<double>();
-  for (int64_t p = 0; p < n; ++p)
-    for (int64_t i = 0; i < config.d_head; ++i) {
-      const double angle = static_cast<double>(first + p) * f[static_cast<size_t>(i % half)];
-      *c++ = std::cos(angle) * config.rope.attention_factor;
-      *s++ = std::sin(angle) * config.rope.attention_factor;
-    }
-  return {cos.to(options), sin.to(options)};
-}
 
 Tensor softcap(const Tensor& x, double cap) { return cap > 0 ? (x / cap).tanh() * cap : x; }
 
@@ -173,6 +121,30 @@ Tensor head(const ModelConfig& config, const Weights& w, const Tensor& x) {
       linear(rms_norm(x, w.norm(), config.norm_eps), w.lm_head().to(w.device(), w.dtype()), Tensor());
   if (is_low_precision(logits.scalar_type())) logits = logits.to(at::kFloat);
   return softcap(logits, config.final_softcap);
+}
+
+Tensor plain_final_stream(const Decoder& decoder, const Tensor& tokens, StreamTap* tap) {
+  const ModelConfig& config = decoder.config();
+  StreamTap silent;
+  if (!tap) tap = &silent;
+  const RopeTable rope = decoder.rope(tokens.size(-1));
+  // The stream is float32 at least, whatever the products are computed in.
+  const Tensor embedded = decoder.embed(tokens);
+  Tensor x = tap->source(0, decoder.dtype() == at::kDouble ? embedded : embedded.to(at::kFloat));
+  for (int64_t l = 0; l < config.n_layers; ++l) {
+    const LayerWeights w = decoder.weights().layer(l);
+    x = tap->stream(2 * l, x);
+    const Tensor xq = tap->branch(4 * l, x), xk = tap->branch(4 * l + 1, x), xv = tap->branch(4 * l + 2, x);
+    x = x + tap->source(1 + 2 * l, attention(config, w, decoder.window(l), rope, xq, xk, xv));
+    x = tap->stream(2 * l + 1, x);
+    x = x + tap->source(2 + 2 * l, mlp(config, w, tap->branch(4 * l + 3, x)));
+  }
+  x = tap->stream(2 * config.n_layers, x);
+  return tap->branch(4 * config.n_layers, x);
+}
+
+Tensor plain_logits(const Decoder& decoder, const Tensor& tokens, StreamTap* tap) {
+  return head(decoder.config(), decoder.weights(), plain_final_stream(decoder, tokens, tap));
 }
 
 }  // namespace circuitdiff

@@ -1,4 +1,4 @@
-#include "attribute/attention_bytes.h"
+#include "model/attention_bytes.h"
 
 #include <algorithm>
 
