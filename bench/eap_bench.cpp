@@ -20,6 +20,7 @@
 #include "attribute/eap.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "kernels/environment.h"
 #include "kernels/product.h"
 #include "process_memory.h"
 #include "result_row.h"
@@ -264,6 +265,7 @@ int run(const Arguments& o, const ResultFile& results) {
 }  // namespace circuitdiff
 
 int main(int argc, char** argv) {
+  circuitdiff::limit_product_code();
   const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2 || (argc > 6 && std::string(argv[6]).find_first_not_of("0123") != std::string::npos)) {
     fmt::print(stderr, "usage: eap_bench MODEL [prompt] [answer] [repeats] [dtype] [cases] [--json FILE]\n");

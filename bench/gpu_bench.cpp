@@ -18,6 +18,7 @@
 #include "attribute/forecast.h"
 #include "attribute/layout.h"
 #include "base/random.h"
+#include "kernels/environment.h"
 #include "kernels/fused.h"
 #include "kernels/gpu/device_jobs.h"
 #include "kernels/product.h"
@@ -259,6 +260,7 @@ int run(int argc, char** argv, const ResultFile& results) {
 }  // namespace circuitdiff
 
 int main(int argc, char** argv) {
+  circuitdiff::limit_product_code();
   const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2) {
     fmt::print(stderr, "usage: gpu_bench MODEL [prompt] [answer] [chunks] [dtype] [--json FILE]\n");

@@ -15,6 +15,7 @@
 #include <functional>
 
 #include "base/random.h"
+#include "kernels/environment.h"
 #include "kernels/product.h"
 #include "process_memory.h"
 #include "result_row.h"
@@ -194,6 +195,7 @@ int run(int argc, char** argv, const ResultFile& results) {
 }  // namespace circuitdiff
 
 int main(int argc, char** argv) {
+  circuitdiff::limit_product_code();
   const circuitdiff::ResultFile results(argc, argv);
   if (argc < 2) {
     fmt::print(

@@ -9,9 +9,10 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "base/progress.h"
 #include "commands.h"
+#include "kernels/environment.h"
 #include "records/manifest.h"
+#include "signals.h"
 
 namespace {
 
@@ -63,6 +64,7 @@ int finish_output(int exit_code) {
 int main(int argc, char** argv) {
   using namespace circuitdiff;
   install_interrupt_handler();
+  limit_product_code();
   int exit_code = 0;
   CLI::App app{
       "What did post-training do inside this model? Edge attribution before and after, with intervals.",

@@ -1,7 +1,5 @@
 #include "attribute/attribute_stage.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -13,6 +11,7 @@
 #include "attribute/shards.h"
 #include "base/error.h"
 #include "io/files.h"
+#include "kernels/thread_count.h"
 #include "records/manifest.h"
 #include "records/scores.h"
 
@@ -292,7 +291,7 @@ AttributeResult attribute(const AttributeOptions& options, Progress& progress) {
   check_attribute(options);
   check_files(options);
   const auto started = std::chrono::steady_clock::now();
-  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+  const ThreadCount threads(options.threads);
   const at::Device device = resolve_device(options.device);
   const auto checkpoint = Checkpoint::open(options.model, options.adapter);
   const at::ScalarType dtype = resolve_dtype(options.dtype, device, *checkpoint);

@@ -1,12 +1,12 @@
 #include "attribute/score_stage.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <cmath>
 
 #include "base/error.h"
 #include "io/safetensors.h"
+#include "kernels/thread_count.h"
 #include "records/pair.h"
 
 namespace circuitdiff {
@@ -23,7 +23,7 @@ nlohmann::ordered_json score(const ScoreOptions& options, Progress& progress) {
   if (options.out.empty()) usage_error("score: --out is missing");
   const at::NoGradGuard no_grad;
   if (options.threads < 0) usage_error("--threads: 0 or more expected, {} found", options.threads);
-  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+  const ThreadCount threads(options.threads);
   const at::Device device = resolve_device(options.device);
   const auto checkpoint = Checkpoint::open(options.model, options.adapter);
   const at::ScalarType dtype = resolve_dtype(options.dtype, device, *checkpoint);

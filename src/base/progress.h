@@ -1,5 +1,7 @@
 // How a stage tells the outside what it is doing. The library never prints: it calls a Progress it is given.
-// Also where a stage learns that it should stop: SIGINT or SIGTERM makes check_interrupt() throw Interrupted.
+// Also where a stage learns that it should stop: behind request_interrupt(), check_interrupt() throws
+// Interrupted. The library handles no signal itself; the process that it lives in does
+// (apps/circuitdiff/signals.h).
 #pragma once
 
 #include <cstdint>
@@ -29,10 +31,10 @@ class SilentProgress : public Progress {
   void warn(std::string_view) override {}
 };
 
-// SIGINT and SIGTERM set a flag; a second SIGINT ends the process at once.
-void install_interrupt_handler();
+// May be called in a signal's handler.
+void request_interrupt();
 bool interrupt_requested();
-// Throws Interrupted if a signal was seen. Stages call it between units of work, at least every second or so.
+// Throws Interrupted where that was called. Stages ask between units of work, at least every second or so.
 void check_interrupt();
 
 }  // namespace circuitdiff

@@ -1,6 +1,5 @@
 #include "generate/generate_stage.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "generate/answer_file.h"
 #include "generate/batch.h"
 #include "generate/prompts.h"
+#include "kernels/thread_count.h"
 #include "records/manifest.h"
 #include "records/question.h"
 
@@ -295,7 +295,7 @@ nlohmann::ordered_json generate(const GenerateOptions& options, Progress& progre
   check_files(options);
   const at::NoGradGuard no_grad;
   const WallClock::time_point begun = WallClock::now();
-  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+  const ThreadCount threads(options.threads);
   PromptChoice choice{options.chat, options.prompt,  options.prompt_file, options.system,
                       {},           local_time_now()};
   if (!options.prompt.empty())

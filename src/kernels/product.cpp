@@ -14,6 +14,8 @@
 #include <limits>
 #include <optional>
 
+#include "kernels/environment.h"
+
 namespace circuitdiff {
 namespace {
 

@@ -40,11 +40,6 @@ void add_weight_gradient(const Tensor& into, const Tensor& dy, const Tensor& x);
 // a [n, rows, in] times b [n, in, out], batch by batch: [n, rows, out].
 Tensor batched_product(const Tensor& a, const Tensor& b);
 
-// Packed samples rarely have the same number of rows twice, and oneDNN makes code for each number, half a MiB
-// of it: this keeps enough for the products of a layer and of the next chunk. Takes effect before oneDNN is
-// first used.
-void limit_product_code();
-
 // Whether MKL leaves part of this processor unused.
 bool has_wider_products();
 

@@ -61,7 +61,7 @@ at::ScalarType resolve_dtype(DtypeChoice choice, at::Device device, const Checkp
   return device.is_cuda() && sixteen_bits ? at::kBFloat16 : at::kFloat;
 }
 
-Decoder::Decoder(Weights weights) : weights_(std::move(weights)) { limit_product_code(); }
+Decoder::Decoder(Weights weights) : weights_(std::move(weights)) {}
 
 const char* torch_version() { return TORCH_VERSION; }
 

@@ -1,13 +1,12 @@
 #include "train/train_stage.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <chrono>
 #include <optional>
 
 #include "base/error.h"
 #include "io/gguf.h"
+#include "kernels/thread_count.h"
 #include "records/manifest.h"
 
 namespace circuitdiff {
@@ -150,7 +149,7 @@ TrainInputs read_train_inputs(const TrainRequest& request) {
 }
 
 nlohmann::ordered_json train(const TrainRequest& request, Progress& progress) {
-  if (request.options.threads > 0) at::set_num_threads(static_cast<int>(request.options.threads));
+  const ThreadCount threads(request.options.threads);
   const TrainInputs in = read_train_inputs(request);
   const TrainOptions& o = in.options;
   const auto begun_before = [&](uint64_t seed) { return fs::exists(seed_folder(o, seed) / kRecord); };
