@@ -2,8 +2,8 @@
 
 Read: every text file of the repository, for `docs/NAME.md#anchor` and, in Markdown, for links like `[..](NAME.md#anchor)`.
 The file must be there, and one of its headings must have that anchor, as GitHub makes it. A reference by a section's number
-is a breach too: sections have names. What is left out: addresses on the web, and this file, which holds bad references to be
-tested on.
+is a breach too: sections have names. A source file that Markdown names in backticks must be there. What is left out:
+addresses on the web, and this file, which holds bad references to be tested on.
 """
 import functools
 import pathlib
@@ -14,6 +14,7 @@ SUFFIXES = {".h", ".cpp", ".cu", ".py", ".sh", ".md", ".txt", ".cmake", ".toml",
 LARGEST = 1 << 20  # bytes; longer files are data
 NUMBERED = re.compile(r"\bSPEC\b")  # "SPEC 6": a section by its number, of no document that is here
 NAMED = re.compile(r"\b(docs/[\w./-]+\.md)(?:#([\w-]+))?")
+SOURCE = re.compile(r"`((?:apps|bench|cmake|scripts|src|tests)/[\w./-]+\.\w+)`")
 LINK = re.compile(r"\]\(([\w./-]*\.md)?(?:#([\w-]+))?\)")
 
 
@@ -66,6 +67,9 @@ def breaches(root):
             return f"{file.relative_to(root)}:{text.count(chr(10), 0, offset) + 1}"
         for found in NUMBERED.finditer(text):
             yield f"{where(found.start())}: sections have names; write docs/spec.md#anchor"
+        for found in SOURCE.finditer(text) if file.suffix == ".md" else ():
+            if not (root / found[1]).is_file():
+                yield f"{where(found.start())}: there is no {found[1]}"
         for offset, target, written, anchor in references(root, file, text):
             anchors = anchors_at(target)
             if anchors is None:
@@ -89,5 +93,7 @@ PLANTED = [
     ("docs/numerics.md", "[files](spec.md#file)\n", "spec.md has no heading with the anchor #file"),
     ("docs/numerics.md", "[here](#there)\n\n# Here\n", "numerics.md has no heading with the anchor #there"),
     ("models/README.md", "[files](../docs/spec.md#files), [page](page.md)\n", "there is no page.md"),
+    ("docs/numerics.md", "By products (`src/io/product.h`, see `src/io`).\n", "docs/numerics.md:1: there is no src/io/product.h"),
+    ("docs/numerics.md", "As `docs/spec.md` and `scripts/*.py` say.\n", None),
     ("experiments/demo.toml", "# docs/spec.md#file\n", "no heading"),
 ]
