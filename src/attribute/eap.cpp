@@ -54,8 +54,8 @@ class EapChunk {
                    decoder.device()),
         layers_(decoder.weights(), plan.read_ahead) {
     for (const AttributionSample& s : samples) scores_.emplace_back(s.t_cut.size());
-    // What the device needs of the samples is put there before it has anything to do; tokens where the
-    // embedding lies.
+    // What the device needs of the samples is put there before it has anything to
+    // do; tokens where the embedding lies.
     place_on(layout_.packing, decoder.device());
     tokens_ = decoder.tokens(layout_.tokens).to(decoder.weights().embed_tokens().device());
     targets_ = decoder.tokens(layout_.targets);
@@ -120,8 +120,8 @@ class EapChunk {
 
   at::TensorOptions stream_options() const { return decoder_.options().dtype(at::kDouble); }
 
-  // Adds source s to the stream or takes it off (sign -1); returns what the layers read there, float32 at
-  // least.
+  // Adds source s to the stream or takes it off (sign -1); returns what the
+  // layers read there, float32 at least.
   Tensor move_stream(const Pass& pass, int64_t s, double sign) {
     const Tensor x = decoder_.dtype() == at::kDouble
                          ? pass.stream
@@ -178,9 +178,9 @@ class EapChunk {
     }
   }
 
-  // Integrated gradients: the sum over steps of contractions is the contraction of the mean gradient. eap-ig
-  // scales the input for all rows of the matrix at once; eap-ig-activations scales each source for its own
-  // row.
+  // Integrated gradients: the sum over steps of contractions is the contraction of the mean
+  // gradient. eap-ig scales the input for all rows of the matrix at once; eap-ig-activations
+  // scales each source for its own row.
   void integrate(Pass& clean) {
     if (options_.method == Method::eap_ig && options_.ig_activation == IgActivation::difference)
       clean.sources.sub_(forward("scaled sources", {0, 0.0}, /*to_walk_back=*/false).sources);

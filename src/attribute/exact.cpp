@@ -62,8 +62,8 @@ class Ablation {
   // The rows of streams [batch, pos, d_model] that predict the answer, [batch, answer, d_model]: the last.
   Tensor answer_rows(const Tensor& streams) const { return last_rows(streams, answer()); }
 
-  // Losses of a batch of final streams' answer rows: mean over the answer, one triple (nll, error, objective)
-  // each.
+  // Losses of a batch of final streams' answer rows: mean over the answer, one
+  // triple (nll, error, objective) each.
   std::vector<std::array<double, 3>> losses(const Tensor& final_rows) const {
     const int64_t batch = final_rows.size(0), t = answer();
     std::vector<int64_t> all;

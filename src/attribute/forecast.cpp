@@ -124,8 +124,8 @@ double chunk_flops(const ModelConfig& c, const ScoringOptions& options, const La
          backwards * (recomputed + 2.0 * layer_products(c) * gradient_rows + attention_back + contraction);
 }
 
-// What a piece of lm_head takes where weights are streamed, in the compute dtype and, on a GPU, as it is
-// stored too.
+// What a piece of lm_head takes where weights are streamed, in the compute dtype
+// and, on a GPU, as it is stored too.
 int64_t head_piece_bytes(const Checkpoint& checkpoint, at::Device device, at::ScalarType dtype,
                          bool resident) {
   const ModelConfig& c = checkpoint.config();

@@ -25,8 +25,8 @@ at::ScalarType wide_of(const Decoder& decoder) {
   return decoder.dtype() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-// Below every logit, yet finite: what takes the target's place among the others, whose exponential it has
-// not.
+// Below every logit, yet finite. It stands in the target's place while the other
+// tokens are summed: its exponential is 0.
 constexpr double kBelowAll = -1e30;
 constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 
@@ -128,8 +128,8 @@ class RowSums {
   const Tensor& target_slope() const { return target_slope_; }
   const Tensor& total() const { return total_; }  // of z over all, for the mean logit
 
-  // log((1 - p) / p). Of a target that overflowed the limit would be a sure token, and its loss 0: no number
-  // says so.
+  // log((1 - p) / p). Of a target that overflowed the limit would be a sure token,
+  // and its loss 0: no number says so.
   Tensor odds_against() const {
     return (largest() - target_).add_(sum().log()).masked_fill_(target_.isposinf(), kNotANumber);
   }

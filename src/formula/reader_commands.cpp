@@ -83,8 +83,8 @@ ExprPtr AnswerReader::root() {
   return make_node(ExprKind::power, {std::move(e), inverse(std::move(degree))});
 }
 
-// sin x, sin^2 x, \log_2 8, \ln|x|, max(a, b): without brackets the argument is what stands up to the next
-// operator.
+// sin x, sin^2 x, \log_2 8, \ln|x|, max(a, b): without brackets the argument is
+// what stands up to the next operator.
 ExprPtr AnswerReader::function(std::string name) {
   ExprPtr exponent, log_base;
   while (is_mark("^") || is_mark("_")) {

@@ -74,8 +74,7 @@ bool AnswerReader::take_unit() {
   return any;
 }
 
-// "12 h", "3 m/s", "9 J": letters of units behind a plain number, with nothing else up to the next
-// separator.
+// "12 h", "3 m/s", "9 J": letters of units behind a plain number, with nothing else up to the next separator.
 bool AnswerReader::take_letter_unit(const std::vector<ExprPtr>& factors) {
   static constexpr std::string_view kLetters = "hmsgLlJNWVAKCFZTHM";
   if (peek().kind != TokenKind::letter || !std::all_of(factors.begin(), factors.end(), [](const auto& f) {

@@ -73,8 +73,8 @@ class Batch {
     return static_cast<double>(bytes) / static_cast<double>(int64_t{1} << 30);
   }
 
-  // Rows for the sequences at work, oldest first; those with one token waiting are not held up by a long
-  // prompt.
+  // Rows for the sequences at work, oldest first; those with one token waiting
+  // are not held up by a long prompt.
   void continue_live() {
     const auto n_live = static_cast<int64_t>(live_.size());
     int64_t left = most_rows_ - n_live;
@@ -93,8 +93,8 @@ class Batch {
     for (size_t i = 0; i < live_.size(); ++i) add_rows(*live_[i], counts[i]);
   }
 
-  // Its pages go; its tokens stay, and their keys and values are computed again, to the same bits, when there
-  // is room.
+  // Its pages go; its tokens stay, and their keys and values are computed again, to
+  // the same bits, when there is room.
   void put_back(size_t index) {
     LivePtr live = std::move(live_[index]);
     live_.erase(live_.begin() + static_cast<int64_t>(index));

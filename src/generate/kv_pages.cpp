@@ -73,8 +73,8 @@ void KvPages::publish(std::span<const int64_t> tokens, int64_t positions, const 
     if (!p.known) {
       const auto part = tokens.subspan(static_cast<size_t>(i * kPage), static_cast<size_t>(kPage));
       Key key{before, {part.begin(), part.end()}};
-      // Another sequence has written the same beginning meanwhile: what follows hangs on its pages, not on
-      // these.
+      // Another sequence has written the same beginning meanwhile: what follows
+      // hangs on its pages, not on these.
       if (!known_.emplace(key, page).second) return;
       p.known = true;
       p.key = std::move(key);

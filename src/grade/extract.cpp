@@ -59,8 +59,8 @@ std::optional<std::string> boxed(std::string_view text) {
   return open;
 }
 
-// A sentence's end: a full stop that is not a decimal point, a semicolon before words, a line's end outside
-// braces.
+// A sentence's end: a full stop that is not a decimal point, a semicolon before
+// words, a line's end outside braces.
 size_t sentence_end(std::string_view text) {
   int braces = 0, brackets = 0, environments = 0;
   const auto is_gap = [&](size_t at) {
@@ -94,8 +94,7 @@ size_t find_close(std::string_view text, std::string_view close, size_t from) {
 }
 
 // "$...$", "\(...\)", "\[...\]" at the beginning: the formula alone. Where what is quoted has formulas of its
-// own
-// ("$Any $h$ will do.$"), its first sign closes nothing: then all up to the last one.
+// own ("$Any $h$ will do.$"), its first sign closes nothing: then all up to the last one.
 std::optional<std::string_view> leading_formula(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kMarks = {
       {{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}}};
@@ -161,8 +160,8 @@ std::optional<std::string> last_choice(std::string_view text) {
   return std::nullopt;
 }
 
-// Digits with thousands separators and one decimal point, from `at` backwards; returns where the number
-// begins.
+// Digits with thousands separators and one decimal point, from `at`
+// backwards; returns where the number begins.
 size_t number_begin(std::string_view text, size_t last) {
   size_t i = last + 1;
   bool point = false;

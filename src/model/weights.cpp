@@ -156,8 +156,8 @@ LayerWeights Weights::read_layer(int64_t index, const Reader& read) const {
   w.k_norm = norm(config.qk_norm, "self_attn.k_norm");
   w.o_proj = weight("self_attn.o_proj"), w.o_bias = bias(config.o_bias, "self_attn.o_proj");
   w.down_proj = weight("mlp.down_proj"), w.down_bias = bias(config.mlp_bias, "mlp.down_proj");
-  // The same name stands for the norm ahead of the MLP where outputs are not normalised, else for
-  // attention's.
+  // The same name stands for the norm ahead of the MLP where outputs are not
+  // normalised, else for attention's.
   w.attention_output_norm = norm(config.output_norms, "post_attention_layernorm");
   w.mlp_output_norm = norm(config.output_norms, "post_feedforward_layernorm");
   w.post_attention_layernorm = norm(

@@ -96,8 +96,8 @@ std::vector<Way> ways(Method method) {
   std::vector<Way> out;
   for (const int threads : {1, 2})
     for (const size_t chunk : {size_t{1}, size_t{3}, size_t{7}}) {
-      // Plain edge attribution goes every way; the other methods, which cost more, a diagonal of chunk and
-      // threads.
+      // Plain edge attribution goes every way; the other methods, which cost
+      // more, a diagonal of chunk and threads.
       if (method != Method::eap && (threads == 2) != (chunk == 3)) continue;
       out.push_back({true, false, false, chunk, threads});  // the first of its chunk size and threads
       if (method == Method::exact) {                        // which has no graph and spills nothing

@@ -1,5 +1,5 @@
-// The drawn tokens follow softmax(logits / temperature), cut as top-k and top-p say; greedy takes the first
-// of equals.
+// The drawn tokens follow softmax(logits / temperature), cut as top-k and top-p say;
+// greedy takes the first of equals.
 #include "generate/sampling.h"
 
 #include <gtest/gtest.h>

@@ -88,8 +88,8 @@ TEST(GenerateStage, FinishedWorkIsNotDoneAgain) {
   EXPECT_EQ(generate(o, progress)["was_done"], true);
 }
 
-// Any beginning of the file, a torn line and early answers included, is continued to the bytes of an
-// undisturbed run.
+// Any beginning of the file, a torn line and early answers included, is continued
+// to the bytes of an undisturbed run.
 TEST(GenerateStage, ContinuesFromWhateverAKilledRunLeft) {
   const test::TempFolder folder;
   GenerateOptions o = tiny(folder / "g.jsonl");

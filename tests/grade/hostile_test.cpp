@@ -1,5 +1,5 @@
-// Answers that would hang, overflow or crash a careless judge: each is judged in bounded time and gives valid
-// text.
+// Answers that would hang, overflow or crash a careless judge: each is judged in
+// bounded time and gives valid text.
 #include <gtest/gtest.h>
 
 #include <ctime>

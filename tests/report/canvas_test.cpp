@@ -1,5 +1,5 @@
-// Drawings as SVG and PDF: shapes at their places, text that cannot break out, a PDF whose table of objects
-// holds.
+// Drawings as SVG and PDF: shapes at their places, text that cannot break out, a
+// PDF whose table of objects holds.
 #include "report/canvas.h"
 
 #include <gmock/gmock.h>

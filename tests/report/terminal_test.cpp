@@ -1,5 +1,5 @@
-// The program's progress line, compiled in from apps/: its width, what gives way when there is little room,
-// and silence.
+// The program's progress line, compiled in from apps/: its width, what gives way when
+// there is little room, and silence.
 #include "terminal.h"
 
 #include <gmock/gmock.h>
