@@ -29,9 +29,10 @@ namespace {
 
 // Builds the value as it is read. nlohmann's own parser with a callback looks through the whole enclosing
 // object at the end of every object in it: minutes for a header of a hundred thousand entries.
-class StrictReader : public nlohmann::json_sax<json> {
+template <class Json>
+class StrictReader : public nlohmann::json_sax<Json> {
  public:
-  StrictReader(json& root, std::string_view where) : root_(root), where_(where) {}
+  StrictReader(Json& root, std::string_view where) : root_(root), where_(where) {}
 
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
@@ -39,21 +40,21 @@ class StrictReader : public nlohmann::json_sax<json> {
   bool number_unsigned(uint64_t value) override { return put(value); }
   bool number_float(double value, const std::string&) override { return put(value); }
   bool string(std::string& value) override { return put(std::move(value)); }
-  bool binary(json::binary_t&) override { return false; }  // not in text
-  bool start_object(size_t) override { return open(json::object()); }
-  bool start_array(size_t) override { return open(json::array()); }
+  bool binary(typename Json::binary_t&) override { return false; }  // not in text
+  bool start_object(size_t) override { return open(Json::object()); }
+  bool start_array(size_t) override { return open(Json::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
 
   bool key(std::string& name) override {
-    auto& object = open_.back()->get_ref<json::object_t&>();
+    auto& object = open_.back()->template get_ref<typename Json::object_t&>();
     const auto [it, fresh] = object.emplace(std::move(name), nullptr);
     if (!fresh) fail("{}: key {} stands twice in one object", where_, in_quotes(it->first));
     slot_ = &it->second;
     return true;
   }
 
-  bool parse_error(size_t, const std::string&, const json::exception& e) override {
+  bool parse_error(size_t, const std::string&, const nlohmann::json::exception& e) override {
     std::string what = e.what();
     // "[json.exception.parse_error.101] parse error at line 1, column 5: ..." -> from the first "line" on
     if (const auto bracket = what.find("] "); bracket != std::string::npos) what = what.substr(bracket + 2);
@@ -65,21 +66,21 @@ class StrictReader : public nlohmann::json_sax<json> {
   }
 
  private:
-  json* place(json&& value) {
+  Json* place(Json&& value) {
     if (open_.empty()) {
       root_ = std::move(value);
       return &root_;
     }
     if (open_.back()->is_array())
-      return &open_.back()->get_ref<json::array_t&>().emplace_back(std::move(value));
+      return &open_.back()->template get_ref<typename Json::array_t&>().emplace_back(std::move(value));
     *slot_ = std::move(value);
     return slot_;
   }
-  bool put(json&& value) {
+  bool put(Json&& value) {
     place(std::move(value));
     return true;
   }
-  bool open(json&& value) {
+  bool open(Json&& value) {
     if (open_.size() >= kDeepest) fail("{}: JSON nested deeper than {}", where_, kDeepest);
     open_.push_back(place(std::move(value)));
     return true;
@@ -90,27 +91,25 @@ class StrictReader : public nlohmann::json_sax<json> {
   }
 
   static constexpr size_t kDeepest = 256;
-  json& root_;
+  Json& root_;
   std::string_view where_;
-  std::vector<json*> open_;  // from the outermost object or array to the innermost
-  json* slot_ = nullptr;     // where the value of the key just read goes
+  std::vector<Json*> open_;  // from the outermost object or array to the innermost
+  Json* slot_ = nullptr;     // where the value of the key just read goes
 };
 
-}  // namespace
-
-json parse_json(std::string_view text, std::string_view where) {
+template <class Json>
+Json parse_strictly(std::string_view text, std::string_view where) {
   // The parser takes a NUL for the end of its input and would not see what follows.
   if (const size_t nul = text.find('\0'); nul != std::string_view::npos)
     fail("{}: not valid JSON: a NUL byte at position {}", where, nul);
-  json value;
-  StrictReader reader(value, where);
-  json::sax_parse(text, &reader);
+  Json value;
+  StrictReader<Json> reader(value, where);
+  Json::sax_parse(text, &reader);
   return value;
 }
 
-json read_json_file(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
-
-std::string json_kind(const json& value) {
+template <class Json>
+std::string kind_of(const Json& value) {
   switch (value.type()) {
     case json::value_t::null:
       return "null";
@@ -123,7 +122,6 @@ std::string json_kind(const json& value) {
     case json::value_t::boolean:
       return "true or false";
     case json::value_t::number_float:
-      return "the number " + value.dump();
     case json::value_t::number_integer:
     case json::value_t::number_unsigned:
       return "the number " + value.dump();
@@ -131,6 +129,21 @@ std::string json_kind(const json& value) {
       return "something else";
   }
 }
+
+}  // namespace
+
+json parse_json(std::string_view text, std::string_view where) { return parse_strictly<json>(text, where); }
+ordered_json parse_ordered_json(std::string_view text, std::string_view where) {
+  return parse_strictly<ordered_json>(text, where);
+}
+
+json read_json_file(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
+ordered_json read_ordered_json_file(const std::filesystem::path& path) {
+  return parse_ordered_json(read_file(path), path.string());
+}
+
+std::string json_kind(const json& value) { return kind_of(value); }
+std::string json_kind(const ordered_json& value) { return kind_of(value); }
 
 const json* Row::find(std::string_view field) const {
   const json* at = &value_;

@@ -6,12 +6,12 @@
 #include "base/error.h"
 #include "io/files.h"
 #include "io/json.h"
-#include "metrics/compare_json.h"
 #include "metrics/compare_tables.h"
 #include "metrics/comparison.h"
 #include "metrics/edge_change.h"
 #include "metrics/two_by_two.h"
 #include "records/manifest.h"
+#include "records/metrics_file.h"
 #include "records/scores.h"
 
 namespace circuitdiff {
@@ -159,16 +159,18 @@ std::vector<Side> read_sides(const CompareOptions& o) {
   return sides;
 }
 
-ordered_json inputs_json(const std::vector<Side>& sides, const std::vector<int64_t>& samples) {
-  ordered_json out;
+std::vector<ComparedFile> compared_files(const std::vector<Side>& sides,
+                                         const std::vector<int64_t>& samples) {
+  std::vector<ComparedFile> out;
   for (size_t f = 0; f < sides.size(); ++f) {
-    ordered_json metadata = ordered_json::object();
-    for (const auto& [key, value] : sides[f].scores.metadata)
-      if (key != "ids" && key != "sources" && key != "destinations") metadata[key] = value;
-    out[sides[f].role] = {{"file", valid_utf8(sides[f].name())},
-                          {"sha256", sha256_file(sides[f].path)},
-                          {"samples", samples[f]},
-                          {"metadata", std::move(metadata)}};
+    ComparedFile& file = out.emplace_back();
+    file.name = sides[f].role;
+    file.file = valid_utf8(sides[f].name());
+    file.sha256 = sha256_file(sides[f].path);
+    file.samples = samples[f];
+    file.unpaired = samples[f] - sides[f].scores.n;
+    file.metadata = sides[f].scores.metadata;
+    for (const char* key : {"ids", "sources", "destinations"}) file.metadata.erase(key);
   }
   return out;
 }
@@ -178,6 +180,40 @@ const Scores& named_file(const std::vector<Side>& sides, const char* what) {
   for (const Side& side : sides)
     if (side.has(what)) return side.scores;
   return sides.front().scores;
+}
+
+MetricsFile compare_sides(const std::vector<Side>& sides, const std::vector<int64_t>& samples,
+                          std::vector<std::string> warnings, const CompareOptions& options) {
+  const ScoreMatrices before = sides[0].view();
+  const ScoreMatrices after = sides[1].view();
+  const Scores& first = sides.front().scores;
+  MetricsFile out;
+  out.version = kVersion;
+  out.n = first.n;
+  out.n_forward = first.n_forward;
+  out.n_backward = first.n_backward;
+  out.n_edges = std::count(first.edges.begin(), first.edges.end(), 1);
+  out.inputs = compared_files(sides, samples);
+  out.options = {to_word(options.cells), options.bins, options.bootstrap, options.permutations, options.seed};
+  out.warnings = std::move(warnings);
+  out.metrics = compare_metrics(before, after, options);
+  out.decomposition = decompose_intensity(before, after);
+  if (sides.size() == 4)
+    out.two_by_two = compare_two_by_two(before, after, sides[2].view(), sides[3].view(), options);
+  out.sources = named_file(sides, "sources").sources;
+  out.destinations = named_file(sides, "destinations").destinations;
+  out.edges = first.edges;
+  out.relative_change = edge_changes(before, after, options);
+  out.ids = first.ids;
+  auto values_before = sample_values(before, options);
+  auto values_after = sample_values(after, options);
+  for (size_t i = 0; i < values_before.size(); ++i)
+    out.per_sample.push_back(
+        {values_before[i].name, std::move(values_before[i].values), std::move(values_after[i].values)});
+  out.node_entropy = {node_entropy_by_source(before, options.cells),
+                      node_entropy_by_source(after, options.cells)};
+  out.correlation = {correlation_summary(before, options.cells), correlation_summary(after, options.cells)};
+  return out;
 }
 
 }  // namespace
@@ -207,46 +243,7 @@ nlohmann::ordered_json compare_files(const CompareOptions& options, Progress& pr
   for (Side& side : sides) keep_chosen(side);
   for (const std::string& warning : warnings) progress.warn(warning);
 
-  const ScoreMatrices before = sides[0].view();
-  const ScoreMatrices after = sides[1].view();
-  const Scores& first = sides.front().scores;
-  ordered_json out;
-  out["version"] = kVersion;
-  out["n"] = first.n;
-  out["n_forward"] = first.n_forward;
-  out["n_backward"] = first.n_backward;
-  out["n_edges"] = std::count(first.edges.begin(), first.edges.end(), 1);
-  out["inputs"] = inputs_json(sides, samples);
-  out["options"] = {{"cells", to_word(options.cells)},
-                    {"bins", options.bins},
-                    {"bootstrap", options.bootstrap},
-                    {"permutations", options.permutations},
-                    {"seed", options.seed}};
-  out["warnings"] = warnings;
-  for (size_t f = 0; f < sides.size(); ++f) out["unpaired"][sides[f].role] = samples[f] - first.n;
-  const ordered_json metrics = metrics_json(compare_metrics(before, after, options));
-  out["metrics"] = metrics;
-  out["decomposition"] = decomposition_json(decompose_intensity(before, after));
-  ordered_json two_by_two;  // null
-  if (sides.size() == 4)
-    two_by_two =
-        two_by_two_json(compare_two_by_two(before, after, sides[2].view(), sides[3].view(), options));
-  out["two_by_two"] = two_by_two;
-  out["sources"] = named_file(sides, "sources").sources;
-  out["destinations"] = named_file(sides, "destinations").destinations;
-  out["edges"] = grid_json(first.edges, first.n_backward);
-  out["relative_change"] = edge_changes_json(edge_changes(before, after, options), first.n_backward);
-  const auto values_before = sample_values(before, options);
-  const auto values_after = sample_values(after, options);
-  out["ids"] = first.ids;
-  for (size_t i = 0; i < values_before.size(); ++i)
-    out["per_sample"][values_before[i].name] = {{"before", nulls_json(values_before[i].values)},
-                                                {"after", nulls_json(values_after[i].values)}};
-  out["node_entropy"] = {{"before", nulls_json(node_entropy_by_source(before, options.cells))},
-                         {"after", nulls_json(node_entropy_by_source(after, options.cells))}};
-  out["correlation"] = {{"before", correlation_json(correlation_summary(before, options.cells))},
-                        {"after", correlation_json(correlation_summary(after, options.cells))}};
-
+  const MetricsFile file = compare_sides(sides, samples, std::move(warnings), options);
   check_interrupt();
   std::error_code error;
   std::filesystem::create_directories(options.out, error);
@@ -254,12 +251,13 @@ nlohmann::ordered_json compare_files(const CompareOptions& options, Progress& pr
   const auto write = [&](const char* name, const std::string& text) {
     write_file_atomically(options.out / name, text);
   };
+  const ordered_json out = metrics_file_json(file);
   write("table.md", table_markdown(out));
   write("table.csv", table_csv(out));
   write("table.tex", table_latex(out));
-  write("metrics.json", out.dump(1) + "\n");
+  write_metrics_file(options.out / "metrics.json", file);
   progress.end();
-  return {{"n", first.n}, {"metrics", metrics}, {"two_by_two", two_by_two}};
+  return {{"n", out["n"]}, {"metrics", out["metrics"]}, {"two_by_two", out["two_by_two"]}};
 }
 
 }  // namespace circuitdiff

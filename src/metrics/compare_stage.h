@@ -1,26 +1,10 @@
 // The stage `compare` (docs/spec.md#metrics): two scores.safetensors files of the same questions, or four for
-// the 2 x 2, to DIR/metrics.json and DIR/table.{md,csv,tex}. Samples are paired by id; those that some file
-// lacks are left out, counted and warned of. Files without ids are paired by place.
-//
-// metrics.json, in full precision, null where undefined:
-//   n, n_forward, n_backward, n_edges, sources, destinations, edges [n_forward][n_backward] (0 or 1), ids [n]
-//   inputs       {before, after, before_on_after?, after_on_before?: {file, sha256, samples, metadata without
-//   names and ids}} options      {cells, bins, bootstrap, permutations, seed}; version; warnings [] unpaired
-//   {before, after, ...: samples left out of each file} metrics      {NAME: {before, after, difference,
-//   relative, ci95 [low, high], interval, p, p_adjusted, effect_size, reason}} decomposition {log_ratio,
-//   from_loss, beyond_loss, from_error, beyond_error, reason, error_reason} relative_change {before, after,
-//   relative, ci_low, ci_high, p, p_adjusted, p_familywise: [n_forward][n_backward],
-//                 permutations, bootstrap}
-//   per_sample   {NAME: {before [n], after [n]}}: the metrics that are means over samples, and edge_intensity
-//   node_entropy {before, after: [n_forward]}: per source
-//   correlation  {before, after: {pairs, mean, sd, min, q25, median, q75, max, histogram [40 bins over
-//   -1..1], reason}} two_by_two   {NAME: {before, after, before_on_after, after_on_before, model, text,
-//   interaction: {value, ci95,
-//                 interval, reason}}} or null
+// the 2 x 2, to DIR/metrics.json (records/metrics_file.h) and DIR/table.{md,csv,tex}. Samples are paired by
+// id; those that some file lacks are left out, counted and warned of. Files without ids are paired by place.
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/options.h"

@@ -5,12 +5,11 @@
 #include <array>
 #include <vector>
 
+#include "io/json.h"
 #include "metrics/compare_stage.h"
 
 namespace circuitdiff {
 namespace {
-
-using ordered_json = nlohmann::ordered_json;
 
 std::string rounded(const ordered_json& value) {
   return value.is_null() ? "" : fmt::format("{:.4g}", value.get<double>());

@@ -2,12 +2,12 @@
 // is exact; an empty cell is a figure that does not exist, and the last column says why.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 namespace circuitdiff {
 
-// Each takes metrics.json (compare_stage.h).
+// Each takes metrics.json (records/metrics_file.h).
 std::string table_markdown(const nlohmann::ordered_json& comparison);
 std::string table_csv(const nlohmann::ordered_json& comparison);
 std::string table_latex(const nlohmann::ordered_json& comparison);  // a tabular for booktabs

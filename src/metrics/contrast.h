@@ -5,19 +5,12 @@
 #include <array>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "metrics/sample_table.h"
+#include "records/metrics_file.h"
 
 namespace circuitdiff {
-
-struct ContrastFigure {
-  std::optional<double> value;
-  std::optional<double> ci_low, ci_high;  // 95 %
-  std::string interval;                   // "BCa", "percentile" or ""
-  std::string reason;                     // why the interval is null, where the value is not
-};
 
 // How near two values of a metric count as tied, so that rounding decides neither a rank nor a p value.
 double tie_tolerance(std::span<const double> values);

@@ -5,13 +5,12 @@
 #include <map>
 
 #include "base/error.h"
+#include "io/json.h"
 #include "metrics/contrast.h"
 #include "records/scores.h"
 
 namespace circuitdiff {
 namespace {
-
-using nlohmann::ordered_json;
 
 ScoreMatrices view_of(const Scores& s) {
   return {s.n, s.n_forward, s.n_backward, s.scores, s.edges, s.loss, s.error};

@@ -40,8 +40,8 @@ std::vector<TwoByTwoMetric> compare_two_by_two(const ScoreMatrices& before, cons
 
   std::vector<TwoByTwoMetric> out;
   for (size_t i = 0; i < kMetrics; ++i)
-    out.push_back({EnumWords<Metric>::words[i].second, values[0][i], values[1][i], values[2][i], values[3][i],
-                   figures[0][i], figures[1][i], figures[2][i]});
+    out.push_back({EnumWords<Metric>::words[i].second, values[0][i].value, values[1][i].value,
+                   values[2][i].value, values[3][i].value, figures[0][i], figures[1][i], figures[2][i]});
   return out;
 }
 

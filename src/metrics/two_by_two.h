@@ -4,21 +4,12 @@
 // how much the model effect differs between texts.
 #pragma once
 
-#include <array>
-#include <string>
 #include <vector>
 
 #include "metrics/contrast.h"
 #include "metrics/metrics.h"
 
 namespace circuitdiff {
-
-struct TwoByTwoMetric {
-  std::string name;
-  // The metric in the four cells, M of the fixed histograms being the largest over all four.
-  Figure before, after, before_on_after, after_on_before;
-  ContrastFigure model, text, interaction;
-};
 
 // Question k is sample k of all four.
 std::vector<TwoByTwoMetric> compare_two_by_two(const ScoreMatrices& before, const ScoreMatrices& after,

@@ -168,10 +168,10 @@ ordered decomposition_chart(const ReportInput& input) {
     order.push_back(input.title(r));
     for (size_t c = 0; c < input.cuts.size(); ++c) {
       const Comparison* comparison = input.find(r.pair, r.data, c);
-      if (!comparison || !comparison->parts.total || !comparison->parts.from_loss ||
+      if (!comparison || !comparison->parts.log_ratio || !comparison->parts.from_loss ||
           !comparison->parts.beyond_loss)
         continue;
-      const LogParts& parts = comparison->parts;
+      const IntensityDecomposition& parts = comparison->parts;
       for (const auto& [name, x] : {std::pair{"loss", *parts.from_loss}, {"rest", *parts.beyond_loss}}) {
         include(x);
         rows.push_back({{"panel", order.back()},
@@ -179,11 +179,11 @@ ordered decomposition_chart(const ReportInput& input) {
                         {"part", name},
                         {"log", x},
                         {"times", "× " + significant(std::exp(x))},
-                        {"total", *parts.total},
-                        {"intensity", "× " + significant(std::exp(*parts.total))},
+                        {"total", *parts.log_ratio},
+                        {"intensity", "× " + significant(std::exp(*parts.log_ratio))},
                         {"n", comparison->n}});
       }
-      include(*parts.total);
+      include(*parts.log_ratio);
     }
   }
   if (rows.empty()) return nullptr;
@@ -247,7 +247,7 @@ HeatMap edge_map(const EdgeTable& table) {
       const auto plus_one = [](const Number& x) { return x ? Number(*x + 1) : x; };
       map.cells.push_back({s, d, table.before[at], table.after[at],
                            log2_ratio(table.before[at], table.after[at]), plus_one(table.ci_low[at]),
-                           plus_one(table.ci_high[at]), table.p[at]});
+                           plus_one(table.ci_high[at]), table.p_adjusted[at]});
     }
   map.clip = clip_of(map.cells);
   return map;

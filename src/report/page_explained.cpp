@@ -2,6 +2,8 @@
 // the weights do (docs/spec.md#controls).
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "report/format.h"
 #include "report/html.h"
 #include "report/page.h"
@@ -15,36 +17,27 @@ Number number(const json& object, const char* name) {
   return it != object.end() && it->is_number() ? Number(it->get<double>()) : std::nullopt;
 }
 
+std::string effect_text(const ContrastFigure& f) {
+  if (!f.value) return std::string(kAbsent) + (f.reason.empty() ? "" : " " + f.reason);
+  std::string out = signed_significant(*f.value);
+  if (f.ci_low && f.ci_high) out += " " + interval(*f.ci_low, *f.ci_high);
+  return out;
+}
+
 // Each model on each text: what of a difference belongs to the model and what to the text it is scored on.
-std::string two_by_two_table(const json& value) {
-  if (!value.is_object() || value.empty()) return "";
-  const auto effect = [&](const json& metric, const char* name) {
-    const auto it = metric.find(name);
-    if (it == metric.end() || !it->is_object()) return std::string(kAbsent);
-    const Number v = number(*it, "value");
-    if (!v) {
-      const auto reason = it->find("reason");
-      return std::string(kAbsent) +
-             (reason != it->end() && reason->is_string() ? " " + reason->get<std::string>() : "");
-    }
-    std::string out = signed_significant(*v);
-    const auto ci = it->find("ci95");
-    if (ci != it->end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number())
-      out += " " + interval((*ci)[0].get<double>(), (*ci)[1].get<double>());
-    return out;
-  };
+std::string two_by_two_table(const std::vector<TwoByTwoMetric>& metrics) {
   std::string rows;
   for (const MetricWords& w : metric_words()) {
-    const auto it = value.find(w.name);
-    if (it == value.end() || !it->is_object()) continue;
+    const auto it =
+        std::find_if(metrics.begin(), metrics.end(), [&](const auto& m) { return m.name == w.name; });
+    if (it == metrics.end()) continue;
     rows += fmt::format(
         "<tr><th "
         "scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></"
         "tr>",
-        escape_html(w.title), significant(number(*it, "before")), significant(number(*it, "before_on_after")),
-        significant(number(*it, "after_on_before")), significant(number(*it, "after")),
-        escape_html(effect(*it, "model")), escape_html(effect(*it, "text")),
-        escape_html(effect(*it, "interaction")));
+        escape_html(w.title), significant(it->before), significant(it->before_on_after),
+        significant(it->after_on_before), significant(it->after), escape_html(effect_text(it->model)),
+        escape_html(effect_text(it->text)), escape_html(effect_text(it->interaction)));
   }
   if (rows.empty()) return "";
   return "<h3>Model or text?</h3><p class=\"caption\">Each model scored on its own answers and on the "

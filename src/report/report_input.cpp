@@ -14,148 +14,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void bad(const std::string& where, const std::string& field, const char* expected,
-                      const json& found) {
-  fail("{}: field \"{}\": {} expected, {} found; run circuitdiff compare again", where, field, expected,
-       json_kind(found));
-}
-
-const json& member(const json& object, const char* name, const std::string& field, const std::string& where) {
-  static const json kNull;
-  if (!object.is_object()) bad(where, field, "an object", object);
-  const auto it = object.find(name);
-  return it == object.end() ? kNull : *it;
-}
-
-Number number_at(const json& object, const char* name, const std::string& field, const std::string& where) {
-  const json& value = member(object, name, field, where);
-  if (value.is_null()) return std::nullopt;
-  if (!value.is_number()) bad(where, field + "." + name, "a number or null", value);
-  return value.get<double>();
-}
-
-std::string text_at(const json& object, const char* name, const std::string& field,
-                    const std::string& where) {
-  const json& value = member(object, name, field, where);
-  if (value.is_null()) return "";
-  if (!value.is_string()) bad(where, field + "." + name, "a string", value);
-  return value.get<std::string>();
-}
-
-MetricCell read_cell(const json& value, const std::string& field, const std::string& where) {
-  MetricCell cell;
-  cell.before = number_at(value, "before", field, where);
-  cell.after = number_at(value, "after", field, where);
-  cell.difference = number_at(value, "difference", field, where);
-  cell.relative = number_at(value, "relative", field, where);
-  cell.p = number_at(value, "p", field, where);
-  cell.effect_size = number_at(value, "effect_size", field, where);
-  cell.reason = text_at(value, "reason", field, where);
-  cell.interval = text_at(value, "interval", field, where);
-  const json& ci = member(value, "ci95", field, where);
-  if (!ci.is_null()) {
-    if (!ci.is_array() || ci.size() != 2) bad(where, field + ".ci95", "[low, high] or null", ci);
-    if (ci[0].is_number() && ci[1].is_number()) {
-      cell.ci_low = ci[0].get<double>();
-      cell.ci_high = ci[1].get<double>();
-    }
-  }
-  return cell;
-}
-
-std::vector<std::string> names_at(const json& root, const char* field, const std::string& where) {
-  const json& value = member(root, field, field, where);
-  std::vector<std::string> out;
-  if (!value.is_array()) bad(where, field, "an array of names", value);
-  for (const json& name : value) {
-    if (!name.is_string()) bad(where, field, "an array of names", name);
-    out.push_back(name.get<std::string>());
-  }
-  return out;
-}
-
-// [n_forward][n_backward] numbers or null, flattened.
-std::vector<Number> matrix_at(const json& object, const char* name, const EdgeTable& table,
-                              const std::string& where) {
-  const std::string field = std::string("relative_change.") + name;
-  const json& value = member(object, name, field, where);
-  std::vector<Number> out(table.edges.size());
-  if (value.is_null()) return out;
-  const size_t rows = table.sources.size(), columns = table.destinations.size();
-  if (!value.is_array() || value.size() != rows) bad(where, field, "one row a source", value);
-  for (size_t s = 0; s < rows; ++s) {
-    if (!value[s].is_array() || value[s].size() != columns)
-      bad(where, fmt::format("{}[{}]", field, s), "one number a destination", value[s]);
-    for (size_t d = 0; d < columns; ++d) {
-      const json& cell = value[s][d];
-      if (cell.is_null()) continue;
-      if (!cell.is_number()) bad(where, fmt::format("{}[{}][{}]", field, s, d), "a number or null", cell);
-      out[table.at(s, d)] = cell.get<double>();
-    }
-  }
-  return out;
-}
-
-EdgeTable read_edges(const json& root, const std::string& where) {
-  EdgeTable table;
-  const json& change = member(root, "relative_change", "relative_change", where);
-  if (change.is_null()) return table;
-  table.sources = names_at(root, "sources", where);
-  table.destinations = names_at(root, "destinations", where);
-  const json& edges = member(root, "edges", "edges", where);
-  if (!edges.is_array() || edges.size() != table.sources.size())
-    bad(where, "edges", "one row a source", edges);
-  for (const json& row : edges) {
-    if (!row.is_array() || row.size() != table.destinations.size())
-      bad(where, "edges", "rows of one 0 or 1 a destination", row);
-    for (const json& cell : row) {
-      if (!cell.is_number_integer() && !cell.is_boolean()) bad(where, "edges", "0 or 1", cell);
-      table.edges.push_back(cell.is_boolean() ? cell.get<bool>() : cell.get<int>() != 0);
-    }
-  }
-  table.before = matrix_at(change, "before", table, where);
-  table.after = matrix_at(change, "after", table, where);
-  table.relative = matrix_at(change, "relative", table, where);
-  table.ci_low = matrix_at(change, "ci_low", table, where);
-  table.ci_high = matrix_at(change, "ci_high", table, where);
-  table.p = matrix_at(change, "p_adjusted", table, where);
-  return table;
-}
-
-LogParts read_parts(const json& root, const std::string& where) {
-  LogParts parts;
-  const json& value = member(root, "decomposition", "decomposition", where);
-  if (value.is_null()) return parts;
-  parts.total = number_at(value, "log_ratio", "decomposition", where);
-  parts.from_loss = number_at(value, "from_loss", "decomposition", where);
-  parts.beyond_loss = number_at(value, "beyond_loss", "decomposition", where);
-  parts.from_error = number_at(value, "from_error", "decomposition", where);
-  parts.beyond_error = number_at(value, "beyond_error", "decomposition", where);
-  parts.reason = text_at(value, "reason", "decomposition", where);
-  return parts;
+Number number_at(const json& object, const char* name, const std::string& where) {
+  const Row row(object, where);
+  if (!row.has(name)) return std::nullopt;
+  if (!row.at(name).is_number()) row.bad(name, "a number or null");
+  return row.at(name).get<double>();
 }
 
 // One number a question; empty where any is missing.
-std::vector<double> sample_values(const json& root, const char* name, const char* side,
-                                  const std::string& where) {
-  const std::string field = std::string("per_sample.") + name;
-  const json& all = member(root, "per_sample", "per_sample", where);
-  if (all.is_null()) return {};
-  const json& metric = member(all, name, field, where);
-  if (metric.is_null()) return {};
-  const json& values = member(metric, side, field, where);
-  if (values.is_null()) return {};
-  if (!values.is_array()) bad(where, field + "." + side, "an array of numbers", values);
+std::vector<double> without_nulls(const std::vector<Number>& values) {
   std::vector<double> out;
-  for (const json& value : values) {
-    if (value.is_null()) return {};
-    if (!value.is_number()) bad(where, field + "." + side, "an array of numbers", value);
-    out.push_back(value.get<double>());
+  for (const Number& value : values) {
+    if (!value) return {};
+    out.push_back(*value);
   }
   return out;
 }
 
-void add_relative_intervals(const json& root, Comparison& comparison, const std::string& where) {
+void add_relative_intervals(const MetricsFile& file, Comparison& comparison) {
+  const auto values_of = [&](const char* name) {
+    BothSides<std::vector<double>> out;
+    for (const PerSample& s : file.per_sample)
+      if (name && s.name == name) out = {without_nulls(s.before), without_nulls(s.after)};
+    return out;
+  };
   struct Ratio {
     const char *metric, *values, *scale;
   };
@@ -164,13 +46,9 @@ void add_relative_intervals(const json& root, Comparison& comparison, const std:
                          Ratio{"intensity_per_error", "edge_intensity", "mean_error"}}) {
     const auto it = comparison.metrics.find(r.metric);
     if (it == comparison.metrics.end() || !it->second.relative) continue;
-    const auto read = [&](const char* name, const char* side) {
-      return name ? sample_values(root, name, side, where) : std::vector<double>{};
-    };
-    const auto scale_before = read(r.scale, "before"), scale_after = read(r.scale, "after");
-    if (r.scale && scale_before.empty()) continue;
-    if (const auto found =
-            relative_interval(read(r.values, "before"), read(r.values, "after"), scale_before, scale_after)) {
+    const auto values = values_of(r.values), scale = values_of(r.scale);
+    if (r.scale && scale.before.empty()) continue;
+    if (const auto found = relative_interval(values.before, values.after, scale.before, scale.after)) {
       it->second.relative_low = found->low;
       it->second.relative_high = found->high;
     }
@@ -260,8 +138,8 @@ std::vector<AccuracyTest> read_accuracy_tests(const fs::path& path) {
     const Row row(entry, at);
     out.push_back({row.string("before"), row.string("after"), row.string("data"), row.integer("questions"),
                    row.integer("only_before"), row.integer("only_after"),
-                   number_at(entry, "difference", "difference", at), number_at(entry, "p", "p", at),
-                   number_at(entry, "p_adjusted", "p_adjusted", at), row.string("test")});
+                   number_at(entry, "difference", at), number_at(entry, "p", at),
+                   number_at(entry, "p_adjusted", at), row.string("test")});
   }
   return out;
 }
@@ -369,19 +247,19 @@ std::string cut_text(const std::string& label) {
 }
 
 Comparison read_comparison(const fs::path& path) {
-  const std::string where = path.string();
-  const json root = read_json_file(path);
+  MetricsFile file = read_metrics_file(path);
   Comparison out;
-  const json& metrics = member(root, "metrics", "metrics", where);
-  if (!metrics.is_object()) bad(where, "metrics", "an object", metrics);
-  for (const auto& [name, value] : metrics.items())
-    out.metrics[name] = read_cell(value, "metrics." + name, where);
-  out.n = static_cast<int64_t>(number_at(root, "n", "n", where).value_or(0));
-  out.edges = read_edges(root, where);
-  out.parts = read_parts(root, where);
-  out.correlation = member(root, "correlation", "correlation", where);
-  out.two_by_two = member(root, "two_by_two", "two_by_two", where);
-  add_relative_intervals(root, out, where);
+  out.n = file.n;
+  for (const MetricComparison& metric : file.metrics) out.metrics[metric.name] = {metric, {}, {}, {}};
+  add_relative_intervals(file, out);
+  out.edges = {std::move(file.relative_change),
+               std::move(file.sources),
+               std::move(file.destinations),
+               std::move(file.edges),
+               {},
+               {}};
+  out.parts = std::move(file.decomposition);
+  out.two_by_two = std::move(file.two_by_two);
   return out;
 }
 

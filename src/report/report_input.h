@@ -13,16 +13,15 @@
 
 #include "base/progress.h"
 #include "io/json.h"
+#include "records/metrics_file.h"
 #include "report/report_stage.h"
 
 namespace circuitdiff {
 
 using Number = std::optional<double>;
 
-// One metric of one comparison, as metrics.json has it.
-struct MetricCell {
-  Number before, after, difference, relative, ci_low, ci_high, p, effect_size;
-  std::string reason, interval;
+// One metric of one comparison, with what is computed for the page.
+struct MetricCell : MetricComparison {
   Number relative_low, relative_high;  // 95 % interval of `relative`; intensity and its two siblings
   Number p_table;                      // Benjamini-Hochberg over every p of the run's table
   // The difference is beyond chance at a false discovery rate of 5 %.
@@ -30,23 +29,14 @@ struct MetricCell {
 };
 
 // Over all cells [n_forward * n_backward]; null where there is no edge.
-struct EdgeTable {
+struct EdgeTable : EdgeChanges {
   std::vector<std::string> sources, destinations;
   std::vector<uint8_t> edges;
-  std::vector<Number> before, after;       // mean abs(W)
-  std::vector<Number> relative;            // (after - before) / before
-  std::vector<Number> ci_low, ci_high, p;  // of `relative`; p corrected over the edges
   // 5, 25, 50, 75 and 95 % of abs(W) over the questions; empty where the scores are gone or too many to show.
   using Spread = std::array<double, 5>;
   std::vector<Spread> spread_before, spread_after;
   size_t at(size_t source, size_t destination) const { return source * destinations.size() + destination; }
   bool empty() const { return edges.empty(); }
-};
-
-// ln(I_after / I_before) in two parts.
-struct LogParts {
-  Number total, from_loss, beyond_loss, from_error, beyond_error;
-  std::string reason;
 };
 
 // One pair of models on one data set at one cut.
@@ -55,10 +45,9 @@ struct Comparison {
   int64_t n = 0;      // questions
   std::map<std::string, MetricCell> metrics;
   EdgeTable edges;
-  LogParts parts;
-  json correlation;  // {before, after: {mean, q25, ...}} or null
-  json two_by_two;   // or null
-  json noise;        // the noise control, or null
+  IntensityDecomposition parts;
+  std::vector<TwoByTwoMetric> two_by_two;
+  json noise;  // the noise control, or null
   // Largest absolute difference over the metrics of the model against itself; null where that was not run.
   Number null_difference;
 };
@@ -130,7 +119,7 @@ double cut_number(const std::string& label);
 ReportInput read_report_input(const std::filesystem::path& dir, Progress& progress,
                               const DecodeTokens& decode = nullptr);
 
-// metrics.json of `compare`.
+// Out of metrics.json of `compare`.
 Comparison read_comparison(const std::filesystem::path& metrics_json);
 
 // Fills p_table: Benjamini-Hochberg over every p value of every cell.

@@ -125,9 +125,9 @@ std::string pair_sentence(const ReportInput& input, size_t pair, size_t data, si
 }
 
 std::string loss_sentence(const Comparison& c) {
-  const LogParts& parts = c.parts;
-  if (!parts.total || !parts.from_loss || !parts.beyond_loss) return "";
-  const double total = *parts.total, loss = *parts.from_loss, rest = *parts.beyond_loss;
+  const IntensityDecomposition& parts = c.parts;
+  if (!parts.log_ratio || !parts.from_loss || !parts.beyond_loss) return "";
+  const double total = *parts.log_ratio, loss = *parts.from_loss, rest = *parts.beyond_loss;
   const auto it = c.metrics.find("act_intensity");
   if (it == c.metrics.end() || !it->second.survives())
     return fmt::format(

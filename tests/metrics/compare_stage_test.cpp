@@ -19,7 +19,6 @@ using test::error_of;
 using test::Matrices;
 using test::random_matrices;
 using testing::HasSubstr;
-using ordered_json = nlohmann::ordered_json;
 
 class Warnings : public SilentProgress {
  public:

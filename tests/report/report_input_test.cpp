@@ -136,12 +136,13 @@ TEST(ReportInput, DamagedMetricsNameFileAndField) {
   EXPECT_THAT(error_with("/metrics/act_intensity/p", "x"),
               HasSubstr("\"metrics.act_intensity.p\": a number or null expected"));
   EXPECT_THAT(error_with("/metrics/act_intensity/ci95", {1}), HasSubstr("[low, high] or null expected"));
-  EXPECT_THAT(error_with("/metrics/act_intensity/reason", 1), HasSubstr("a string expected"));
-  EXPECT_THAT(error_with("/edges", {{1, 1, 0}}), HasSubstr("field \"edges\": one row a source expected"));
-  EXPECT_THAT(error_with("/edges/0", {1}), HasSubstr("rows of one 0 or 1 a destination expected"));
-  EXPECT_THAT(error_with("/sources", {1, 2, 3}), HasSubstr("\"sources\": an array of names expected"));
+  EXPECT_THAT(error_with("/metrics/act_intensity/reason", 1), HasSubstr("a string or null expected"));
+  EXPECT_THAT(error_with("/edges", {{1, 1, 0}}),
+              HasSubstr("field \"edges\": an array of 3 rows expected, 1 found"));
+  EXPECT_THAT(error_with("/edges/0", {1}), HasSubstr("\"edges[0]\": an array of 3 values expected, 1 found"));
+  EXPECT_THAT(error_with("/sources", {1, 2, 3}), HasSubstr("\"sources[0]\": a string expected"));
   EXPECT_THAT(error_with("/relative_change/before/1", {1.0}),
-              HasSubstr("\"relative_change.before[1]\": one number a destination expected"));
+              HasSubstr("\"relative_change.before[1]\": an array of 3 values expected, 1 found"));
   EXPECT_THAT(error_with("/relative_change/after/0/0", "x"),
               HasSubstr("\"relative_change.after[0][0]\": a number or null expected"));
 }

@@ -10,6 +10,7 @@
 #include "io/files.h"
 #include "io/json.h"
 #include "records/generation.h"
+#include "records/metrics_file.h"
 #include "records/scores.h"
 
 namespace circuitdiff {
@@ -82,11 +83,9 @@ class RunFolder {
   std::filesystem::path path;
   json experiment;
 
-  static json cell(double before, double after, double p) {
+  static MetricComparison cell(const char* name, double before, double after, double p) {
     const double d = after - before;
-    return {{"before", before},           {"after", after},    {"difference", d}, {"relative", d / before},
-            {"ci95", {d - 0.5, d + 0.5}}, {"interval", "BCa"}, {"p", p},          {"p_adjusted", p},
-            {"effect_size", nullptr},     {"reason", ""}};
+    return {name, before, after, d, d / before, d - 0.5, d + 0.5, "BCa", p, p, std::nullopt, ""};
   }
 
  private:
@@ -109,35 +108,8 @@ class RunFolder {
                {"kept", 16},
                {"drawn", 2}}}}}});
     for (const char* cut : {"alpha-0.1", "alpha-0.5"}) {
-      const json matrix = {{2.0, 2.0, nullptr}, {nullptr, 2.0, 4.0}, {nullptr, nullptr, 1.0}};
-      const json halved = {{1.0, 4.0, nullptr}, {nullptr, 1.0, 2.0}, {nullptr, nullptr, 0.0}};
-      const json relative = {{-0.5, 1.0, nullptr}, {nullptr, -0.5, -0.5}, {nullptr, nullptr, -1.0}};
-      write(base / "compare" / cut / "metrics.json",
-            {{"n", 2},
-             {"sources", {"input", "a0", "m0"}},
-             {"destinations", {"a0<q>", "m0", "logits"}},
-             {"edges", {{1, 1, 0}, {0, 1, 1}, {0, 0, 1}}},
-             {"metrics",
-              {{"act_intensity", cell(8, 2, 0.0001)},
-               {"info_complexity", cell(1.5, 1.25, 0.4)},
-               {"dist_kurtosis", cell(50, 30, 0.001)},
-               {"diversity",
-                {{"before", nullptr},
-                 {"after", nullptr},
-                 {"difference", nullptr},
-                 {"ci95", nullptr},
-                 {"p", nullptr},
-                 {"reason", "n = 1 <question>"}}},
-               {"node_entropy", cell(1, 2, 0.02)},
-               {"intensity_per_error", cell(2, 3, 0.01)}}},
-             {"decomposition", {{"log_ratio", -1.386}, {"from_loss", -1.8}, {"beyond_loss", 0.414}}},
-             {"relative_change",
-              {{"before", matrix},
-               {"after", halved},
-               {"relative", relative},
-               {"ci_low", relative},
-               {"ci_high", relative},
-               {"p_adjusted", matrix}}}});
+      std::filesystem::create_directories(path / base / "compare" / cut);
+      write_metrics_file(path / base / "compare" / cut / "metrics.json", comparison());
       for (const char* side : {"before", "after"}) {
         Scores s;
         s.n = 2, s.n_forward = 3, s.n_backward = 3;
@@ -154,6 +126,26 @@ class RunFolder {
     }
     write_answers("sft", "3+4=7");
     write_answers("grpo", "so 7");
+  }
+
+  static MetricsFile comparison() {
+    MetricsFile f;
+    f.n = 2, f.n_forward = 3, f.n_backward = 3, f.n_edges = 5;
+    f.sources = {"input", "a0", "m0"}, f.destinations = {"a0<q>", "m0", "logits"}, f.ids = {"q1", "q2"};
+    f.edges = {1, 1, 0, 0, 1, 1, 0, 0, 1};
+    f.metrics = {cell("act_intensity", 8, 2, 0.0001),  cell("info_complexity", 1.5, 1.25, 0.4),
+                 cell("dist_kurtosis", 50, 30, 0.001), {"diversity"},
+                 cell("node_entropy", 1, 2, 0.02),     cell("intensity_per_error", 2, 3, 0.01)};
+    f.metrics[3].reason = "n = 1 <question>";
+    f.decomposition.log_ratio = -1.386;
+    f.decomposition.from_loss = -1.8;
+    f.decomposition.beyond_loss = 0.414;
+    constexpr std::nullopt_t kNone = std::nullopt;
+    EdgeChanges& c = f.relative_change;
+    c.before = c.p = c.p_adjusted = c.p_familywise = {2.0, 2.0, kNone, kNone, 2.0, 4.0, kNone, kNone, 1.0};
+    c.after = {1.0, 4.0, kNone, kNone, 1.0, 2.0, kNone, kNone, 0.0};
+    c.relative = c.ci_low = c.ci_high = {-0.5, 1.0, kNone, kNone, -0.5, -0.5, kNone, kNone, -1.0};
+    return f;
   }
 };
 

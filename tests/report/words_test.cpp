@@ -21,7 +21,7 @@ Comparison with_parts(double loss, double rest, double p = 0.0001) {
   Comparison c;
   c.parts.from_loss = loss;
   c.parts.beyond_loss = rest;
-  c.parts.total = loss + rest;
+  c.parts.log_ratio = loss + rest;
   c.metrics["act_intensity"] = cell(1, std::exp(loss + rest), p);
   return c;
 }
