@@ -1,5 +1,6 @@
 #include "command.h"
 #include "commands.h"
+#include "io/json.h"
 #include "metrics/compare_stage.h"
 
 namespace circuitdiff {

@@ -26,15 +26,19 @@ void Place::missing() const {
   fail("{}: field {} is missing{}{}", file_, in_quotes(field()), hint_.empty() ? "" : "; ", hint_);
 }
 
-ordered_json field_json(double value) { return value; }
+ordered_json FieldWriter::to_json(std::optional<double>& value) {
+  return value ? ordered_json(*value) : ordered_json();
+}
 
-ordered_json field_json(const std::optional<double>& value) { return value ? field_json(*value) : nullptr; }
+ordered_json FieldWriter::to_json(std::optional<std::pair<int64_t, int64_t>>& range) {
+  return range ? ordered_json{range->first, range->second} : ordered_json();
+}
 
-ordered_json field_json(const IntervalOrNull& interval) {
+ordered_json FieldWriter::to_json(IntervalOrNull& interval) {
   return interval.low && interval.high ? ordered_json{*interval.low, *interval.high} : ordered_json();
 }
 
-ordered_json field_json(const TextOrNull& text) {
+ordered_json FieldWriter::to_json(TextOrNull& text) {
   return text.text.empty() ? ordered_json() : ordered_json(text.text);
 }
 
@@ -91,6 +95,20 @@ void read_field(const ordered_json& value, const Place& at, const IntervalOrNull
   out.high = value[1].get<double>();
 }
 
+void read_field(const ordered_json& value, const Place& at, std::optional<std::pair<int64_t, int64_t>>& out) {
+  out.reset();
+  if (value.is_null()) return;
+  if (!value.is_array() || value.size() != 2 || !value[0].is_number_integer() ||
+      !value[1].is_number_integer())
+    at.bad_value("[first, last] or null", value);
+  out = {value[0].get<int64_t>(), value[1].get<int64_t>()};
+}
+
+void read_field(const ordered_json& value, const Place& at, json& out) {
+  expect_object(value, at);
+  out = value;
+}
+
 void expect_object(const ordered_json& value, const Place& at) {
   if (!value.is_object()) at.bad_value("an object", value);
 }
@@ -99,10 +117,14 @@ void expect_array(const ordered_json& value, const Place& at) {
   if (!value.is_array()) at.bad_value("an array", value);
 }
 
-void expect_size(const ordered_json& value, const Place& at, int64_t size, std::string_view what) {
-  const std::string expected = fmt::format("an array of {} {}", size, what);
-  if (!value.is_array()) at.bad_value(expected, value);
-  if (static_cast<int64_t>(value.size()) != size) at.bad(expected, fmt::format("{}", value.size()));
+void expect_size(size_t found, const Place& at, int64_t size, std::string_view what) {
+  if (static_cast<int64_t>(found) != size)
+    at.bad(fmt::format("an array of {} {}", size, what), fmt::format("{}", found));
+}
+
+void expect_array_of(const ordered_json& value, const Place& at, int64_t size, std::string_view what) {
+  if (!value.is_array()) at.bad_value(fmt::format("an array of {} {}", size, what), value);
+  expect_size(value.size(), at, size, what);
 }
 
 }  // namespace circuitdiff

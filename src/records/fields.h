@@ -41,6 +41,11 @@ struct ByName {  // {NAME: {...}} in order; T has a member `name`, which its own
   bool null_if_empty = false;
 };
 
+template <class T>
+struct OrAbsent {  // not there where it is empty: a string, a vector or an optional
+  T& member;
+};
+
 class FieldWriter;
 class FieldReader;
 
@@ -76,11 +81,6 @@ class Place {
   std::optional<size_t> index_;
 };
 
-ordered_json field_json(double value);
-ordered_json field_json(const std::optional<double>& value);
-ordered_json field_json(const IntervalOrNull& interval);
-ordered_json field_json(const TextOrNull& text);
-
 void read_field(const ordered_json& value, const Place& at, double& out);
 void read_field(const ordered_json& value, const Place& at, std::optional<double>& out);
 void read_field(const ordered_json& value, const Place& at, int64_t& out);
@@ -90,16 +90,36 @@ void read_field(const ordered_json& value, const Place& at, std::string& out);
 void read_field(const ordered_json& value, const Place& at, bool& out);
 void read_field(const ordered_json& value, const Place& at, const TextOrNull& out);
 void read_field(const ordered_json& value, const Place& at, const IntervalOrNull& out);
+void read_field(const ordered_json& value, const Place& at, std::optional<std::pair<int64_t, int64_t>>& out);
+void read_field(const ordered_json& value, const Place& at, json& out);  // an object, as it is
 void expect_object(const ordered_json& value, const Place& at);
 void expect_array(const ordered_json& value, const Place& at);
-// An array of `size` values, which `what` names in the message.
-void expect_size(const ordered_json& value, const Place& at, int64_t size, std::string_view what);
+// An array of `size` values; `what` is their name in the message.
+void expect_size(size_t found, const Place& at, int64_t size, std::string_view what);
+void expect_array_of(const ordered_json& value, const Place& at, int64_t size, std::string_view what);
 
 class FieldWriter {
  public:
   template <class T>
   void operator()(std::string_view name, T&& member) {
     object[std::string(name)] = to_json(member);
+  }
+  template <class T>
+  void operator()(std::string_view name, OrAbsent<T> field) {
+    if constexpr (requires { field.member.has_value(); }) {
+      if (field.member) (*this)(name, *field.member);
+    } else if (!field.member.empty()) {
+      (*this)(name, field.member);
+    }
+  }
+  // An object whose names are data; a reader leaves `known` out.
+  template <class T>
+  void entries(std::map<std::string, T>& all, std::string_view /*known*/ = "") {
+    for (auto& [name, one] : all) (*this)(name, one);
+  }
+  template <class T>
+  void entries(ByName<T> named) {
+    for (T& one : named.list) (*this)(one.name, one);
   }
   ordered_json object = ordered_json::object();
 
@@ -114,12 +134,14 @@ class FieldWriter {
       FieldWriter inner;
       member(inner);
       return std::move(inner.object);
-    } else if constexpr (requires { field_json(member); }) {
-      return field_json(member);
     } else {
       return ordered_json(member);
     }
   }
+  static ordered_json to_json(std::optional<double>& value);
+  static ordered_json to_json(std::optional<std::pair<int64_t, int64_t>>& range);  // [first, last] or null
+  static ordered_json to_json(IntervalOrNull& interval);
+  static ordered_json to_json(TextOrNull& text);
   template <class T>
   static ordered_json to_json(std::vector<T>& list) {
     ordered_json out = ordered_json::array();
@@ -160,7 +182,25 @@ class FieldReader {
     if (it == object_.end()) at.missing();
     read(*it, at, member);
   }
-  bool has(std::string_view name) const { return object_.contains(name); }
+  template <class T>
+  void operator()(std::string_view name, OrAbsent<T> field) {
+    field.member = {};
+    if (!object_.contains(name)) return;
+    if constexpr (requires { field.member.has_value(); })
+      (*this)(name, field.member.emplace());
+    else
+      (*this)(name, field.member);
+  }
+  template <class T>
+  void entries(std::map<std::string, T>& all, std::string_view known = "") {
+    all.clear();
+    for (const auto& [key, one] : object_.items())
+      if (key != known) read(one, Place(at_, key), all[key]);
+  }
+  template <class T>
+  void entries(ByName<T> named) {
+    read(object_, at_, named);
+  }
 
  private:
   template <class T>
@@ -189,16 +229,16 @@ class FieldReader {
   }
   template <class T>
   static void read(const ordered_json& value, const Place& at, Sized<T>& out) {
-    expect_size(value, at, out.size, "values");
+    expect_array_of(value, at, out.size, "values");
     read(value, at, out.list);
   }
   template <class T>
   static void read(const ordered_json& value, const Place& at, Grid<T>& out) {
-    expect_size(value, at, out.rows, "rows");
+    expect_array_of(value, at, out.rows, "rows");
     out.values.clear();
     for (size_t i = 0; i < value.size(); ++i) {
       const Place row(at, i);
-      expect_size(value[i], row, out.columns, "values");
+      expect_array_of(value[i], row, out.columns, "values");
       for (size_t j = 0; j < value[i].size(); ++j)
         read(value[i][j], Place(row, j), out.values.emplace_back());
     }

@@ -1,7 +1,5 @@
 #include "records/metrics_file.h"
 
-#include <fmt/format.h>
-
 #include "io/files.h"
 #include "records/fields.h"
 
@@ -129,7 +127,10 @@ void visit(V& v, MetricsFile& f) {
   });
   v("ids", Sized{f.ids, f.n});
   v("per_sample", ByName{f.per_sample});
-  v("node_entropy", f.node_entropy);
+  v("node_entropy", [&](auto& of) {
+    of("before", Sized{f.node_entropy.before, f.n_forward});
+    of("after", Sized{f.node_entropy.after, f.n_forward});
+  });
   v("correlation", f.correlation);
 }
 
@@ -140,11 +141,11 @@ MetricsFile read_metrics_file(const std::filesystem::path& path) {
   MetricsFile out = read_record<MetricsFile>(path, hint);
   const std::string name = path.string();
   const Place file(name, hint), all(file, "per_sample");
-  for (const PerSample& s : out.per_sample)
-    for (const auto& [side, values] : {std::pair{"before", &s.before}, {"after", &s.after}})
-      if (static_cast<int64_t>(values->size()) != out.n)
-        Place(Place(all, s.name), side)
-            .bad(fmt::format("an array of {} values", out.n), fmt::format("{}", values->size()));
+  for (const PerSample& s : out.per_sample) {
+    const Place metric(all, s.name);
+    expect_size(s.before.size(), Place(metric, "before"), out.n, "values");
+    expect_size(s.after.size(), Place(metric, "after"), out.n, "values");
+  }
   return out;
 }
 

@@ -1,6 +1,7 @@
-// metrics.json of `compare`: what two sets of score matrices of the same questions have to say, in full
-// precision, null where a figure is not defined. Arrays keep their order, so that the place of a value in the
-// file follows from its names and indices: /metrics/gini/before, /relative_change/before/3/7.
+// metrics.json of `compare` (docs/spec.md#files): what two sets of score matrices of the same questions have
+// to say, in full precision, null where a figure is not defined. Arrays keep their order, so that the place
+// of a value in the file follows from its names and indices: /metrics/gini/before,
+// /relative_change/before/3/7.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,7 @@ struct CompareSettings {
 };
 
 struct MetricComparison {
-  std::string name;
+  std::string name;  // as in docs/spec.md#metrics
   std::optional<double> before, after;
   std::optional<double> difference;       // after - before
   std::optional<double> relative;         // difference / before; null where before is 0

@@ -12,26 +12,13 @@
 namespace circuitdiff {
 namespace {
 
-template <class T>
-T field(const json& object, const char* name, const std::string& where) {
-  if (!object.is_object() || !object.contains(name)) fail("{}: field \"{}\" is missing", where, name);
-  try {
-    return object[name].get<T>();
-  } catch (const json::exception&) {
-    fail("{}: field \"{}\": {} is not what is expected there", where, name, object[name].dump());
-  }
-}
-
-DynamicsRun read_run(const json& value, const std::string& where) {
-  DynamicsRun run;
-  run.temperature = field<double>(value, "temperature", where);
-  run.seed = field<uint64_t>(value, "seed", where);
-  for (const json& row : field<json>(value, "log", where)) {
-    const auto step = field<int64_t>(row, "step", where);
-    for (const auto& [name, number] : row.items())
-      if (name != "step" && number.is_number()) run.figures[name][step] = number.get<double>();
-  }
-  return run;
+// A figure at the steps where it was taken.
+std::map<int64_t, double> over_steps(const DynamicsRun& run, const std::string& figure) {
+  std::map<int64_t, double> out;
+  for (const DynamicsStep& step : run.log)
+    if (const auto it = step.figures.find(figure); it != step.figures.end() && it->second)
+      out[step.step] = *it->second;
+  return out;
 }
 
 std::vector<const DynamicsRun*> runs_at(const Dynamics& input, size_t temperature) {
@@ -138,46 +125,12 @@ std::string temperature_text(double temperature) {
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
 
-Dynamics read_dynamics(const std::filesystem::path& path) {
-  const json file = read_json_file(path);
-  const std::string where = path.string();
-  Dynamics out;
-  out.name = field<std::string>(file, "name", where);
-  out.algorithm = field<std::string>(file, "algorithm", where);
-  out.model = field<std::string>(file, "model", where);
-  out.steps = field<int64_t>(file, "steps", where);
-  out.smooth = field<int64_t>(file, "smooth", where);
-  out.questions = field<int64_t>(file, "questions", where);
-  out.sequences = field<int64_t>(file, "sequences", where);
-  out.t_cut = field<int64_t>(file, "t_cut", where);
-  out.temperatures = field<std::vector<double>>(file, "temperatures", where);
-  for (const json& window : field<json>(file, "windows", where)) {
-    if (window.is_null()) {
-      out.windows.emplace_back();
-      continue;
-    }
-    if (!window.is_array() || window.size() != 2 || !window[0].is_number_integer() ||
-        !window[1].is_number_integer())
-      fail("{}: field \"windows\": two steps expected, {} found", where, window.dump());
-    out.windows.emplace_back(std::pair{window[0].get<int64_t>(), window[1].get<int64_t>()});
-  }
-  if (out.smooth < 1) fail("{}: field \"smooth\": at least 1 expected, {} found", where, out.smooth);
-  if (out.windows.size() != out.temperatures.size())
-    fail("{}: {} windows for {} temperatures", where, out.windows.size(), out.temperatures.size());
-  size_t number = 0;
-  for (const json& run : field<json>(file, "runs", where))
-    out.runs.push_back(read_run(run, fmt::format("{}: runs[{}]", where, number++)));
-  return out;
-}
-
 Curve smoothed_curve(const Dynamics& input, size_t temperature, const std::string& figure) {
   std::vector<std::map<int64_t, double>> series;
   for (const DynamicsRun* run : runs_at(input, temperature)) {
-    const auto found = run->figures.find(figure);
-    if (found == run->figures.end()) continue;
     std::map<int64_t, double> smooth;
     std::vector<double> seen;
-    for (const auto& [step, value] : found->second) {
+    for (const auto& [step, value] : over_steps(*run, figure)) {
       seen.push_back(value);
       const size_t n = std::min(seen.size(), static_cast<size_t>(input.smooth));
       double sum = 0;
@@ -193,9 +146,7 @@ Curve watched_curve(const Dynamics& input, size_t temperature, const std::string
                     bool change_from_start) {
   std::vector<std::map<int64_t, double>> series;
   for (const DynamicsRun* run : runs_at(input, temperature)) {
-    const auto found = run->figures.find(figure);
-    if (found == run->figures.end()) continue;
-    std::map<int64_t, double> one = found->second;
+    std::map<int64_t, double> one = over_steps(*run, figure);
     if (change_from_start) {
       const auto start = one.find(0);
       if (start == one.end()) continue;
@@ -244,24 +195,23 @@ std::vector<std::string> dynamics_sentences(const Dynamics& input) {
 std::string dynamics_csv(const Dynamics& input) {
   std::set<std::string> columns;
   for (const DynamicsRun& run : input.runs)
-    for (const auto& [name, values] : run.figures) columns.insert(name);
+    for (const DynamicsStep& step : run.log)
+      for (const auto& [name, value] : step.figures)
+        if (value) columns.insert(name);
   std::string out = "temperature,seed,step";
   for (const std::string& name : columns) out += "," + name;
   out += "\n";
-  for (const DynamicsRun& run : input.runs) {
-    std::set<int64_t> steps;
-    for (const auto& [name, values] : run.figures)
-      for (const auto& [step, value] : values) steps.insert(step);
-    for (const int64_t step : steps) {
-      out += fmt::format("{},{},{}", run.temperature, run.seed, step);
+  for (const DynamicsRun& run : input.runs)
+    for (const DynamicsStep& step : run.log) {
+      if (std::none_of(step.figures.begin(), step.figures.end(), [](const auto& f) { return f.second; }))
+        continue;
+      out += fmt::format("{},{},{}", run.temperature, run.seed, step.step);
       for (const std::string& name : columns) {
-        const auto figure = run.figures.find(name);
-        const bool has = figure != run.figures.end() && figure->second.contains(step);
-        out += has ? fmt::format(",{}", figure->second.at(step)) : ",";
+        const auto figure = step.figures.find(name);
+        out += figure != step.figures.end() && figure->second ? fmt::format(",{}", *figure->second) : ",";
       }
       out += "\n";
     }
-  }
   return out;
 }
 

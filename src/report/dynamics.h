@@ -1,39 +1,18 @@
 // Training watched at several temperatures and seeds (the paper's Appendix B): rewards at every step,
-// accuracy on held-out questions and circuit metrics of a fixed probe along the way. Read from dynamics.json,
-// which `run` writes; curves over seeds are computed here, and nothing else is.
+// accuracy on held-out questions and circuit metrics of a fixed probe along the way. Curves over seeds
+// are computed here, and nothing else is.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "io/json.h"
+#include "records/dynamics_file.h"
 #include "report/words.h"
 
 namespace circuitdiff {
-
-struct DynamicsRun {
-  double temperature = 1;
-  uint64_t seed = 0;
-  // Under the names of metrics.jsonl: "reward", "reward_std", "eval/accuracy", "circuit/act_intensity", ...;
-  // a figure stands only at the steps where it was taken.
-  std::map<std::string, std::map<int64_t, double>> figures;
-};
-
-struct Dynamics {
-  std::string name, algorithm, model;
-  int64_t steps = 0, smooth = 8;
-  int64_t questions = 0, sequences = 0, t_cut = 0;  // of the accuracy; of the probe
-  std::vector<double> temperatures;
-  std::vector<std::optional<std::pair<int64_t, int64_t>>> windows;  // one a temperature: first and last step
-  std::vector<DynamicsRun> runs;
-};
-
-// Error naming file and field where something is missing or of another type.
-Dynamics read_dynamics(const std::filesystem::path& dynamics_json);
 
 // "0.6", "1.0"
 std::string temperature_text(double temperature);

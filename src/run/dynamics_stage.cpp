@@ -8,6 +8,7 @@
 #include "data/question_stage.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "records/dynamics_file.h"
 #include "records/manifest.h"
 #include "report/dynamics.h"
 #include "run/circuit_probe.h"
@@ -75,16 +76,15 @@ void check_dynamics(const DynamicsFile& f, const std::string& where) {
 std::string temperature_folder(double temperature) { return "temperature-" + temperature_text(temperature); }
 
 // What the page draws, of one run's metrics.jsonl.
-json log_of(const fs::path& metrics) {
-  json out = json::array();
+std::vector<DynamicsStep> log_of(const fs::path& metrics) {
+  std::vector<DynamicsStep> out;
   read_jsonl(metrics, [&](Row&& line) {
-    json row = json::object();
+    DynamicsStep& step = out.emplace_back();
+    step.step = line.integer("step");
     for (const auto& [name, value] : line.value().items())
-      if (name == "step" || name == "reward" || name == "reward_std" || name == "loss" || name == "entropy" ||
-          name == "kl" || name == "completions/mean_length" || name == "eval/accuracy" ||
-          name.starts_with("circuit/"))
-        row[name] = value;
-    out.push_back(std::move(row));
+      if (name == "reward" || name == "reward_std" || name == "loss" || name == "entropy" || name == "kl" ||
+          name == "completions/mean_length" || name == "eval/accuracy" || name.starts_with("circuit/"))
+        step.figures[name] = value.is_null() ? std::nullopt : std::optional(value.get<double>());
   });
   return out;
 }
@@ -152,35 +152,30 @@ std::vector<TrainRequest> requests_of(const DynamicsFile& f, const fs::path& fol
   return requests;
 }
 
-// Trains all of them -> dynamics.json.
-nlohmann::ordered_json train_all(const DynamicsFile& f, const std::vector<TrainRequest>& requests,
-                                 const std::string& where, Progress& progress) {
-  nlohmann::ordered_json file{{"name", f.name},
-                              {"algorithm", to_word(f.dynamics.algorithm)},
-                              {"model", f.train.model.string()},
-                              {"steps", f.train.steps},
-                              {"smooth", f.dynamics.smooth},
-                              {"questions", rows_in(f.train.eval.file, f.train.eval.limit)},
-                              {"sequences", rows_in(f.train.probe.sequences, f.train.probe.limit)},
-                              {"t_cut", f.train.probe.t_cut},
-                              {"temperatures", f.dynamics.temperatures},
-                              {"windows", nlohmann::ordered_json::array()},
-                              {"runs", nlohmann::ordered_json::array()}};
+// Trains at every temperature; what dynamics.json holds.
+Dynamics train_all(const DynamicsFile& f, const std::vector<TrainRequest>& requests, const std::string& where,
+                   Progress& progress) {
+  Dynamics out;
+  out.name = f.name;
+  out.algorithm = to_word(f.dynamics.algorithm);
+  out.model = f.train.model.string();
+  out.steps = f.train.steps;
+  out.smooth = f.dynamics.smooth;
+  out.questions = rows_in(f.train.eval.file, f.train.eval.limit);
+  out.sequences = rows_in(f.train.probe.sequences, f.train.probe.limit);
+  out.t_cut = f.train.probe.t_cut;
+  out.temperatures = f.dynamics.temperatures;
   for (size_t t = 0; t < requests.size(); ++t) {
-    if (f.dynamics.windows.empty()) {
-      file["windows"].push_back(nullptr);
-    } else {
-      const auto [first, last] = parse_window(f.dynamics.windows[t], where);
-      file["windows"].push_back({first, last});
-    }
-    NamedProgress named(progress, "temperature " + temperature_text(f.dynamics.temperatures[t]));
+    const double temperature = f.dynamics.temperatures[t];
+    out.windows.push_back(
+        f.dynamics.windows.empty() ? std::nullopt : StepWindow(parse_window(f.dynamics.windows[t], where)));
+    NamedProgress named(progress, "temperature " + temperature_text(temperature));
     const auto summary = train(requests[t], named);
     for (const auto& run : summary["runs"])
-      file["runs"].push_back({{"temperature", f.dynamics.temperatures[t]},
-                              {"seed", run["seed"]},
-                              {"log", log_of(fs::path(run["folder"].get<std::string>()) / "metrics.jsonl")}});
+      out.runs.push_back({temperature, run["seed"].get<uint64_t>(),
+                          log_of(fs::path(run["folder"].get<std::string>()) / "metrics.jsonl")});
   }
-  return file;
+  return out;
 }
 
 // The outputs of the run itself, and the manifest of each training run.
@@ -217,8 +212,7 @@ RunResult run_dynamics(const RunOptions& options, Progress& progress) {
     make_questions(f.dynamics, f.train.data.file, progress);
   }
   const std::vector<TrainRequest> requests = requests_of(f, folder, options.overwrite);
-  const auto file = train_all(f, requests, options.experiment.string(), progress);
-  write_file_atomically(folder / "dynamics.json", file.dump() + "\n");
+  write_dynamics(folder / "dynamics.json", train_all(f, requests, options.experiment.string(), progress));
 
   RunResult result;
   result.folder = folder;

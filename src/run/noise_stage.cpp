@@ -5,6 +5,7 @@
 #include "attribute/attribute_stage.h"
 #include "checkpoint/noisy_copy.h"
 #include "io/files.h"
+#include "io/json.h"
 #include "metrics/noise_control.h"
 
 namespace circuitdiff {

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "io/json.h"
 #include "metrics/matrices.h"
 #include "records/scores.h"
 #include "support/temp_folder.h"

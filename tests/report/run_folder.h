@@ -133,6 +133,7 @@ class RunFolder {
     f.n = 2, f.n_forward = 3, f.n_backward = 3, f.n_edges = 5;
     f.sources = {"input", "a0", "m0"}, f.destinations = {"a0<q>", "m0", "logits"}, f.ids = {"q1", "q2"};
     f.edges = {1, 1, 0, 0, 1, 1, 0, 0, 1};
+    f.node_entropy = {{0.5, 0.25, 0.0}, {0.5, 0.25, 0.0}};
     f.metrics = {cell("act_intensity", 8, 2, 0.0001),  cell("info_complexity", 1.5, 1.25, 0.4),
                  cell("dist_kurtosis", 50, 30, 0.001), {"diversity"},
                  cell("node_entropy", 1, 2, 0.02),     cell("intensity_per_error", 2, 3, 0.01)};
