@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "io/files.h"
+#include "io/ordered_json.h"
 
 namespace circuitdiff {
 

@@ -14,16 +14,12 @@
 namespace circuitdiff {
 
 using json = nlohmann::json;
-using ordered_json = nlohmann::ordered_json;  // keeps the order of an object's keys
 
 // Throws Error "WHERE: not valid JSON: ..." on anything that is not one JSON value.
 json parse_json(std::string_view text, std::string_view where);
-ordered_json parse_ordered_json(std::string_view text, std::string_view where);
 json read_json_file(const std::filesystem::path& path);
-ordered_json read_ordered_json_file(const std::filesystem::path& path);
 // "an object", "a string", "the number 3", ... for messages.
 std::string json_kind(const json& value);
-std::string json_kind(const ordered_json& value);
 // Text out of a file, fit for a message: in quotes, on one line, at most about a hundred characters.
 std::string in_quotes(std::string_view text);
 // The text with U+FFFD for each byte that is not UTF-8, as JSON can hold it: paths need not be UTF-8.

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "io/files.h"
-#include "io/json.h"
+#include "io/ordered_json.h"
 #include "metrics/compare_tables.h"
 #include "metrics/comparison.h"
 #include "metrics/edge_change.h"

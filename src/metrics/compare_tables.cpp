@@ -5,7 +5,7 @@
 #include <array>
 #include <vector>
 
-#include "io/json.h"
+#include "io/ordered_json.h"
 #include "metrics/compare_stage.h"
 
 namespace circuitdiff {

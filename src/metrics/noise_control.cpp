@@ -5,7 +5,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "io/json.h"
+#include "io/ordered_json.h"
 #include "metrics/contrast.h"
 #include "records/scores.h"
 

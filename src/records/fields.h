@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "io/json.h"
+#include "io/ordered_json.h"
 
 namespace circuitdiff {
 

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "io/json.h"
+#include "io/ordered_json.h"
 #include "io/safetensors.h"
 #include "metrics/comparison.h"
 #include "metrics/matrices.h"
