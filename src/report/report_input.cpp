@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "report/samples.h"
 #include "statistics/intervals.h"
-#include "statistics/significance.h"
 
 namespace circuitdiff {
 namespace {
@@ -144,6 +143,25 @@ std::vector<AccuracyTest> read_accuracy_tests(const fs::path& path) {
   return out;
 }
 
+// p values corrected over all comparisons of the run.
+void read_corrections(const fs::path& path, ReportInput& input) {
+  const json root = optional_json(path);
+  if (root.is_null()) {
+    input.notes.push_back(
+        "corrections.json is missing: no p value is corrected, and nothing is called sure.");
+    return;
+  }
+  const Row row(root, path.string());
+  const json& all = row.at("p_corrected");
+  for (PairOnData& result : input.results)
+    for (auto& [label, comparison] : result.cuts)
+      for (auto& [name, cell] : comparison.metrics) {
+        const json::json_pointer at = json::json_pointer() / input.pairs[result.pair].name /
+                                      input.data[result.data].name / label / name;
+        if (all.contains(at) && all[at].is_number()) cell.p_table = all[at].get<double>();
+      }
+}
+
 // Without experiment.json: what lies in pairs/.
 void discover(const fs::path& dir, ReportInput& input) {
   input.name = fs::weakly_canonical(dir).filename().string();
@@ -263,19 +281,6 @@ Comparison read_comparison(const fs::path& path) {
   return out;
 }
 
-void correct_over_table(ReportInput& input) {
-  std::vector<MetricCell*> cells;
-  std::vector<Number> p;
-  for (PairOnData& result : input.results)
-    for (auto& [label, comparison] : result.cuts)
-      for (auto& [name, cell] : comparison.metrics) {
-        cells.push_back(&cell);
-        p.push_back(cell.p);
-      }
-  const auto adjusted = benjamini_hochberg(p);
-  for (size_t i = 0; i < cells.size(); ++i) cells[i]->p_table = adjusted[i];
-}
-
 ReportInput read_report_input(const fs::path& dir, Progress& progress, const DecodeTokens& decode) {
   std::error_code ignored;
   if (!fs::is_directory(dir, ignored)) fail("{}: the folder of a run expected, none found", dir.string());
@@ -312,7 +317,7 @@ ReportInput read_report_input(const fs::path& dir, Progress& progress, const Dec
       progress.advance();
     }
   progress.end();
-  correct_over_table(input);
+  if (!input.results.empty()) read_corrections(dir / "corrections.json", input);
   return input;
 }
 

@@ -1,6 +1,5 @@
-// What a report is made from: the folder of a run, read into plain structs. Nothing is computed here but the
-// correction of p values over all cells of the table. What is absent stays empty and the page says so; what
-// is there but damaged is an Error that names file and field.
+// What a report is made from: the folder of a run, read into plain structs. What is absent stays empty and
+// the page says so; what is there but damaged is an Error that names file and field.
 #pragma once
 
 #include <array>
@@ -121,8 +120,5 @@ ReportInput read_report_input(const std::filesystem::path& dir, Progress& progre
 
 // Out of metrics.json of `compare`.
 Comparison read_comparison(const std::filesystem::path& metrics_json);
-
-// Fills p_table: Benjamini-Hochberg over every p value of every cell.
-void correct_over_table(ReportInput& input);
 
 }  // namespace circuitdiff

@@ -1,4 +1,5 @@
-// The report of a run's folder, with the models' own tokenizers to mark where an answer was cut.
+// The report of a run's folder: p values corrected over all that was compared, then the page and its tables,
+// with the models' own tokenizers to mark where an answer was cut.
 #pragma once
 
 #include "report/report_stage.h"

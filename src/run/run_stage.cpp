@@ -152,8 +152,9 @@ class Run {
 
   void clear() const {
     for (const char* part : {"generate", "grade", "pairs"}) fs::remove_all(folder_ / part);
-    for (const char* part : {"experiment.json", "accuracy.json", "accuracy_pairs.json", "manifest.json",
-                             "report.html", "table.md", "table.csv", "table.tex", "outcomes.csv"})
+    for (const char* part :
+         {"experiment.json", "accuracy.json", "accuracy_pairs.json", "corrections.json", "manifest.json",
+          "report.html", "table.md", "table.csv", "table.tex", "outcomes.csv"})
       fs::remove(folder_ / part);
   }
 

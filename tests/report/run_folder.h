@@ -36,7 +36,15 @@ class RunFolder {
                             {"options", json::object()},
                             {"inputs", json::array()},
                             {"outputs", json::array()}});
-    for (const json& pair : experiment["pairs"]) fill(pair["name"].get<std::string>());
+    json corrected;
+    for (const json& pair : experiment["pairs"]) {
+      fill(pair["name"].get<std::string>());
+      for (const char* cut : {"alpha-0.1", "alpha-0.5"})
+        corrected[pair["name"].get<std::string>()]["math"][cut] = {
+            {"act_intensity", 0.0005}, {"dist_kurtosis", 0.0025}, {"intensity_per_error", 0.016},
+            {"node_entropy", 0.025},   {"info_complexity", 0.4},  {"diversity", nullptr}};
+    }
+    write("corrections.json", {{"method", "Benjamini-Hochberg"}, {"tests", 10}, {"p_corrected", corrected}});
   }
   ~RunFolder() {
     std::error_code ignored;
