@@ -98,14 +98,17 @@ std::string table_markdown(const ordered_json& comparison) {
 
 std::string table_csv(const ordered_json& comparison) {
   std::string out =
-      "metric,before,after,difference,relative,ci95_low,ci95_high,interval,p,p_adjusted,effect_size,reason\n";
+      "metric,before,after,difference,relative,relative_low,relative_high,ci95_low,ci95_high,interval,p,p_"
+      "adjusted,effect_size,reason\n";
   for (const auto& [name, m] : comparison["metrics"].items()) {
-    const ordered_json& ci = m["ci95"];
     const auto text = [](const ordered_json& v) { return v.is_null() ? "" : quoted(v.get<std::string>()); };
+    const auto ends = [](const ordered_json& interval) {
+      return interval.is_null() ? std::string(",") : exact(interval[0]) + "," + exact(interval[1]);
+    };
     out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{}\n", name, exact(m["before"]), exact(m["after"]),
-                       exact(m["difference"]), exact(m["relative"]), ci.is_null() ? "" : exact(ci[0]),
-                       ci.is_null() ? "" : exact(ci[1]), text(m["interval"]), exact(m["p"]),
-                       exact(m["p_adjusted"]), exact(m["effect_size"]), text(m["reason"]));
+                       exact(m["difference"]), exact(m["relative"]), ends(m["relative_ci95"]),
+                       ends(m["ci95"]), text(m["interval"]), exact(m["p"]), exact(m["p_adjusted"]),
+                       exact(m["effect_size"]), text(m["reason"]));
   }
   return out;
 }

@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "metrics/contrast.h"
 #include "metrics/sample_table.h"
+#include "statistics/intervals.h"
 #include "statistics/resampling.h"
 #include "statistics/significance.h"
 #include "statistics/summary.h"
@@ -13,6 +14,7 @@
 namespace circuitdiff {
 namespace {
 
+constexpr int64_t kRelativeBootstrap = 2000;  // resamples at most
 constexpr auto kRangeStatistic = static_cast<size_t>(Metric::info_complexity);
 
 void add_reason(std::string& reason, const std::string& more) {
@@ -87,6 +89,37 @@ void add_p_values(const SampleTable& table, const MetricOptions& options,
     if (out[i].difference) out[i].p = permutation_p(hits[i], options.permutations);
 }
 
+// Intensity and its two siblings: how far their relative change may lie from what was seen. The interval of
+// the difference, divided by the value before, would take that value for certain, and a fall could end below
+// nothing.
+void add_relative_intervals(const SampleTable& table, const MetricOptions& options,
+                            std::vector<MetricComparison>& out) {
+  using Column = std::optional<SampleTable::Column>;
+  const auto values = [&](const Column& column, bool after) {
+    std::vector<double> found;
+    for (int64_t k = 0; column && k < table.n(); ++k)
+      found.push_back(table.column(after ? table.n() + k : k, *column));
+    return found;
+  };
+  struct Ratio {
+    Metric metric;
+    Column sum, scale;
+  };
+  const Column intensity = SampleTable::edge_intensity;
+  for (const Ratio& r : {Ratio{Metric::act_intensity, mean_column(Metric::act_intensity), std::nullopt},
+                         Ratio{Metric::intensity_per_nat, intensity, mean_column(Metric::mean_loss)},
+                         Ratio{Metric::intensity_per_error, intensity, mean_column(Metric::mean_error)}}) {
+    MetricComparison& m = out[static_cast<size_t>(r.metric)];
+    if (!m.relative) continue;
+    const auto found = relative_interval(values(r.sum, false), values(r.sum, true), values(r.scale, false),
+                                         values(r.scale, true),
+                                         std::min(options.bootstrap, kRelativeBootstrap), options.seed);
+    if (!found) continue;
+    m.relative_low = found->low;
+    m.relative_high = found->high;
+  }
+}
+
 }  // namespace
 
 std::vector<MetricComparison> compare_metrics(const ScoreMatrices& before, const ScoreMatrices& after,
@@ -105,6 +138,7 @@ std::vector<MetricComparison> compare_metrics(const ScoreMatrices& before, const
     figures[0][i].value = out[i].difference;
   }
   add_intervals(table, std::array{std::vector{-1.0, 1.0}}, values, options, figures);
+  add_relative_intervals(table, options, out);
   if (options.permutations > 0) add_p_values(table, options, out);
 
   std::vector<std::optional<double>> p;

@@ -28,6 +28,7 @@ void visit(V& v, MetricComparison& m) {
   v("after", m.after);
   v("difference", m.difference);
   v("relative", m.relative);
+  v("relative_ci95", IntervalOrNull{m.relative_low, m.relative_high});
   v("ci95", IntervalOrNull{m.ci_low, m.ci_high});
   v("interval", TextOrNull{m.interval});
   v("p", m.p);

@@ -40,6 +40,8 @@ struct MetricComparison {
   std::optional<double> p_adjusted;       // Benjamini-Hochberg over the metrics of this comparison
   std::optional<double> effect_size;      // Cohen's d_z; only for means over samples
   std::string reason;  // why something of the above (but effect_size) is null; empty if nothing is
+  // 95 % percentile interval of `relative`: of act_intensity, intensity_per_nat and intensity_per_error
+  std::optional<double> relative_low = {}, relative_high = {};
 };
 
 // ln(I_after/I_before) = ln(loss_after/loss_before) + ln(per_nat_after/per_nat_before), I = mean abs(W) over

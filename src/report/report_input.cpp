@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "report/samples.h"
-#include "statistics/intervals.h"
 
 namespace circuitdiff {
 namespace {
@@ -18,40 +17,6 @@ Number number_at(const json& object, const char* name, const std::string& where)
   if (!row.has(name)) return std::nullopt;
   if (!row.at(name).is_number()) row.bad(name, "a number or null");
   return row.at(name).get<double>();
-}
-
-// One number a question; empty where any is missing.
-std::vector<double> without_nulls(const std::vector<Number>& values) {
-  std::vector<double> out;
-  for (const Number& value : values) {
-    if (!value) return {};
-    out.push_back(*value);
-  }
-  return out;
-}
-
-void add_relative_intervals(const MetricsFile& file, Comparison& comparison) {
-  const auto values_of = [&](const char* name) {
-    BothSides<std::vector<double>> out;
-    for (const PerSample& s : file.per_sample)
-      if (name && s.name == name) out = {without_nulls(s.before), without_nulls(s.after)};
-    return out;
-  };
-  struct Ratio {
-    const char *metric, *values, *scale;
-  };
-  for (const Ratio& r : {Ratio{"act_intensity", "act_intensity", nullptr},
-                         Ratio{"intensity_per_nat", "edge_intensity", "mean_loss"},
-                         Ratio{"intensity_per_error", "edge_intensity", "mean_error"}}) {
-    const auto it = comparison.metrics.find(r.metric);
-    if (it == comparison.metrics.end() || !it->second.relative) continue;
-    const auto values = values_of(r.values), scale = values_of(r.scale);
-    if (r.scale && scale.before.empty()) continue;
-    if (const auto found = relative_interval(values.before, values.after, scale.before, scale.after)) {
-      it->second.relative_low = found->low;
-      it->second.relative_high = found->high;
-    }
-  }
 }
 
 std::vector<fs::path> folders_in(const fs::path& dir) {
@@ -136,9 +101,8 @@ std::vector<AccuracyTest> read_accuracy_tests(const fs::path& path) {
     const std::string at = where + ": pairs[" + std::to_string(out.size()) + "]";
     const Row row(entry, at);
     out.push_back({row.string("before"), row.string("after"), row.string("data"), row.integer("questions"),
-                   row.integer("only_before"), row.integer("only_after"),
-                   number_at(entry, "difference", at), number_at(entry, "p", at),
-                   number_at(entry, "p_adjusted", at), row.string("test")});
+                   row.integer("only_before"), row.integer("only_after"), number_at(entry, "difference", at),
+                   number_at(entry, "p", at), number_at(entry, "p_adjusted", at), row.string("test")});
   }
   return out;
 }
@@ -268,8 +232,7 @@ Comparison read_comparison(const fs::path& path) {
   MetricsFile file = read_metrics_file(path);
   Comparison out;
   out.n = file.n;
-  for (const MetricComparison& metric : file.metrics) out.metrics[metric.name] = {metric, {}, {}, {}};
-  add_relative_intervals(file, out);
+  for (const MetricComparison& metric : file.metrics) out.metrics[metric.name] = {metric, {}};
   out.edges = {std::move(file.relative_change),
                std::move(file.sources),
                std::move(file.destinations),

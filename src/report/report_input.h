@@ -19,10 +19,9 @@ namespace circuitdiff {
 
 using Number = std::optional<double>;
 
-// One metric of one comparison, with what is computed for the page.
+// One metric of one comparison, with the p value corrected over all of the run.
 struct MetricCell : MetricComparison {
-  Number relative_low, relative_high;  // 95 % interval of `relative`; intensity and its two siblings
-  Number p_table;                      // Benjamini-Hochberg over every p of the run's table
+  Number p_table;  // Benjamini-Hochberg over every p of the run's table
   // The difference is beyond chance at a false discovery rate of 5 %.
   bool survives() const { return p_table && *p_table <= 0.05 && difference && *difference != 0; }
 };

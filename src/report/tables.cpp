@@ -188,17 +188,19 @@ std::string table_markdown(const ReportInput& input) {
 
 std::string table_csv(const ReportInput& input) {
   std::string out =
-      "pair,data,cut,n,metric,before,after,difference,relative,ci_low,ci_high,interval,p,p_corrected,"
+      "pair,data,cut,n,metric,before,after,difference,relative,relative_low,relative_high,ci_low,ci_high,"
+      "interval,p,p_corrected,"
       "survives,effect_size,reason\n";
   for (const PairOnData& r : input.results)
     for (size_t c = 0; c < input.cuts.size(); ++c) {
       const Comparison* comparison = input.find(r.pair, r.data, c);
       if (!comparison) continue;
       for (const auto& [name, cell] : comparison->metrics)
-        out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
+        out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
                            csv_text(input.pairs[r.pair].name), csv_text(input.data[r.data].name),
                            csv_text(input.cuts[c]), comparison->n, csv_text(name), csv_number(cell.before),
                            csv_number(cell.after), csv_number(cell.difference), csv_number(cell.relative),
+                           csv_number(cell.relative_low), csv_number(cell.relative_high),
                            csv_number(cell.ci_low), csv_number(cell.ci_high), csv_text(cell.interval),
                            csv_number(cell.p), csv_number(cell.p_table), cell.survives() ? "true" : "false",
                            csv_number(cell.effect_size), csv_text(cell.reason));

@@ -84,13 +84,14 @@ Interval mean_interval(std::span<const double> values, int64_t resamples, uint64
 
 std::optional<Interval> relative_interval(std::span<const double> before, std::span<const double> after,
                                           std::span<const double> before_scale,
-                                          std::span<const double> after_scale) {
-  constexpr int64_t kResamples = 2000;
+                                          std::span<const double> after_scale, int64_t resamples,
+                                          uint64_t seed) {
   const size_t n = before.size();
   const bool scaled = !before_scale.empty();
-  if (n < 2 || after.size() != n || (scaled && (before_scale.size() != n || after_scale.size() != n)))
+  if (n < 2 || resamples < 1 || after.size() != n ||
+      (scaled && (before_scale.size() != n || after_scale.size() != n)))
     return std::nullopt;
-  auto changes = resampled(n, kResamples, /*seed=*/0, [&](std::span<const size_t> drawn) {
+  auto changes = resampled(n, resamples, seed, [&](std::span<const size_t> drawn) {
     double b = 0, a = 0, b_scale = 0, a_scale = 0;
     for (const size_t k : drawn) {
       b += before[k];
@@ -100,7 +101,7 @@ std::optional<Interval> relative_interval(std::span<const double> before, std::s
     }
     return b > 0 && a_scale > 0 && b_scale > 0 ? a / a_scale * b_scale / b - 1 : std::nan("");
   });
-  if (std::any_of(changes.begin(), changes.end(), [](double v) { return std::isnan(v); })) return {};
+  if (std::any_of(changes.begin(), changes.end(), [](double v) { return !std::isfinite(v); })) return {};
   return percentile_interval(changes);
 }
 

@@ -29,13 +29,13 @@ Interval bootstrap_interval(std::span<double> values, double observed, std::span
 // Percentile interval of the mean, from `resamples` draws of as many values. Error where either is missing.
 Interval mean_interval(std::span<const double> values, int64_t resamples, uint64_t seed);
 
-// Percentile interval of (sum after / sum after_scale) / (sum before / sum before_scale) - 1 over 2000
-// resamples of questions, each with both its models' values. Scales may be empty: means are compared then.
-// All spans have one value a question. Null for fewer than two questions and where a denominator of a
-// resample is not positive.
+// Percentile interval of (sum after / sum after_scale) / (sum before / sum before_scale) - 1 over resamples
+// of questions, each with both its models' values. Scales may be empty: means are compared then. All spans
+// have one value a question. Null for fewer than two questions and where it is undefined in a resample.
 std::optional<Interval> relative_interval(std::span<const double> before, std::span<const double> after,
                                           std::span<const double> before_scale,
-                                          std::span<const double> after_scale);
+                                          std::span<const double> after_scale, int64_t resamples,
+                                          uint64_t seed);
 
 // Wilson's score interval of a share; [0, 1] where n = 0.
 Interval wilson_interval(int64_t successes, int64_t n);

@@ -262,9 +262,9 @@ TEST(Table, NumbersAreThoseOfMetricsJson) {
   const ReportInput input = read_report_input(run.path, silent);
   EXPECT_THAT(
       table_csv(input),
-      HasSubstr("grpo,math,alpha-0.5,2,act_intensity,8,2,-6,-0.75,-6.5,-5.5,BCa,1e-04,5e-04,true,,\n"));
+      HasSubstr("grpo,math,alpha-0.5,2,act_intensity,8,2,-6,-0.75,,,-6.5,-5.5,BCa,1e-04,5e-04,true,,\n"));
   EXPECT_THAT(table_csv(input),
-              HasSubstr("grpo,math,alpha-0.5,2,diversity,,,,,,,,,,false,,n = 1 <question>\n"));
+              HasSubstr("grpo,math,alpha-0.5,2,diversity,,,,,,,,,,,,false,,n = 1 <question>\n"));
   const std::string html = table_html(input, 0, 3);
   EXPECT_THAT(html, HasSubstr("<span class=\"b\">8.00</span> → <span class=\"a\">2.00</span>"));
   EXPECT_THAT(html, HasSubstr("<td class=\"sure\""));

@@ -93,19 +93,19 @@ TEST(MeanInterval, NarrowsAsTheNormalOne) {
 // As above: 2000 draws with seed 0.
 TEST(RelativeInterval, AgreesWithNumpyOnTheSameDraws) {
   const std::vector<double> before{1.3, 10.1, 2.7, 8.9, 3.4, 7.2}, after{0.11, 0.23, 0.37, 0.19, 0.13, 0.29};
-  const auto means = relative_interval(before, after, {}, {});
+  const auto means = relative_interval(before, after, {}, {}, 2000, 0);
   EXPECT_NEAR(means->low, -0.9752212389380531, 1e-14);
   EXPECT_NEAR(means->high, -0.9258064516129032, 1e-14);
   const std::vector<double> scale_before{2.1, 3.3, 1.7, 4.1, 2.9, 5.3},
       scale_after{1.1, 1.9, 2.3, 1.3, 3.1, 1.7};
-  const auto ratios = relative_interval(before, after, scale_before, scale_after);
+  const auto ratios = relative_interval(before, after, scale_before, scale_after, 2000, 0);
   EXPECT_NEAR(ratios->low, -0.9567945106405186, 1e-14);
   EXPECT_NEAR(ratios->high, -0.8917637276565725, 1e-14);
 }
 
 TEST(RelativeInterval, ContainsTheChangeAndEndsBeforeNothing) {
   const std::vector<double> before{1, 10, 2, 8, 3, 7}, after{0.1, 0.2, 0.3, 0.2, 0.1, 0.3};
-  const auto found = relative_interval(before, after, {}, {});
+  const auto found = relative_interval(before, after, {}, {}, 2000, 0);
   ASSERT_TRUE(found);
   EXPECT_LT(found->low, 1.2 / 31 - 1);
   EXPECT_GT(found->high, 1.2 / 31 - 1);
@@ -114,7 +114,7 @@ TEST(RelativeInterval, ContainsTheChangeAndEndsBeforeNothing) {
 
 TEST(RelativeInterval, ARatioThatIsTheSameForAllQuestionsHasNoWidth) {
   const std::vector<double> before{1, 2, 3}, after{2, 4, 6}, scale_before{4, 4, 4}, scale_after{2, 2, 2};
-  const auto found = relative_interval(before, after, scale_before, scale_after);
+  const auto found = relative_interval(before, after, scale_before, scale_after, 2000, 0);
   ASSERT_TRUE(found);
   EXPECT_NEAR(found->low, 3, 1e-12);
   EXPECT_NEAR(found->high, 3, 1e-12);
@@ -122,9 +122,9 @@ TEST(RelativeInterval, ARatioThatIsTheSameForAllQuestionsHasNoWidth) {
 
 TEST(RelativeInterval, IsNothingWhereItIsUndefined) {
   const std::vector<double> one{1}, zeros{0, 0}, some{1, 2};
-  EXPECT_FALSE(relative_interval(one, one, {}, {}));
-  EXPECT_FALSE(relative_interval(zeros, some, {}, {}));
-  EXPECT_FALSE(relative_interval(some, one, {}, {}));
+  EXPECT_FALSE(relative_interval(one, one, {}, {}, 2000, 0));
+  EXPECT_FALSE(relative_interval(zeros, some, {}, {}, 2000, 0));
+  EXPECT_FALSE(relative_interval(some, one, {}, {}, 2000, 0));
 }
 
 TEST(WilsonInterval, AgreesWithKnownShares) {
