@@ -258,7 +258,7 @@ std::string build_dynamics_page(const Dynamics& input) {
   const auto chart = [&](const char* id, ordered spec, const std::string& caption) -> std::string {
     if (spec.is_null()) return "";
     data["charts"][id] = std::move(spec);
-    return page::figure(id, key(input) + caption + " " + seeds_text(input));
+    return page::figure(id, "dynamics.json#/runs", key(input) + caption + " " + seeds_text(input));
   };
   const std::string rewards =
       chart("rewards", rewards_chart(input),

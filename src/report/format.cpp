@@ -107,6 +107,10 @@ std::string percent(double share) {
   return with_minus(text);
 }
 
+std::string fixed_decimals(double value, int decimals) {
+  return value == 0 ? "0" : with_minus(fixed(value, decimals));
+}
+
 std::string p_value(double p) {
   if (p < 0.001) return "p < .001";
   if (p > 0.995) return "p = 1";
@@ -146,8 +150,7 @@ std::vector<std::string> align_decimals(std::span<const std::optional<double>> v
     std::string text = kAbsent;
     if (v) {
       const int own = *v == 0 ? usual : digits - 1 - magnitude(*v, digits);
-      text = with_minus(fixed(*v, own > usual + 1 ? std::min(own, usual + 3) : usual));
-      if (*v == 0) text = "0";
+      text = fixed_decimals(*v, own > usual + 1 ? std::min(own, usual + 3) : usual);
     }
     before = std::max(before, display_width(text.substr(0, point(text))));
     after = std::max(after, display_width(text.substr(point(text))));

@@ -24,6 +24,8 @@ std::string signed_significant(double value, int digits = 3);
 std::string interval(double low, double high, int digits = 2);
 // "12", "3.1", "0.4", "< 0.1": for percentages, without the sign %.
 std::string percent(double share);
+// With so many digits behind the point; 0 is "0".
+std::string fixed_decimals(double value, int decimals);
 // "p < .001", "p = .03"; the smallest value that `permutations` allow is what stands for less.
 std::string p_value(double p);
 // "12 345" with thin spaces; below 10 000 without.

@@ -60,6 +60,8 @@ std::string escape_html(std::string_view text) {
   return out;
 }
 
+std::string named(std::string_view text) { return "<span class=\"name\">" + escape_html(text) + "</span>"; }
+
 std::string json_for_script(const nlohmann::ordered_json& value) {
   const std::string text = value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   std::string out;

@@ -20,6 +20,9 @@ std::string escape_latex(std::string_view text);
 // At most `bytes` bytes, cut between code points.
 std::string_view utf8_prefix(std::string_view text, size_t bytes);
 
+// A name or another text out of a file, in which digits are no figures: <span class="name">.
+std::string named(std::string_view text);
+
 // Escaped HTML whose "p < .001", "[50, 78]" and "23 %" each stay on one line.
 std::string unbroken(std::string html);
 

@@ -7,6 +7,7 @@
 #include "report/format.h"
 #include "report/html.h"
 #include "report/page_frame.h"
+#include "report/sourced.h"
 #include "report/tables.h"
 #include "report/words.h"
 
@@ -22,18 +23,22 @@ std::string definitions(std::initializer_list<const char*> names) {
   return out + "</dl></details>";
 }
 
+constexpr const char* kEdgesFrom = "pairs/*/*/compare/*/metrics.json#/relative_change";
 constexpr const char* kKey = "<span class=\"key b\">before</span> <span class=\"key a\">after</span>";
 
 std::string questions_text(const ReportInput& input) {
-  int64_t least = -1, most = -1;
+  const Comparison *least = nullptr, *most = nullptr;
   for (const PairOnData& r : input.results)
     for (const auto& [label, c] : r.cuts) {
-      least = least < 0 ? c.n : std::min(least, c.n);
-      most = std::max(most, c.n);
+      if (!least || c.n < least->n) least = &c;
+      if (!most || c.n > most->n) most = &c;
     }
-  if (most < 0) return "";
-  if (least == most) return fmt::format("n = {} questions in each cell.", count(least));
-  return fmt::format("n = {} to {} questions a cell.", count(least), count(most));
+  if (!most) return "";
+  const auto n = [](const Comparison& c) {
+    return sourced(static_cast<double>(c.n), c.from / "n", {Form::count});
+  };
+  if (least->n == most->n) return fmt::format("n = {} questions in each cell.", n(*least));
+  return fmt::format("n = {} to {} questions a cell.", n(*least), n(*most));
 }
 
 std::string table_section(const ReportInput& input) {
@@ -78,11 +83,11 @@ std::string where_section(const ReportInput& input) {
          "<span id=\"whole\"></span></label>\n"
          "<div class=\"maps\">" +
          page::figure(
-             "heat", "<span class=\"said-by-script\"></span>",
+             "heat", kEdgesFrom, "<span class=\"said-by-script\"></span>",
              "<div class=\"edge-detail\" aria-live=\"polite\">Point at a cell, or reach the map with Tab "
              "and move with the arrow keys.</div>") +
          page::figure(
-             "layers",
+             "layers", kEdgesFrom,
              "The same scores summed over layers, on the same colours: strong edges weigh more here than "
              "in the map of edges.") +
          "</div>\n";
@@ -97,7 +102,7 @@ std::string spread_section(const ReportInput& input) {
         if (std::string_view(w.name) == id) return std::string(w.title);
       return std::string(id);
     }());
-    out += page::figure(id, std::string(kKey) + " " + caption);
+    out += page::figure(id, std::string("table.csv#metric=") + id, std::string(kKey) + " " + caption);
   };
   add("diversity",
       "One minus the mean correlation between the score matrices of two questions: high where questions use "
@@ -121,7 +126,7 @@ std::string explained_section(const ReportInput& input) {
   std::string out = page::explained(input);
   if (!decomposition_chart(input).is_null())
     out += page::figure(
-        "decomposition",
+        "decomposition", "pairs/*/*/compare/*/metrics.json#/decomposition",
         "<span class=\"key loss\">change of the loss</span> <span class=\"key rest\">intensity per "
         "nat of loss</span> "
         "<span class=\"key total\">intensity in all</span> The change of intensity is the product "

@@ -3,18 +3,17 @@
 // accuracy.json and accuracy_pairs.json; empty where neither is there.
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "report/format.h"
 #include "report/html.h"
 #include "report/page.h"
+#include "report/sourced.h"
 
 namespace circuitdiff::page {
 namespace {
 
 constexpr const char* kHead = "<div class=\"wide\"><table class=\"plain\"><thead><tr>";
 
-// One model on one data set, as `grade` sums it up; "–" where that is not recorded.
+// One model on one data set, as `grade` sums it up, as HTML; "–" where that is not recorded.
 struct Share {
   std::string percent = kAbsent, interval, counts;
 };
@@ -26,27 +25,17 @@ Share share_of(const json& accuracy, const std::string& model, const std::string
   if (!sets.contains(data) || !sets[data].is_object()) return out;
   const json& a = sets[data];
   if (!a.contains("accuracy") || !a["accuracy"].is_number()) return out;
-  out.percent = percent(a["accuracy"].get<double>()) + " %";
+  const Source from = Source("accuracy.json") / model / data;
+  out.percent = sourced(a["accuracy"].get<double>(), from / "accuracy", {Form::percent});
   const json ci = a.value("wilson95", json());
   if (ci.is_array() && ci.size() == 2 && ci[0].is_number() && ci[1].is_number())
-    out.interval = fmt::format("[{}, {}]", percent(ci[0].get<double>()), percent(ci[1].get<double>()));
+    out.interval = sourced(ci[0].get<double>(), ci[1].get<double>(), from / "wilson95", {Form::ends});
   const auto whole = [&](const char* field) {
-    return a.contains(field) && a[field].is_number_integer() ? a[field].get<int64_t>() : 0;
+    const double value = a.contains(field) && a[field].is_number_integer() ? a[field].get<double>() : 0;
+    return sourced(value, from / field, {Form::count});
   };
-  out.counts = fmt::format("{} of {}", count(whole("correct")), count(whole("n")));
+  out.counts = fmt::format("{} of {}", whole("correct"), whole("n"));
   return out;
-}
-
-// A difference of shares in percentage points: "+24.3".
-std::string points(double difference) {
-  const std::string size = fmt::format("{:.1f}", std::abs(100 * difference));
-  return (difference < 0 && size != "0.0" ? kMinus : "+") + size;
-}
-
-// Under the heading "p": ".03", "&lt; .001".
-std::string p_figure(double p) {
-  const std::string text = p_value(p);
-  return escape_html(text.substr(text.starts_with("p = ") ? 4 : 2));
 }
 
 std::string headings(std::initializer_list<const char*> names) {
@@ -67,11 +56,13 @@ std::string pairs_table(const ReportInput& input) {
     const bool sure = t.survives();
     rows += fmt::format(
         "<tr><th scope=\"row\">{}</th><td>{}</td>{}{}<td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-        escape_html(t.before + " → " + t.after), escape_html(t.data),
+        escape_html(t.before + " → " + t.after), named(t.data),
         share_html(share_of(input.accuracy, t.before, t.data), sure && *t.difference < 0),
         share_html(share_of(input.accuracy, t.after, t.data), sure && *t.difference > 0),
-        t.difference ? points(*t.difference) : kAbsent, count(t.only_before), count(t.only_after),
-        t.p_adjusted ? p_figure(*t.p_adjusted) : kAbsent);
+        sourced(t.difference, t.from / "difference", {Form::points}),
+        sourced(static_cast<double>(t.only_before), t.from / "only_before", {Form::count}),
+        sourced(static_cast<double>(t.only_after), t.from / "only_after", {Form::count}),
+        sourced(t.p_adjusted, t.from / "p_adjusted", {Form::p_alone}));
   }
   return "<h3>Which model answers more questions rightly</h3>" + std::string(kHead) +
          headings({"pair", "data", "before", "after", "points", "only before", "only after", "p"}) + rows +
@@ -95,7 +86,7 @@ std::string models_table(const ReportInput& input) {
       if (s.percent == kAbsent) continue;
       rows += fmt::format(
           "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td class=\"quiet\">{}</td><td>{}</td></tr>",
-          escape_html(model), escape_html(data), s.percent, s.interval, s.counts);
+          escape_html(model), named(data), s.percent, s.interval, s.counts);
     }
   }
   if (rows.empty()) return "";

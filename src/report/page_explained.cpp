@@ -7,6 +7,7 @@
 #include "report/format.h"
 #include "report/html.h"
 #include "report/page.h"
+#include "report/sourced.h"
 #include "report/words.h"
 
 namespace circuitdiff::page {
@@ -17,27 +18,30 @@ Number number(const json& object, const char* name) {
   return it != object.end() && it->is_number() ? Number(it->get<double>()) : std::nullopt;
 }
 
-std::string effect_text(const ContrastFigure& f) {
-  if (!f.value) return std::string(kAbsent) + (f.reason.empty() ? "" : " " + f.reason);
-  std::string out = signed_significant(*f.value);
-  if (f.ci_low && f.ci_high) out += " " + interval(*f.ci_low, *f.ci_high);
+std::string effect_html(const ContrastFigure& f, const Source& from) {
+  if (!f.value) return std::string(kAbsent) + (f.reason.empty() ? "" : " " + named(f.reason));
+  std::string out = sourced(f.value, from / "value", {Form::change});
+  if (f.ci_low && f.ci_high) out += " " + sourced(*f.ci_low, *f.ci_high, from / "ci95");
   return out;
 }
 
 // Each model on each text: what of a difference belongs to the model and what to the text it is scored on.
-std::string two_by_two_table(const std::vector<TwoByTwoMetric>& metrics) {
+std::string two_by_two_table(const std::vector<TwoByTwoMetric>& metrics, const Source& file) {
   std::string rows;
   for (const MetricWords& w : metric_words()) {
     const auto it =
         std::find_if(metrics.begin(), metrics.end(), [&](const auto& m) { return m.name == w.name; });
     if (it == metrics.end()) continue;
+    const Source from = file / "two_by_two" / w.name;
     rows += fmt::format(
         "<tr><th "
         "scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></"
         "tr>",
-        escape_html(w.title), significant(it->before), significant(it->before_on_after),
-        significant(it->after_on_before), significant(it->after), escape_html(effect_text(it->model)),
-        escape_html(effect_text(it->text)), escape_html(effect_text(it->interaction)));
+        escape_html(w.title), sourced(it->before, from / "before"),
+        sourced(it->before_on_after, from / "before_on_after"),
+        sourced(it->after_on_before, from / "after_on_before"), sourced(it->after, from / "after"),
+        effect_html(it->model, from / "model"), effect_html(it->text, from / "text"),
+        effect_html(it->interaction, from / "interaction"));
   }
   if (rows.empty()) return "";
   return "<h3>Model or text?</h3><p class=\"caption\">Each model scored on its own answers and on the "
@@ -52,28 +56,30 @@ std::string two_by_two_table(const std::vector<TwoByTwoMetric>& metrics) {
 }
 
 // The change of the model on the before-model's texts, beside what noise of the same size does.
-std::string noise_table(const json& value) {
+std::string noise_table(const json& value, const Source& file) {
   const auto metrics = value.is_object() ? value.find("metrics") : value.end();
   if (!value.is_object() || metrics == value.end() || !metrics->is_object()) return "";
   std::string rows;
   for (const MetricWords& w : metric_words()) {
     const auto it = metrics->find(w.name);
     if (it == metrics->end() || !it->is_object()) continue;
+    const Source from = file / "metrics" / w.name;
     const Number effect = number(*it, "effect"), mean = number(*it, "noise_mean"),
                  sd = number(*it, "noise_sd"), p = number(*it, "p");
     std::string cells;
     if (effect && mean && p) {
-      cells = fmt::format("<td>{}</td><td>{} ± {}</td><td>{}</td>", escape_html(signed_significant(*effect)),
-                          escape_html(signed_significant(*mean)), escape_html(significant(sd)),
-                          escape_html(p_value(*p)));
+      cells = fmt::format("<td>{}</td><td>{} ± {}</td><td>{}</td>",
+                          sourced(effect, from / "effect", {Form::change}),
+                          sourced(mean, from / "noise_mean", {Form::change}), sourced(sd, from / "noise_sd"),
+                          sourced(p, from / "p", {Form::p}));
     } else {
       const auto reason = it->find("reason");
-      cells = fmt::format(
-          "<td colspan=\"3\">{} {}</td>", kAbsent,
-          reason != it->end() && reason->is_string() ? escape_html(reason->get<std::string>()) : "");
+      cells =
+          fmt::format("<td colspan=\"3\">{} {}</td>", kAbsent,
+                      reason != it->end() && reason->is_string() ? named(reason->get<std::string>()) : "");
     }
     rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td>{}</tr>", escape_html(w.title),
-                        significant(number(*it, "before")), cells);
+                        sourced(number(*it, "before"), from / "before"), cells);
   }
   if (rows.empty()) return "";
   return fmt::format(
@@ -86,7 +92,7 @@ std::string noise_table(const json& value) {
       "scope=\"col\">after &minus; before, same text</th><th scope=\"col\">noise &minus; before, mean ± "
       "sd</th><th "
       "scope=\"col\">p</th></tr></thead><tbody>{}</tbody></table></div>",
-      count(value.value("copies", int64_t{0})), rows);
+      sourced(number(value, "copies"), file / "copies", {Form::count}), rows);
 }
 
 }  // namespace
@@ -99,26 +105,29 @@ std::string explained(const ReportInput& input) {
       if (!comparison) continue;
       std::string text = loss_sentence(*comparison);
       if (text.empty())
-        text =
-            comparison->parts.reason.empty()
-                ? ""
-                : "How much of the change goes with the loss is undefined: " + comparison->parts.reason + ".";
+        text = comparison->parts.reason.empty() ? ""
+                                                : "How much of the change goes with the loss is undefined: " +
+                                                      named(comparison->parts.reason) + ".";
       std::string control;
-      if (comparison->null_difference)
+      if (comparison->null_difference) {
+        const std::string most = sourced(comparison->null_difference, comparison->from_null, {Form::size});
         control = *comparison->null_difference == 0
                       ? " Control: the model before, compared with itself, differs in no metric by anything "
-                        "but exactly 0."
+                        "but exactly " +
+                            most + "."
                       : fmt::format(
                             " Control failed: the model before, compared with itself, differs by up to {}; "
                             "the numbers above cannot be trusted.",
-                            significant(*comparison->null_difference));
-      const std::string table = two_by_two_table(comparison->two_by_two) + noise_table(comparison->noise);
+                            most);
+      }
+      const std::string table = two_by_two_table(comparison->two_by_two, comparison->from) +
+                                noise_table(comparison->noise, comparison->from_noise);
       if (!table.empty())
         out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, c), table);
       if (text.empty() && control.empty()) continue;
-      out += fmt::format("<p{}><strong>{}, {}.</strong> {}{}</p>\n",
-                         choice_attributes(input, r.pair, r.data, c), escape_html(input.pairs[r.pair].name),
-                         escape_html(cut_text(input.cuts[c])), unbroken(escape_html(text)), control);
+      out +=
+          fmt::format("<p{}><strong>{}, {}.</strong> {}{}</p>\n", choice_attributes(input, r.pair, r.data, c),
+                      named(input.pairs[r.pair].name), named(cut_text(input.cuts[c])), text, control);
     }
   if (!out.empty())
     out =

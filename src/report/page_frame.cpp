@@ -17,16 +17,18 @@ std::string_view asset(const char* begin, const char* end) {
 
 }  // namespace
 
-std::string figure(const char* id, const std::string& caption, const std::string& extra) {
+std::string figure(const char* id, const std::string& from, const std::string& caption,
+                   const std::string& extra) {
   return fmt::format(
-      "<figure class=\"chart\" id=\"figure-{0}\" data-chart=\"{0}\"><div class=\"plot\" tabindex=\"0\" "
+      "<figure class=\"chart\" id=\"figure-{0}\" data-chart=\"{0}\" data-from=\"{3}\"><div class=\"plot\" "
+      "tabindex=\"0\" "
       "role=\"img\" "
       "aria-labelledby=\"caption-{0}\"></div>{2}<figcaption id=\"caption-{0}\">{1}</figcaption>"
       "<div class=\"tools\"><button type=\"button\" data-save=\"svg\">SVG</button><button type=\"button\" "
       "data-save=\"png\">PNG</button><button type=\"button\" data-save=\"csv\">CSV</button></div>"
       "<details class=\"as-table\"><summary>These numbers as a table</summary><div "
       "class=\"wide\"></div></details></figure>\n",
-      id, caption, extra);
+      id, caption, extra, escape_html(from));
 }
 
 std::string frame(const std::string& title, const std::string& lead, const std::string& switches,

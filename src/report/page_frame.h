@@ -19,7 +19,9 @@ struct Section {
 std::string frame(const std::string& title, const std::string& lead, const std::string& switches,
                   const std::vector<Section>& sections, const nlohmann::ordered_json& data);
 
-// The place where the script draws the chart `id`, with its caption (HTML), buttons and table of numbers.
-std::string figure(const char* id, const std::string& caption, const std::string& extra = "");
+// The place where the script draws the chart `id`, with its caption (HTML), buttons and table of numbers. All
+// it shows stands at `from` (docs/spec.md#figures-of-the-page).
+std::string figure(const char* id, const std::string& from, const std::string& caption,
+                   const std::string& extra = "");
 
 }  // namespace circuitdiff::page

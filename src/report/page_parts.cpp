@@ -9,18 +9,12 @@
 #include "report/format.h"
 #include "report/html.h"
 #include "report/page.h"
+#include "report/sourced.h"
 #include "report/tables.h"
 #include "report/words.h"
 
 namespace circuitdiff::page {
 namespace {
-
-std::string with_strong_name(const std::string& sentence, const std::string& name) {
-  const std::string head = "After " + name + ",";
-  if (!sentence.starts_with(head)) return unbroken(escape_html(sentence));
-  return "After <strong>" + escape_html(name) + "</strong>," +
-         unbroken(escape_html(sentence.substr(head.size())));
-}
 
 // Before and after as two dots on a line from zero, the interval of the difference as a bar at the value
 // after.
@@ -55,19 +49,21 @@ std::string tile(const MetricWords& words, const MetricCell& cell) {
                                 escape_html(words.title));
   if (!cell.difference)
     return out + fmt::format("<p class=\"absent\">– <small>{}</small></p></div>",
-                             escape_html(cell.reason.empty() ? "undefined" : cell.reason));
+                             named(cell.reason.empty() ? "undefined" : cell.reason));
   const int exponent = common_exponent(std::vector<Number>{cell.before, cell.after});
   const double scale = std::pow(10.0, -exponent);
   const std::string unit = unit_text(words, exponent);
   out += fmt::format(
       "<p class=\"figures\"><span class=\"b\">{}</span> <span class=\"arrow\">→</span> <span "
-      "class=\"a\">{}</span> <small>{}</small></p>",
-      significant(*cell.before * scale), significant(*cell.after * scale), escape_html(unit));
+      "class=\"a\">{}</span> <small class=\"unit\">{}</small></p>",
+      sourced(cell.before, cell.from / "before", {Form::number, scale}),
+      sourced(cell.after, cell.from / "after", {Form::number, scale}), escape_html(unit));
   out += dots(cell);
-  std::string change = signed_significant(*cell.difference * scale);
-  if (cell.ci_low && cell.ci_high) change += " " + interval(*cell.ci_low * scale, *cell.ci_high * scale);
-  if (cell.p_table) change += ", " + p_value(*cell.p_table);
-  out += fmt::format("<p class=\"change\">{}</p>", unbroken(escape_html(change)));
+  std::string change = sourced(cell.difference, cell.from / "difference", {Form::change, scale});
+  if (cell.ci_low && cell.ci_high)
+    change += " " + sourced(*cell.ci_low, *cell.ci_high, cell.from / "ci95", {Form::interval, scale});
+  if (cell.p_table) change += ", " + sourced(cell.p_table, cell.from_p_table, {Form::p});
+  out += fmt::format("<p class=\"change\">{}</p>", change);
   const char* direction = words.expected == Expected::up ? "↑" : "↓";
   switch (direction_of(words, cell)) {
     case Direction::held:
@@ -91,71 +87,89 @@ int64_t count_at(const json& counts, const char* name) {
   return it != counts.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
 }
 
+const char* outcome_words(const std::string& outcome) {
+  return outcome == "both-right"   ? "both right"
+         : outcome == "both-wrong" ? "both wrong"
+         : outcome == "gained"     ? "right only after"
+         : outcome == "lost"       ? "right only before"
+                                   : outcome.c_str();
+}
+
+// One width of the strip: how many questions are left, and what was lost on the way there, as HTML.
+struct FunnelStep {
+  std::string words;
+  const char* name;  // in the header's counts
+  std::string lost;
+};
+
+std::vector<FunnelStep> funnel_steps(const json& counts, const Source& from, const std::string& outcome) {
+  using Part = std::pair<const char*, const char*>;
+  const auto parts = [&](std::initializer_list<Part> all) {
+    std::string out;
+    for (const auto& [name, words] : all)
+      if (const int64_t n = count_at(counts, name); n > 0 && outcome != name)
+        out += fmt::format("{}{} {}", out.empty() ? "" : ", ",
+                           sourced(static_cast<double>(n), from / name, {Form::count}), words);
+    return out;
+  };
+  const int64_t kept = count_at(counts, "kept"), drawn = count_at(counts, "drawn");
+  const std::string not_drawn = kept > drawn
+                                    ? sourced(static_cast<double>(kept), from / "kept",
+                                              static_cast<double>(drawn), from / "drawn", Form::less) +
+                                          " not drawn"
+                                    : "";
+  return {{"asked", "asked", ""},
+          {outcome_words(outcome), outcome.c_str(),
+           parts({{"both-right", "both right"},
+                  {"both-wrong", "both wrong"},
+                  {"gained", "right only after"},
+                  {"lost", "right only before"},
+                  {"undecided", "undecided"}})},
+          {"kept", "kept",
+           parts({{"too_short", "too short"},
+                  {"too_long", "too long"},
+                  {"unbalanced", "of too different lengths"},
+                  {"prompt_lengths_differ", "with prompts of different lengths"}})},
+          {"drawn", "drawn", not_drawn}};
+}
+
 // The strip narrows from all questions to those drawn; what is lost at each step stands below it, with the
 // reason.
 std::string funnel(const json& header, const ReportInput& input, const PairOnData& r) {
   if (!header.is_object() || !header.contains("counts") || !header["counts"].is_object())
     return "<p>How the questions were selected is not recorded.</p>";
   const json& counts = header["counts"];
+  const Source from = r.from_header / "counts";
   const std::string outcome = header.value("outcome", std::string("both-right"));
-  const auto outcome_words = [&]() -> std::string {
-    return outcome == "both-right"   ? "both right"
-           : outcome == "both-wrong" ? "both wrong"
-           : outcome == "gained"     ? "right only after"
-           : outcome == "lost"       ? "right only before"
-                                     : outcome;
-  }();
-  const auto part = [&](std::string& text, const char* name, const char* words) {
-    if (const int64_t n = count_at(counts, name); n > 0)
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count(n), words);
-  };
-  std::string no_outcome, no_length, none;
-  if (outcome != "both-right") part(no_outcome, "both-right", "both right");
-  if (outcome != "both-wrong") part(no_outcome, "both-wrong", "both wrong");
-  if (outcome != "gained") part(no_outcome, "gained", "right only after");
-  if (outcome != "lost") part(no_outcome, "lost", "right only before");
-  part(no_outcome, "undecided", "undecided");
-  part(no_length, "too_short", "too short");
-  part(no_length, "too_long", "too long");
-  part(no_length, "unbalanced", "of too different lengths");
-  part(no_length, "prompt_lengths_differ", "with prompts of different lengths");
-  const int64_t kept = count_at(counts, "kept"), drawn = count_at(counts, "drawn");
-  std::string not_drawn = kept > drawn ? fmt::format("{} not drawn", count(kept - drawn)) : "";
-  struct Step {
-    std::string words;
-    int64_t n;
-    std::string lost;
-  };
-  const std::vector<Step> steps{{"asked", count_at(counts, "asked"), ""},
-                                {outcome_words, count_at(counts, outcome.c_str()), no_outcome},
-                                {"kept", kept, no_length},
-                                {"drawn", drawn, not_drawn}};
-  const auto most = static_cast<double>(std::max<int64_t>(steps.front().n, 1));
+  const auto steps = funnel_steps(counts, from, outcome);
+  const auto most = static_cast<double>(std::max<int64_t>(count_at(counts, "asked"), 1));
   std::string out = "<ol class=\"funnel\">";
-  for (const Step& step : steps)
+  for (const FunnelStep& step : steps) {
+    const auto n = static_cast<double>(count_at(counts, step.name));
     out += fmt::format(
         "<li title=\"{0}\"><span class=\"bar\"><span style=\"width:{1:.1f}%\"></span></span><b>{2}</b> "
         "{3}{4}</li>",
-        escape_html(step.lost.empty() ? step.words : "left out: " + step.lost),
-        std::max(0.7, 100 * static_cast<double>(step.n) / most), count(step.n), escape_html(step.words),
-        step.lost.empty() ? "" : "<small>less " + escape_html(step.lost) + "</small>");
+        escape_html(step.lost.empty() ? step.words : "left out: " + plain_text(step.lost)),
+        std::max(0.7, 100 * n / most), sourced(n, from / step.name, {Form::count}), escape_html(step.words),
+        step.lost.empty() ? "" : "<small>less " + step.lost + "</small>");
+  }
   out += "</ol>";
-  out += outcomes_html(header);
+  out += outcomes_html(header, r.from_header);
   std::string lengths;
   if (header.contains("t_mean") && header["t_mean"].is_number())
     lengths = fmt::format(" The mean answer has {} tokens; the cuts are shares of that.",
-                          significant(header["t_mean"].get<double>()));
+                          sourced(header["t_mean"].get<double>(), r.from_header / "t_mean"));
   const auto& pair = input.pairs[r.pair];
-  return out +
-         fmt::format(
-             "<p class=\"caption\">From all questions of <em>{}</em> to those compared, <em>{}</em> against "
-             "<em>{}</em>. Everything below is conditional on this "
-             "selection: it speaks of questions that {}, with answers of similar length.{}</p>",
-             escape_html(input.data[r.data].name),
-             escape_html(pair.before_name.empty() ? "before" : pair.before_name),
-             escape_html(pair.after_name.empty() ? "after" : pair.after_name),
-             outcome == "both-right" ? "both models answer rightly" : "are " + escape_html(outcome_words),
-             lengths);
+  return out + fmt::format(
+                   "<p class=\"caption\">From all questions of <em>{}</em> to those compared, <em>{}</em> "
+                   "against <em>{}</em>. Everything below is conditional on this selection: it speaks of "
+                   "questions that {}, with answers of similar length.{}</p>",
+                   escape_html(input.data[r.data].name),
+                   escape_html(pair.before_name.empty() ? "before" : pair.before_name),
+                   escape_html(pair.after_name.empty() ? "after" : pair.after_name),
+                   outcome == "both-right" ? "both models answer rightly"
+                                           : "are " + escape_html(outcome_words(outcome)),
+                   lengths);
 }
 
 constexpr size_t kShownAfterCut = 600;  // bytes of an answer beyond its cut
@@ -177,10 +191,14 @@ std::string answer_html(const SampleSide& side, const char* which) {
     out += fmt::format(" <small>… {} more bytes</small>",
                        count(static_cast<int64_t>(rest.size() - shown.size())));
   out += "</p><p class=\"facts\">";
-  out += fmt::format("{} of {} tokens · loss {} · intensity {}", count(side.cut_tokens), count(side.tokens),
-                     significant(side.loss), significant(side.intensity));
-  for (size_t i = 0; i < side.edges.size(); ++i)
-    out += (i ? ", " : " · strongest ") + escape_html(side.edges[i]);
+  const std::string tokens = sourced(static_cast<double>(side.tokens), side.from_tokens, {Form::length});
+  out +=
+      fmt::format("{} of {} tokens · loss {} · intensity {}",
+                  side.cut_tokens < side.tokens
+                      ? sourced(static_cast<double>(side.cut_tokens), side.from_cut_tokens, {Form::count})
+                      : tokens,
+                  tokens, sourced(side.loss, side.from_loss), sourced(side.intensity, side.from_intensity));
+  for (size_t i = 0; i < side.edges.size(); ++i) out += (i ? ", " : " · strongest ") + named(side.edges[i]);
   return out + "</p></div>";
 }
 
@@ -215,8 +233,7 @@ std::string sentences(const ReportInput& input) {
     for (size_t c = 0; c < input.cuts.size(); ++c) {
       out += fmt::format("<div class=\"sentences\"{}>", choice_attributes(input, kAny, d, c));
       for (size_t p = 0; p < input.pairs.size(); ++p)
-        if (input.result(p, d))
-          out += "<p>" + with_strong_name(pair_sentence(input, p, d, c), input.pairs[p].name) + "</p>";
+        if (input.result(p, d)) out += "<p>" + pair_sentence(input, p, d, c) + "</p>";
       const std::string where =
           input.data.size() > 1 ? fmt::format("On {}, at {}.", input.data[d].name, cut_text(input.cuts[c]))
                                 : fmt::format("At {}.", cut_text(input.cuts[c]));
@@ -242,7 +259,9 @@ std::string tiles(const ReportInput& input) {
       out += fmt::format("<div{}><h3 class=\"tiles-head\">{} <small>{}{}</small></h3>",
                          choice_attributes(input, r.pair, r.data, c), escape_html(input.pairs[r.pair].name),
                          escape_html(cut_text(input.cuts[c])),
-                         comparison ? fmt::format(", n = {}", count(comparison->n)) : "");
+                         comparison ? ", n = " + sourced(static_cast<double>(comparison->n),
+                                                         comparison->from / "n", {Form::count})
+                                    : "");
       if (!comparison) {
         out += "<p>Not compared.</p></div>\n";
         continue;
@@ -281,7 +300,7 @@ std::string samples(const ReportInput& input) {
               escape_html(s.id), escape_html(utf8_prefix(s.prompt, 1500)),
               s.gold.empty()
                   ? ""
-                  : "<p class=\"facts\">reference answer " + escape_html(utf8_prefix(s.gold, 300)) + "</p>",
+                  : "<p class=\"facts\">reference answer " + named(utf8_prefix(s.gold, 300)) + "</p>",
               answer_html(s.before, "before"), answer_html(s.after, "after"));
       if (!items.empty())
         out += fmt::format("<div{}>{}</div>\n", choice_attributes(input, r.pair, r.data, c), items);
@@ -301,7 +320,7 @@ std::string made(const ReportInput& input) {
   if (!input.settings.empty()) {
     out += differences.empty()
                ? "<p>Settings are those of the paper's text in everything that is recorded.</p>"
-               : "<p>Other than in the paper's text:</p><ul>";
+               : "<p>Other than in the paper's text:</p><ul class=\"settings\">";
     for (const std::string& line : differences) out += "<li>" + escape_html(line) + "</li>";
     if (!differences.empty()) out += "</ul>";
   }

@@ -102,7 +102,8 @@ std::vector<AccuracyTest> read_accuracy_tests(const fs::path& path) {
     const Row row(entry, at);
     out.push_back({row.string("before"), row.string("after"), row.string("data"), row.integer("questions"),
                    row.integer("only_before"), row.integer("only_after"), number_at(entry, "difference", at),
-                   number_at(entry, "p", at), number_at(entry, "p_adjusted", at), row.string("test")});
+                   number_at(entry, "p", at), number_at(entry, "p_adjusted", at), row.string("test"),
+                   Source("accuracy_pairs.json") / "pairs" / out.size()});
   }
   return out;
 }
@@ -122,7 +123,10 @@ void read_corrections(const fs::path& path, ReportInput& input) {
       for (auto& [name, cell] : comparison.metrics) {
         const json::json_pointer at = json::json_pointer() / input.pairs[result.pair].name /
                                       input.data[result.data].name / label / name;
-        if (all.contains(at) && all[at].is_number()) cell.p_table = all[at].get<double>();
+        if (!all.contains(at) || !all[at].is_number()) continue;
+        cell.p_table = all[at].get<double>();
+        cell.from_p_table = Source("corrections.json") / "p_corrected" / input.pairs[result.pair].name /
+                            input.data[result.data].name / label / name;
       }
 }
 
@@ -158,43 +162,54 @@ void find_cuts(const fs::path& dir, ReportInput& input) {
   });
 }
 
-Number largest_difference(const fs::path& metrics_json) {
-  const Comparison null = read_comparison(metrics_json);
-  Number out;
+void add_null_control(const fs::path& metrics_json, const Source& from, Comparison& c) {
+  const Comparison null = read_comparison(metrics_json, from);
   for (const auto& [name, cell] : null.metrics)
-    if (cell.difference) out = std::max(out.value_or(0), std::abs(*cell.difference));
-  return out;
+    if (cell.difference && std::abs(*cell.difference) >= c.null_difference.value_or(0)) {
+      c.null_difference = std::abs(*cell.difference);
+      c.from_null = cell.from / "difference";
+    }
 }
 
-PairOnData read_result(const fs::path& folder, size_t pair, size_t data, const ReportInput& input,
-                       std::vector<std::string>& notes) {
+PairOnData read_result(const fs::path& dir, size_t pair, size_t data, ReportInput& input) {
   PairOnData out;
   out.pair = pair;
   out.data = data;
   std::error_code ignored;
   const std::string name = input.pairs[pair].name + " on " + input.data[data].name;
-  if (fs::exists(folder / "pairs.jsonl", ignored))
-    out.header = read_pairs_header(folder / "pairs.jsonl");
-  else
-    notes.push_back(name + ": no questions were selected (pairs.jsonl is missing).");
+  const std::string folder = out.folder(input);
+  if (fs::exists(dir / folder / "pairs.jsonl", ignored)) {
+    out.header = read_pairs_header(dir / folder / "pairs.jsonl");
+    out.from_header = Source(folder + "/pairs.jsonl", /*line=*/1) / "header";
+  } else {
+    input.notes.push_back(name + ": no questions were selected (pairs.jsonl is missing).");
+  }
   for (const std::string& cut : input.cuts) {
-    const fs::path metrics = folder / "compare" / cut / "metrics.json";
-    if (!fs::exists(metrics, ignored)) {
-      notes.push_back(fmt::format("{}, {}: not compared (metrics.json is missing).", name, cut_text(cut)));
+    const std::string metrics = folder + "/compare/" + cut + "/metrics.json";
+    if (!fs::exists(dir / metrics, ignored)) {
+      input.notes.push_back(
+          fmt::format("{}, {}: not compared (metrics.json is missing).", name, cut_text(cut)));
       continue;
     }
-    Comparison c = read_comparison(metrics);
+    Comparison c = read_comparison(dir / metrics, Source(metrics));
     c.label = cut;
-    const fs::path null = folder / "null" / cut / "metrics.json";
-    if (fs::exists(null, ignored)) c.null_difference = largest_difference(null);
-    const fs::path noise = folder / "noise" / (cut + ".json");
-    if (fs::exists(noise, ignored)) c.noise = read_json_file(noise);
+    const std::string null = folder + "/null/" + cut + "/metrics.json";
+    if (fs::exists(dir / null, ignored)) add_null_control(dir / null, Source(null), c);
+    const std::string noise = folder + "/noise/" + cut + ".json";
+    if (fs::exists(dir / noise, ignored)) {
+      c.noise = read_json_file(dir / noise);
+      c.from_noise = Source(noise);
+    }
     out.cuts.emplace(cut, std::move(c));
   }
   return out;
 }
 
 }  // namespace
+
+std::string PairOnData::folder(const ReportInput& input) const {
+  return "pairs/" + input.pairs[pair].name + "/" + input.data[data].name;
+}
 
 const PairOnData* ReportInput::result(size_t pair, size_t data_set) const {
   for (const PairOnData& r : results)
@@ -228,11 +243,17 @@ std::string cut_text(const std::string& label) {
   return label;
 }
 
-Comparison read_comparison(const fs::path& path) {
+Comparison read_comparison(const fs::path& path, const Source& from) {
   MetricsFile file = read_metrics_file(path);
   Comparison out;
+  out.from = from;
   out.n = file.n;
-  for (const MetricComparison& metric : file.metrics) out.metrics[metric.name] = {metric, {}};
+  for (const MetricComparison& metric : file.metrics)
+    out.metrics[metric.name] = {metric, {}, from / "metrics" / metric.name, {}};
+  for (PerSample& values : file.per_sample)
+    for (const auto& [name, to] :
+         {std::pair{"mean_loss", &out.loss}, std::pair{"edge_intensity", &out.edge_intensity}})
+      if (values.name == name) *to = {std::move(values.before), std::move(values.after)};
   out.edges = {std::move(file.relative_change),
                std::move(file.sources),
                std::move(file.destinations),
@@ -241,6 +262,7 @@ Comparison read_comparison(const fs::path& path) {
                {}};
   out.parts = std::move(file.decomposition);
   out.two_by_two = std::move(file.two_by_two);
+  out.ids = std::move(file.ids);
   return out;
 }
 
@@ -274,9 +296,8 @@ ReportInput read_report_input(const fs::path& dir, Progress& progress, const Dec
     for (size_t d = 0; d < input.data.size(); ++d) {
       if (!asked(p, d)) continue;
       check_interrupt();
-      const fs::path folder = dir / "pairs" / input.pairs[p].name / input.data[d].name;
-      input.results.push_back(read_result(folder, p, d, input, input.notes));
-      read_samples(dir, folder, input, input.results.back(), decode);
+      input.results.push_back(read_result(dir, p, d, input));
+      read_samples(dir, input, input.results.back(), decode);
       progress.advance();
     }
   progress.end();

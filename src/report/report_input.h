@@ -14,6 +14,7 @@
 #include "io/json.h"
 #include "records/metrics_file.h"
 #include "report/report_stage.h"
+#include "report/sourced.h"
 
 namespace circuitdiff {
 
@@ -22,6 +23,7 @@ using Number = std::optional<double>;
 // One metric of one comparison, with the p value corrected over all of the run.
 struct MetricCell : MetricComparison {
   Number p_table;  // Benjamini-Hochberg over every p of the run's table
+  Source from = {}, from_p_table = {};
   // The difference is beyond chance at a false discovery rate of 5 %.
   bool survives() const { return p_table && *p_table <= 0.05 && difference && *difference != 0; }
 };
@@ -45,16 +47,22 @@ struct Comparison {
   EdgeTable edges;
   IntensityDecomposition parts;
   std::vector<TwoByTwoMetric> two_by_two;
-  json noise;  // the noise control, or null
+  std::vector<std::string> ids;                         // of the questions, [n]
+  BothSides<std::vector<Number>> loss, edge_intensity;  // of each; empty where they are not recorded
+  json noise;                                           // the noise control, or null
+  Source from, from_noise, from_null;  // its file, that of the noise control, the null control's difference
   // Largest absolute difference over the metrics of the model against itself; null where that was not run.
   Number null_difference;
 };
+
+struct ReportInput;
 
 // One side of a question, to be read by a person.
 struct SampleSide {
   std::string answer;
   int64_t tokens = 0;
   Number loss, intensity;  // at the comparison's cut
+  Source from_loss, from_intensity, from_tokens, from_cut_tokens;
   std::optional<bool> correct;
   size_t cut_bytes = 0;       // of `answer`; what the loss was taken over
   bool cut_is_exact = false;  // else from the share of tokens
@@ -70,9 +78,12 @@ struct Sample {
 // One pair of models on one data set.
 struct PairOnData {
   size_t pair = 0, data = 0;
-  json header;                             // of pairs.jsonl; null where there is none
+  json header;  // of pairs.jsonl; null where there is none
+  Source from_header;
   std::map<std::string, Comparison> cuts;  // by label
   std::vector<Sample> samples;
+
+  std::string folder(const ReportInput& input) const;  // "pairs/grpo/gsm8k"
 };
 
 // Both models' answers to the questions of one data set, and the paired test of their difference.
@@ -81,6 +92,7 @@ struct AccuracyTest {
   int64_t questions = 0, only_before = 0, only_after = 0;
   Number difference, p, p_adjusted;  // of shares of right answers; adjusted over all pairs of the run
   std::string test;
+  Source from;
   bool survives() const { return p_adjusted && *p_adjusted <= 0.05 && difference && *difference != 0; }
 };
 
@@ -117,7 +129,7 @@ double cut_number(const std::string& label);
 ReportInput read_report_input(const std::filesystem::path& dir, Progress& progress,
                               const DecodeTokens& decode = nullptr);
 
-// Out of metrics.json of `compare`.
-Comparison read_comparison(const std::filesystem::path& metrics_json);
+// Out of metrics.json of `compare`, which stands at `from`.
+Comparison read_comparison(const std::filesystem::path& metrics_json, const Source& from);
 
 }  // namespace circuitdiff

@@ -118,7 +118,7 @@ ReportResult report_directory(const fs::path& dir, const ReportOptions& options,
       // On the data set that the page opens with; a pair that was not compared there, on the first it was.
       size_t d = first.data;
       for (size_t other = 0; !input.find(p, d, first.cut) && other < input.data.size(); ++other) d = other;
-      result.sentences.push_back(pair_sentence(input, p, d, first.cut));
+      result.sentences.push_back(plain_text(pair_sentence(input, p, d, first.cut)));
     }
   return result;
 }

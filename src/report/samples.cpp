@@ -20,15 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kEdgesShown = 3;
 
-double intensity_of(const Scores& s, int64_t k) {
-  double sum = 0;
-  int64_t edges = 0;
-  for (int64_t i = 0; i < s.n_forward; ++i)
-    for (int64_t j = 0; j < s.n_backward; ++j)
-      if (s.edges[static_cast<size_t>(i * s.n_backward + j)]) sum += std::abs(s.at(k, i, j)), ++edges;
-  return edges ? sum / static_cast<double>(edges) : 0;
-}
-
 std::vector<std::string> strongest_edges(const Scores& s, int64_t k) {
   std::vector<std::pair<double, std::string>> all;
   for (int64_t i = 0; i < s.n_forward; ++i)
@@ -44,18 +35,18 @@ std::vector<std::string> strongest_edges(const Scores& s, int64_t k) {
   return out;
 }
 
-// `count` indices at even steps of the sorted changes, first and last included.
-std::vector<int64_t> even_choice(const Scores& before, const Scores& after, size_t count) {
-  std::vector<std::pair<double, int64_t>> changes;
-  for (int64_t k = 0; k < before.n; ++k) {
-    const double b = intensity_of(before, k), a = intensity_of(after, k);
+// `count` questions at even steps of the sorted changes of intensity, first and last included.
+std::vector<std::string> even_choice(const Comparison& c, size_t count) {
+  std::vector<std::pair<double, size_t>> changes;
+  for (size_t k = 0; k < c.edge_intensity.before.size(); ++k) {
+    const double b = c.edge_intensity.before[k].value_or(0), a = c.edge_intensity.after[k].value_or(0);
     changes.emplace_back(b > 0 && a > 0 ? std::log(a / b) : 0.0, k);
   }
   std::sort(changes.begin(), changes.end());
-  std::vector<int64_t> out;
+  std::vector<std::string> out;
   count = std::min(count, changes.size());
   for (size_t i = 0; i < count; ++i)
-    out.push_back(changes[count == 1 ? 0 : i * (changes.size() - 1) / (count - 1)].second);
+    out.push_back(c.ids[changes[count == 1 ? 0 : i * (changes.size() - 1) / (count - 1)].second]);
   return out;
 }
 
@@ -89,31 +80,63 @@ void add_spread(const Scores& before, const Scores& after, const ReportInput& in
   table.spread_after = spread_of(after);
 }
 
-std::unordered_map<std::string, Generation> answers_of(const fs::path& run, const std::string& model,
-                                                       const std::string& data) {
-  std::unordered_map<std::string, Generation> out;
+struct Answer {
+  Generation row;
+  Source from;
+};
+
+// The first answer to each question.
+std::unordered_map<std::string, Answer> answers_of(const fs::path& run, const std::string& model,
+                                                   const std::string& data) {
+  std::unordered_map<std::string, Answer> out;
   std::error_code ignored;
   for (const char* stage : {"grade", "generate"}) {
-    const fs::path file = run / stage / model / (data + ".jsonl");
-    if (!fs::exists(file, ignored)) continue;
-    for (Generation& row : read_generations(file))
-      if (row.sample == 0) out.emplace(row.id, std::move(row));
+    const std::string file = std::string(stage) + "/" + model + "/" + data + ".jsonl";
+    if (!fs::exists(run / file, ignored)) continue;
+    int64_t line = 0;
+    for (Generation& row : read_generations(run / file)) {
+      ++line;
+      if (row.sample != 0) continue;
+      const std::string id = row.id;
+      out.emplace(id, Answer{std::move(row), Source(file, line)});
+    }
     break;
   }
   return out;
 }
 
-SampleSide side_of(const Generation& row, const Scores& scores, int64_t k, const std::string& model,
-                   const DecodeTokens& decode) {
+// One side of a comparison at one cut.
+struct ScoredSide {
+  const char* name;   // "before"
+  std::string model;  // its folder, for the tokenizer
+  std::unordered_map<std::string, Answer> answers;
+  Scores scores;
+  Source from_scores;
+  std::unordered_map<std::string, int64_t> places;  // of questions in `scores`
+
+  bool has(const std::string& id) const { return answers.contains(id) && places.contains(id); }
+};
+
+SampleSide side_of(const ScoredSide& side, const Comparison& c, size_t k, const DecodeTokens& decode) {
   SampleSide out;
-  const auto at = static_cast<size_t>(k);
+  const auto& [row, from] = side.answers.at(c.ids[k]);
+  const auto at = static_cast<size_t>(side.places.at(c.ids[k]));
   out.answer = row.answer;
   out.tokens = static_cast<int64_t>(row.answer_tokens.size());
+  out.from_tokens = from / "answer_tokens";
   out.correct = row.correct;
-  out.loss = scores.loss[at];
-  out.intensity = intensity_of(scores, k);
-  out.cut_tokens = std::min(scores.t_cut[at], out.tokens);
-  out.edges = strongest_edges(scores, k);
+  const bool before = std::string_view(side.name) == "before";
+  const auto value = [&](const BothSides<std::vector<Number>>& values) {
+    const auto& own = before ? values.before : values.after;
+    return k < own.size() ? own[k] : Number{};
+  };
+  out.loss = value(c.loss);
+  out.from_loss = c.from / "per_sample" / "mean_loss" / side.name / k;
+  out.intensity = value(c.edge_intensity);
+  out.from_intensity = c.from / "per_sample" / "edge_intensity" / side.name / k;
+  out.cut_tokens = std::min(side.scores.t_cut[at], out.tokens);
+  out.from_cut_tokens = side.from_scores / "t_cut" / at;
+  out.edges = strongest_edges(side.scores, static_cast<int64_t>(at));
   if (out.cut_tokens >= out.tokens) {
     out.cut_bytes = row.answer.size();
     out.cut_is_exact = true;
@@ -122,7 +145,7 @@ SampleSide side_of(const Generation& row, const Scores& scores, int64_t k, const
   if (decode) {
     try {
       const std::string text =
-          decode(model, {row.answer_tokens.begin(), row.answer_tokens.begin() + out.cut_tokens});
+          decode(side.model, {row.answer_tokens.begin(), row.answer_tokens.begin() + out.cut_tokens});
       // A cut inside a character decodes to a replacement sign; the common beginning is what is certain.
       const auto [end, unused] =
           std::mismatch(text.begin(), text.end(), row.answer.begin(), row.answer.end());
@@ -154,42 +177,41 @@ json read_pairs_header(const fs::path& path) {
   return header;
 }
 
-void read_samples(const fs::path& run, const fs::path& folder, ReportInput& input, PairOnData& result,
-                  const DecodeTokens& decode) {
+void read_samples(const fs::path& run, ReportInput& input, PairOnData& result, const DecodeTokens& decode) {
   const auto& pair = input.pairs[result.pair];
   const auto& data = input.data[result.data];
-  const auto before_rows = answers_of(run, pair.before_name, data.name);
-  const auto after_rows = answers_of(run, pair.after_name, data.name);
+  ScoredSide before{"before", pair.before, answers_of(run, pair.before_name, data.name), {}, {}, {}};
+  ScoredSide after{"after", pair.after, answers_of(run, pair.after_name, data.name), {}, {}, {}};
   std::error_code ignored;
-  const auto scores_file = [&](const char* side, const std::string& cut) {
-    return folder / "attribute" / side / ("scores." + cut + ".safetensors");
-  };
   std::vector<std::string> chosen;
   for (size_t c = input.cuts.size(); c-- > 0;) {
-    const fs::path before_file = scores_file("before", input.cuts[c]),
-                   after_file = scores_file("after", input.cuts[c]);
-    if (!fs::exists(before_file, ignored) || !fs::exists(after_file, ignored)) continue;
-    const Scores before = read_scores(before_file), after = read_scores(after_file);
-    add_spread(before, after, input, result, input.cuts[c]);
-    if (before_rows.empty() || after_rows.empty()) continue;
-    std::unordered_map<std::string, int64_t> place_after, place_before;
-    for (size_t i = 0; i < after.ids.size(); ++i) place_after.emplace(after.ids[i], static_cast<int64_t>(i));
-    for (size_t i = 0; i < before.ids.size(); ++i)
-      place_before.emplace(before.ids[i], static_cast<int64_t>(i));
-    if (chosen.empty() && before.ids == after.ids)
-      for (const int64_t k : even_choice(before, after, kSamplesShown))
-        chosen.push_back(before.ids[static_cast<size_t>(k)]);
+    const auto found = result.cuts.find(input.cuts[c]);
+    if (found == result.cuts.end()) continue;
+    const Comparison& comparison = found->second;
+    const auto file_of = [&](const ScoredSide& side) {
+      return result.folder(input) + "/attribute/" + side.name + "/scores." + input.cuts[c] + ".safetensors";
+    };
+    if (!fs::exists(run / file_of(before), ignored) || !fs::exists(run / file_of(after), ignored)) continue;
+    for (ScoredSide* side : {&before, &after}) {
+      side->scores = read_scores(run / file_of(*side));
+      side->from_scores = Source(file_of(*side));
+      side->places.clear();
+      for (size_t i = 0; i < side->scores.ids.size(); ++i)
+        side->places.emplace(side->scores.ids[i], static_cast<int64_t>(i));
+    }
+    add_spread(before.scores, after.scores, input, result, input.cuts[c]);
+    if (chosen.empty()) chosen = even_choice(comparison, kSamplesShown);
     for (const std::string& id : chosen) {
-      if (!place_before.contains(id) || !place_after.contains(id) || !before_rows.contains(id) ||
-          !after_rows.contains(id))
-        continue;
+      const auto k = std::find(comparison.ids.begin(), comparison.ids.end(), id);
+      if (k == comparison.ids.end() || !before.has(id) || !after.has(id)) continue;
+      const auto place = static_cast<size_t>(k - comparison.ids.begin());
       Sample s;
       s.id = id;
       s.cut = c;
-      s.prompt = before_rows.at(id).prompt;
-      s.gold = before_rows.at(id).gold;
-      s.before = side_of(before_rows.at(id), before, place_before.at(id), pair.before, decode);
-      s.after = side_of(after_rows.at(id), after, place_after.at(id), pair.after, decode);
+      s.prompt = before.answers.at(id).row.prompt;
+      s.gold = before.answers.at(id).row.gold;
+      s.before = side_of(before, comparison, place, decode);
+      s.after = side_of(after, comparison, place, decode);
       result.samples.push_back(std::move(s));
     }
   }

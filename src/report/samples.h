@@ -16,7 +16,7 @@ json read_pairs_header(const std::filesystem::path& path);
 
 // Fills result.samples, and the spread of every edge over questions, from the scores, the pairs and the
 // graded answers under `run`; leaves it empty, with a note, where one of them is absent.
-void read_samples(const std::filesystem::path& run, const std::filesystem::path& folder, ReportInput& input,
-                  PairOnData& result, const DecodeTokens& decode);
+void read_samples(const std::filesystem::path& run, ReportInput& input, PairOnData& result,
+                  const DecodeTokens& decode);
 
 }  // namespace circuitdiff

@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "report/format.h"
 #include "report/html.h"
+#include "report/sourced.h"
 
 namespace circuitdiff {
 namespace {
@@ -103,30 +104,45 @@ class Block {
       if (!cell->before && !cell->after)
         return fmt::format("<td class=\"absent\" title=\"{0}\">–<span class=\"said\"> {0}</span></td>",
                            reason);
-      return fmt::format(
-          "<td><span class=\"values\"><span class=\"b\">{}</span> → <span class=\"a\">{}</span></span><small "
-          "title=\"{}\">no "
-          "difference: {}</small></td>",
-          before, after, reason, reason);
+      return fmt::format("<td>{}<small title=\"{}\">no difference: {}</small></td>",
+                         values_html(*cell, before, after), reason,
+                         named(cell->reason.empty() ? "undefined" : cell->reason));
     }
-    std::string note = signed_significant(*cell->difference * scale_);
-    std::string title = fmt::format("difference {}", note);
-    if (cell->ci_low && cell->ci_high) {
-      const std::string ci = interval(*cell->ci_low * scale_, *cell->ci_high * scale_);
-      note += " " + ci;
-      title +=
-          fmt::format(", 95 % interval {}{}", ci, cell->interval.empty() ? "" : " (" + cell->interval + ")");
-    }
+    std::string note = sourced(cell->difference, cell->from / "difference", {Form::change, scale_});
+    if (cell->ci_low && cell->ci_high)
+      note += " " + sourced(*cell->ci_low, *cell->ci_high, cell->from / "ci95", {Form::interval, scale_});
+    std::string title = "difference " + plain_text(note);
+    if (!cell->interval.empty()) title += " (" + cell->interval + ")";
     if (cell->p) title += ", " + p_value(*cell->p);
     if (cell->p_table) title += ", corrected " + p_value(*cell->p_table);
     if (cell->effect_size) title += ", d_z " + significant(*cell->effect_size, 2);
     if (!cell->reason.empty()) title += "; " + cell->reason;
+    return fmt::format("<td{} title=\"{}\">{}<small>{}{}</small></td>",
+                       cell->survives() ? " class=\"sure\"" : "", escape_html(title),
+                       values_html(*cell, before, after), note,
+                       cell->survives() ? "<span class=\"said\"> beyond chance</span>" : "");
+  }
+
+  // Before and after; `before` and `after` are their texts with the blanks that align them in their column.
+  std::string values_html(const MetricCell& cell, const std::string& before, const std::string& after) const {
     return fmt::format(
-        "<td{} title=\"{}\"><span class=\"values\"><span class=\"b\">{}</span> → <span "
-        "class=\"a\">{}</span></span><small>{}{}"
-        "</small></td>",
-        cell->survives() ? " class=\"sure\"" : "", escape_html(title), before, after, escape_html(note),
-        cell->survives() ? "<span class=\"said\"> beyond chance</span>" : "");
+        "<span class=\"values\"><span class=\"b\">{}</span> → <span class=\"a\">{}</span></span>",
+        aligned_html(cell.before, cell.from / "before", before),
+        aligned_html(cell.after, cell.from / "after", after));
+  }
+
+  std::string aligned_html(const Number& value, const Source& from, std::string_view text) const {
+    const auto is_blank = [](std::string_view rest) {
+      return rest.starts_with("\u2007") || rest.starts_with("\u2008");
+    };
+    size_t begin = 0, end = text.size();
+    while (is_blank(text.substr(begin))) begin += 3;
+    while (end >= begin + 3 && is_blank(text.substr(end - 3, 3))) end -= 3;
+    const std::string_view core = text.substr(begin, end - begin);
+    const size_t point = core.find('.');
+    const int decimals = point == core.npos ? 0 : static_cast<int>(core.size() - point - 1);
+    return std::string(text.substr(0, begin)) + sourced(value, from, {Form::decimals, scale_, decimals}) +
+           std::string(text.substr(end));
   }
 
   const ReportInput& input_;
@@ -277,16 +293,18 @@ std::vector<OutcomeRow> outcome_rows(const json& pairs_header) {
   return out;
 }
 
-std::string outcomes_html(const json& pairs_header) {
+std::string outcomes_html(const json& pairs_header, const Source& header) {
   const auto all = outcome_rows(pairs_header);
   if (all.empty()) return "";
   std::string rows;
   for (const OutcomeRow& row : all) {
-    rows +=
-        fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td>", escape_html(row.name), count(row.questions));
-    for (const auto* means : {&row.tokens, &row.nll})
-      for (const Number& mean : *means)
-        rows += mean ? fmt::format("<td>{}</td>", significant(*mean)) : "<td class=\"quiet\">none</td>";
+    const Source from = header / "outcomes" / row.word;
+    rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td>", escape_html(row.name),
+                        sourced(static_cast<double>(row.questions), from / "questions", {Form::count}));
+    for (const auto& [name, means] : {std::pair{"mean_tokens", &row.tokens}, {"mean_nll", &row.nll}})
+      for (size_t side = 0; side < means->size(); ++side)
+        rows += (*means)[side] ? fmt::format("<td>{}</td>", sourced((*means)[side], from / name / side))
+                               : "<td class=\"quiet\">none</td>";
     rows += "</tr>";
   }
   return "<div class=\"wide\"><table class=\"plain\"><thead><tr><th scope=\"col\">outcome</th><th "

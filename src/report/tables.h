@@ -27,7 +27,8 @@ struct OutcomeRow {
   std::array<Number, 2> tokens, nll;  // none: no questions, or answers made elsewhere
 };
 std::vector<OutcomeRow> outcome_rows(const json& pairs_header);
-std::string outcomes_html(const json& pairs_header);
+// HTML with its figures sourced; the header stands at `header`.
+std::string outcomes_html(const json& pairs_header, const Source& header);
 // For every pair and data set; CSV has a line an outcome, Markdown a table.
 std::string outcomes_markdown(const ReportInput& input);
 std::string outcomes_csv(const ReportInput& input);

@@ -4,17 +4,13 @@
 #include <cstdlib>
 
 #include "report/format.h"
+#include "report/html.h"
+#include "report/sourced.h"
 
 namespace circuitdiff {
 namespace {
 
 const char* kNats = "nats";
-
-std::string ratio_text(double log_ratio) {
-  const double fold = std::exp(std::abs(log_ratio));
-  if (fold >= 2) return fmt::format("{}-fold", significant(fold, 2));
-  return fmt::format("by {} %", percent(std::abs(std::exp(log_ratio) - 1)));
-}
 
 std::string power_text(int exponent) {
   static const char* const kDigits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
@@ -80,33 +76,34 @@ Direction direction_of(const MetricWords& words, const MetricCell& cell) {
 
 std::string change_words(const MetricCell& cell) {
   if (!cell.difference) return "is undefined";
+  const char* verb = fell_or_rose(*cell.difference);
   if (cell.relative && cell.before && *cell.before > 0)
-    return fmt::format("{} by {} %", fell_or_rose(*cell.difference), percent(std::abs(*cell.relative)));
-  return fmt::format("{} by {}", fell_or_rose(*cell.difference), significant(std::abs(*cell.difference)));
+    return fmt::format("{} by {}", verb, sourced(cell.relative, cell.from / "relative", {Form::percent}));
+  return fmt::format("{} by {}", verb, sourced(cell.difference, cell.from / "difference", {Form::size}));
 }
 
 std::string change_phrase(const MetricCell& cell) {
   if (!cell.difference)
-    return fmt::format("is undefined ({})", cell.reason.empty() ? "no reason given" : cell.reason);
+    return fmt::format("is undefined ({})",
+                       cell.reason.empty() ? "no reason given" : escape_html(cell.reason));
   if (!cell.p_table) return change_words(cell) + " (not tested)";
   if (*cell.difference == 0) return "is unchanged";
-  if (!cell.survives())
-    return fmt::format("shows no difference beyond chance ({} after correction)", p_value(*cell.p_table));
+  const std::string p = sourced(cell.p_table, cell.from_p_table, {Form::p});
+  if (!cell.survives()) return fmt::format("shows no difference beyond chance ({} after correction)", p);
   std::string out = change_words(cell);
   const double sign = *cell.difference < 0 ? -1 : 1;  // a fall by 70 % is a change by -70 %
-  const auto add_interval = [&](double a, double b) {
-    out += " " + interval(std::min(sign * a, sign * b), std::max(sign * a, sign * b));
-  };
   const bool in_percent = cell.relative && cell.before && *cell.before > 0;
   if (in_percent && cell.relative_low && cell.relative_high)
-    add_interval(100 * *cell.relative_low, 100 * *cell.relative_high);
+    out += " " + sourced(*cell.relative_low, *cell.relative_high, cell.from / "relative_ci95",
+                         {Form::interval, 100 * sign});
   else if (!in_percent && cell.ci_low && cell.ci_high)
-    add_interval(*cell.ci_low, *cell.ci_high);
-  return out + fmt::format(" ({})", p_value(*cell.p_table));
+    out += " " + sourced(*cell.ci_low, *cell.ci_high, cell.from / "ci95", {Form::interval, sign});
+  return out + fmt::format(" ({})", p);
 }
 
 std::string pair_sentence(const ReportInput& input, size_t pair, size_t data, size_t cut) {
-  const std::string after = "After " + input.pairs[pair].name + ", ";
+  const std::string after =
+      "After <strong class=\"name\">" + escape_html(input.pairs[pair].name) + "</strong>, ";
   const Comparison* c = input.find(pair, data, cut);
   if (!c) return after + "there is nothing to say: it was not compared.";
   const auto metric = [&](const char* name) -> const MetricCell* {
@@ -128,30 +125,33 @@ std::string loss_sentence(const Comparison& c) {
   const IntensityDecomposition& parts = c.parts;
   if (!parts.log_ratio || !parts.from_loss || !parts.beyond_loss) return "";
   const double total = *parts.log_ratio, loss = *parts.from_loss, rest = *parts.beyond_loss;
+  const Source from = c.from / "decomposition";
+  const std::string total_text = sourced(total, from / "log_ratio", {Form::fold}),
+                    loss_text = sourced(loss, from / "from_loss", {Form::fold}),
+                    rest_text = sourced(rest, from / "beyond_loss", {Form::fold});
   const auto it = c.metrics.find("act_intensity");
   if (it == c.metrics.end() || !it->second.survives())
     return fmt::format(
         "Intensity itself shows no difference beyond chance. The loss {} {}, intensity per nat of loss {} "
         "{}.",
-        fell_or_rose(loss), ratio_text(loss), fell_or_rose(rest), ratio_text(rest));
-  const std::string parts_text =
-      fmt::format("the loss {} {}, and per nat of loss the intensity {} {}", fell_or_rose(loss),
-                  ratio_text(loss), fell_or_rose(rest), ratio_text(rest));
+        fell_or_rose(loss), loss_text, fell_or_rose(rest), rest_text);
+  const std::string parts_text = fmt::format("the loss {} {}, and per nat of loss the intensity {} {}",
+                                             fell_or_rose(loss), loss_text, fell_or_rose(rest), rest_text);
   if (loss * total > 0 && rest * total <= 0)
     return fmt::format(
         "Intensity {} {} because the loss does: {}. All of the change goes with the loss, the rest works "
         "against it.",
-        total < 0 ? "falls" : "rises", ratio_text(total), parts_text);
+        total < 0 ? "falls" : "rises", total_text, parts_text);
   if (loss * total > 0 && std::abs(loss) >= 0.8 * std::abs(total))
     return fmt::format("Intensity {} {}, nearly all of it because the loss does: {}.",
-                       total < 0 ? "falls" : "rises", ratio_text(total), parts_text);
+                       total < 0 ? "falls" : "rises", total_text, parts_text);
   if (loss * total > 0)
-    return fmt::format("Of the change of intensity ({} {}), {} % goes with the loss (in logarithms): {}.",
-                       fell_or_rose(total), ratio_text(total), percent(loss / total), parts_text);
+    return fmt::format(
+        "Of the change of intensity ({} {}), {} goes with the loss (in logarithms): {}.", fell_or_rose(total),
+        total_text, sourced(loss, from / "from_loss", total, from / "log_ratio", Form::quotient), parts_text);
   return fmt::format(
       "Intensity {} {} although the loss {} {}; per nat of loss it {} {}: the change is not one of the loss.",
-      fell_or_rose(total), ratio_text(total), fell_or_rose(loss), ratio_text(loss), fell_or_rose(rest),
-      ratio_text(rest));
+      fell_or_rose(total), total_text, fell_or_rose(loss), loss_text, fell_or_rose(rest), rest_text);
 }
 
 std::vector<std::string> differences_from_paper(const json& settings) {

@@ -32,16 +32,16 @@ enum class Direction { none, held, opposite, by_chance };
 Direction direction_of(const MetricWords& words, const MetricCell& cell);
 
 // "fell by 68 % [62, 73] (p < .001)", "shows no difference beyond chance (p = .31)", "is undefined (reason)".
-// The interval is that of the difference, divided by the value before.
+// HTML with its figures sourced, as all sentences here; plain_text() makes text of it.
 std::string change_phrase(const MetricCell& cell);
 // The same without p and interval: "fell by 68 %".
 std::string change_words(const MetricCell& cell);
 
-// "After grpo, activation intensity fell by ...; per unit of prediction error it rose ... ." Plain text.
+// "After grpo, activation intensity fell by ...; per unit of prediction error it rose ... ."
 std::string pair_sentence(const ReportInput& input, size_t pair, size_t data, size_t cut);
 
 // What of the change of intensity the change of the loss accounts for, from ln(I_after/I_before) = ln(loss
-// ratio) + ln(per-nat ratio). Plain text; empty where the parts are undefined.
+// ratio) + ln(per-nat ratio). Empty where the parts are undefined.
 std::string loss_sentence(const Comparison& comparison);
 
 // How the run's settings differ from the paper's text, one sentence each; empty: in nothing that is recorded.

@@ -10,6 +10,7 @@
 #include "report/report_stage.h"
 #include "report/run_folder.h"
 #include "report/tables.h"
+#include "report/without_sources.h"
 
 namespace circuitdiff {
 namespace {
@@ -17,7 +18,9 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-std::string page_of(const RunFolder& run) { return build_page(read_report_input(run.path, silent)); }
+std::string page_of(const RunFolder& run) {
+  return without_sources(build_page(read_report_input(run.path, silent)));
+}
 
 // The page without what stands inside <script> and <style>.
 std::string markup(const std::string& page) {
@@ -201,7 +204,8 @@ TEST(Page, APairIsSpokenOfOnADataSetWhereItWasCompared) {
   ASSERT_EQ(said.size(), 2u);
   EXPECT_THAT(said[1], HasSubstr("After other, activation intensity fell by 75 %"));
   // Asked both sets: every row of the table says which.
-  EXPECT_THAT(table_html(read_report_input(run.path, silent), 0, 3), HasSubstr(">grpo, math<"));
+  EXPECT_THAT(without_sources(table_html(read_report_input(run.path, silent), 0, 3)),
+              HasSubstr(">grpo, math<"));
 }
 
 TEST(Page, AccuraciesOfAPairStandBesideTheirTest) {
@@ -265,7 +269,7 @@ TEST(Table, NumbersAreThoseOfMetricsJson) {
       HasSubstr("grpo,math,alpha-0.5,2,act_intensity,8,2,-6,-0.75,,,-6.5,-5.5,BCa,1e-04,5e-04,true,,\n"));
   EXPECT_THAT(table_csv(input),
               HasSubstr("grpo,math,alpha-0.5,2,diversity,,,,,,,,,,,,false,,n = 1 <question>\n"));
-  const std::string html = table_html(input, 0, 3);
+  const std::string html = without_sources(table_html(input, 0, 3));
   EXPECT_THAT(html, HasSubstr("<span class=\"b\">8.00</span> → <span class=\"a\">2.00</span>"));
   EXPECT_THAT(html, HasSubstr("<td class=\"sure\""));
   EXPECT_THAT(html, HasSubstr("<span class=\"b\">1.50</span> → <span "
@@ -290,7 +294,7 @@ TEST(Table, OutcomesOfEveryPairStandInMarkdownAndCsv) {
 TEST(Table, SelectionsThatNameNoOutcomesHaveNoSuchTable) {
   for (const json& header : {json(nullptr), json::object(), json{{"outcomes", 3}},
                              json{{"outcomes", {{"lost", "many"}, {"undecided", {{"questions", 0}}}}}}})
-    EXPECT_EQ(outcomes_html(header), "") << header;
+    EXPECT_EQ(outcomes_html(header, Source()), "") << header;
   // What stands where a mean is expected is left out, not printed.
   const auto rows = outcome_rows(
       {{"outcomes", {{"lost", {{"questions", 2}, {"mean_tokens", {1.5, "x"}}, {"mean_nll", {0.5}}}}}}});

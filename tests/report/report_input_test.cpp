@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "report/page.h"
 #include "report/run_folder.h"
+#include "report/without_sources.h"
 
 namespace circuitdiff {
 namespace {
@@ -106,7 +107,7 @@ TEST(ReportInput, TheNoiseControlStandsBesideItsComparison) {
                                                          {"noise_sd", nullptr},
                                                          {"p", nullptr},
                                                          {"reason", "one <sample>"}}}}}});
-  const std::string page = circuitdiff::page::explained(read_report_input(run.path, silent));
+  const std::string page = without_sources(page::explained(read_report_input(run.path, silent)));
   EXPECT_THAT(page, HasSubstr("20 copies of the model before"));
   EXPECT_THAT(page, HasSubstr("<td>+0.0625</td><td>+0.0312 ± 0.0125</td><td>p = .05</td>"));
   EXPECT_THAT(page, HasSubstr("one &lt;sample&gt;"));

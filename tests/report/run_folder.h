@@ -146,6 +146,7 @@ class RunFolder {
                  cell("dist_kurtosis", 50, 30, 0.001), {"diversity"},
                  cell("node_entropy", 1, 2, 0.02),     cell("intensity_per_error", 2, 3, 0.01)};
     f.metrics[3].reason = "n = 1 <question>";
+    f.per_sample = {{"mean_loss", {0.5, 0.25}, {0.5, 0.25}}, {"edge_intensity", {3.0, 2.0}, {3.0, 2.0}}};
     f.decomposition.log_ratio = -1.386;
     f.decomposition.from_loss = -1.8;
     f.decomposition.beyond_loss = 0.414;
