@@ -31,7 +31,7 @@ ROOMS = {
     "select": ["records"],
     "data": ["records"],
     "metrics": ["records", "graph", "statistics"],
-    "report": ["records", "graph", "statistics"],
+    "report": ["records", "graph"],
     "exchange": ["records", "graph"],
     "tokenizer": ["io"],
     "jinja": ["io"],

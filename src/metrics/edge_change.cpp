@@ -7,6 +7,7 @@
 #include "statistics/intervals.h"
 #include "statistics/resampling.h"
 #include "statistics/significance.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
@@ -125,6 +126,17 @@ class EdgeBlock {
     }
   }
 
+  void add_spread() {
+    std::vector<double> values(size(n_));
+    for (const auto& [from, to] : {std::pair{&before_, &out_.spread_before}, {&after_, &out_.spread_after}})
+      for (size_t e = 0; e < edges_.size(); ++e) {
+        for (size_t k = 0; k < values.size(); ++k) values[k] = (*from)[k * kBlock + e];
+        std::sort(values.begin(), values.end());
+        for (const double q : {0.05, 0.25, 0.5, 0.75, 0.95})
+          (*to)[edges_[e]].push_back(quantile_of_sorted(values, q));
+      }
+  }
+
   // p of each edge; raises `largest_t` [permutations] to this block's largest statistics, for the family-wise
   // p, and writes the edges' own into `observed_t`.
   void add_p_values(const Draws& draws, std::vector<double>& largest_t, std::span<double> observed_t) {
@@ -196,6 +208,26 @@ class EdgeBlock {
   Row length_{};  // root of the sum of squared differences: flips leave it as it is
 };
 
+void add_clips(EdgeChanges& changes) {
+  std::vector<double> logs;
+  double sum_before = 0, sum_after = 0;
+  for (size_t c = 0; c < changes.before.size(); ++c) {
+    const double b = changes.before[c].value_or(0), a = changes.after[c].value_or(0);
+    sum_before += b;
+    sum_after += a;
+    if (b > 0 && a > 0) logs.push_back(std::log2(a / b));
+  }
+  if (logs.empty()) return;
+  const auto clip = [&](double whole) {
+    std::vector<double> sizes;
+    for (const double v : logs) sizes.push_back(std::abs(v - whole));
+    std::sort(sizes.begin(), sizes.end());
+    return quantile_of_sorted(sizes, 0.99);
+  };
+  changes.log2_clip = clip(0);
+  changes.log2_clip_beside_whole = clip(std::log2(sum_after / sum_before));
+}
+
 }  // namespace
 
 EdgeChanges edge_changes(const ScoreMatrices& before, const ScoreMatrices& after,
@@ -207,6 +239,8 @@ EdgeChanges edge_changes(const ScoreMatrices& before, const ScoreMatrices& after
   for (auto* field : {&out.before, &out.after, &out.relative, &out.ci_low, &out.ci_high, &out.p,
                       &out.p_adjusted, &out.p_familywise})
     field->resize(cells);
+  out.spread_before.resize(cells);
+  out.spread_after.resize(cells);
   std::vector<size_t> edges;
   for (size_t c = 0; c < cells; ++c)
     if (before.edges[c]) edges.push_back(c);
@@ -221,9 +255,11 @@ EdgeChanges edge_changes(const ScoreMatrices& before, const ScoreMatrices& after
     const std::span own(&edges[begin], std::min<size_t>(kBlock, edges.size() - begin));
     EdgeBlock block(before, after, own, out);
     block.add_means();
+    block.add_spread();
     if (out.permutations > 0) block.add_p_values(draws, largest_t, {&observed_t[begin], own.size()});
     if (out.bootstrap > 0) block.add_intervals(draws);
   }
+  add_clips(out);
   out.p_adjusted = benjamini_hochberg(out.p);
   std::sort(largest_t.begin(), largest_t.end());
   for (size_t e = 0; e < edges.size(); ++e) {

@@ -125,6 +125,10 @@ void visit(V& v, MetricsFile& f) {
     of("p", grid(c.p));
     of("p_adjusted", grid(c.p_adjusted));
     of("p_familywise", grid(c.p_familywise));
+    of("spread_before", grid(c.spread_before));
+    of("spread_after", grid(c.spread_after));
+    of("log2_clip", c.log2_clip);
+    of("log2_clip_beside_whole", c.log2_clip_beside_whole);
   });
   v("ids", Sized{f.ids, f.n});
   v("per_sample", ByName{f.per_sample});

@@ -75,7 +75,12 @@ struct EdgeChanges {
   std::vector<std::optional<double>> p;             // sign flips of abs(W_after) - abs(W_before), two-sided
   std::vector<std::optional<double>> p_adjusted;    // Benjamini-Hochberg over the edges
   std::vector<std::optional<double>> p_familywise;  // max-T over the edges
-  int64_t permutations = 0, bootstrap = 0;          // done
+  // 5, 25, 50, 75 and 95 % of abs(W) over the questions; empty where there is no edge.
+  std::vector<std::vector<double>> spread_before, spread_after;
+  // Where a map's colours end: the 99th percentile of abs(log2(after / before)) over the edges where both are
+  // above 0, and of what is left of it after dividing by the change of their sums. Null where there is none.
+  std::optional<double> log2_clip, log2_clip_beside_whole;
+  int64_t permutations = 0, bootstrap = 0;  // done
 };
 
 // The values of one metric that is a mean over samples, [n] each; "edge_intensity" is mean abs(W) over the

@@ -5,7 +5,6 @@
 #include <map>
 
 #include "report/format.h"
-#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
@@ -42,13 +41,8 @@ std::string layer_of(const std::string& name) {
   return name;
 }
 
-double clip_of(const std::vector<HeatMap::Cell>& cells) {
-  std::vector<double> sizes;
-  for (const auto& c : cells)
-    if (c.log2_ratio) sizes.push_back(std::abs(*c.log2_ratio));
-  if (sizes.empty()) return 1;
-  std::sort(sizes.begin(), sizes.end());
-  const double clip = quantile_of_sorted(sizes, 0.99);
+double clip_of(const EdgeTable& table) {
+  const double clip = table.log2_clip.value_or(0);
   return clip > 0 ? clip : 1;
 }
 
@@ -249,7 +243,7 @@ HeatMap edge_map(const EdgeTable& table) {
                            log2_ratio(table.before[at], table.after[at]), plus_one(table.ci_low[at]),
                            plus_one(table.ci_high[at]), table.p_adjusted[at]});
     }
-  map.clip = clip_of(map.cells);
+  map.clip = clip_of(table);
   return map;
 }
 
@@ -275,7 +269,7 @@ HeatMap layer_map(const EdgeTable& table) {
   for (const auto& [place, sum] : sums)
     map.cells.push_back(
         {place.first, place.second, sum.first, sum.second, log2_ratio(sum.first, sum.second), {}, {}, {}});
-  map.clip = clip_of(map.cells);
+  map.clip = clip_of(table);
   return map;
 }
 

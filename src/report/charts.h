@@ -35,7 +35,7 @@ struct HeatMap {
     Number p;
   };
   std::vector<Cell> cells;
-  double clip = 0;  // 99th percentile of abs(log2_ratio)
+  double clip = 0;  // of the colours: the 99th percentile of abs(log2_ratio) over the edges
 };
 HeatMap edge_map(const EdgeTable& table);
 // The same summed over layers: "input", 0, 1, ..; 0, 1, .., "logits". Names of another pattern stand for

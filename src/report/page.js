@@ -112,11 +112,6 @@
   // --- heat maps -------------------------------------------------------------------------------------------------
   let cursor = null;  // index of the chosen edge's row
   const sum = (xs) => xs.reduce((total, x) => total + (x || 0), 0);
-  function quantile(xs, q) {
-    if (!xs.length) return 0;
-    const sorted = xs.slice().sort((x, y) => x - y), at = q * (sorted.length - 1), low = Math.floor(at);
-    return sorted[low] + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
-  }
   function rowsOf(map, sources, destinations) {
     return map.s.map((s, i) => ({
       s: sources[s], d: destinations[map.d[i]], edge: sources[s] + " \u2192 " + destinations[map.d[i]], v: map.v[i], p: map.p[i],
@@ -165,7 +160,7 @@
     };
     const whole = Math.log2(sum(map.edges.a) / sum(map.edges.b));
     const divide = one("#divide").checked && Number.isFinite(whole);
-    const clip = divide ? quantile(map.edges.v.filter((v) => v !== null).map((v) => Math.abs(v - whole)), .99) || 1 : map.edges.clip;
+    const clip = divide ? map.edges.clip_beside_whole || 1 : map.edges.clip;
     one("#whole").textContent = Number.isFinite(whole) ? `(${factor(whole)})` : "";
     const rows = make("heat", map.edges, graph.sources, graph.destinations);
     make("layers", map.layers, graph.layer_sources, graph.layer_destinations);

@@ -18,7 +18,7 @@ nlohmann::ordered_json rounded(const Number& x) {
 }
 
 // Columns rather than rows: a tenth of the bytes.
-nlohmann::ordered_json map_json(const HeatMap& map, const EdgeTable* table = nullptr) {
+nlohmann::ordered_json map_json(const HeatMap& map) {
   nlohmann::ordered_json out{{"clip", round4(map.clip)}};
   for (const char* column : {"s", "d", "b", "a", "v", "lo", "hi", "p"})
     out[column] = nlohmann::ordered_json::array();
@@ -32,17 +32,26 @@ nlohmann::ordered_json map_json(const HeatMap& map, const EdgeTable* table = nul
     out["hi"].push_back(rounded(c.ci_high));
     out["p"].push_back(rounded(c.p));
   }
-  if (table && !table->spread_before.empty())
-    for (const auto& [key, spread] : {std::pair{"qb", &table->spread_before}, {"qa", &table->spread_after}}) {
-      out[key] = nlohmann::ordered_json::array();
-      for (const auto& c : map.cells) {
-        nlohmann::ordered_json five = nlohmann::ordered_json::array();
-        for (const double q : (*spread)[table->at(c.source, c.destination)]) five.push_back(round4(q));
-        out[key].push_back(std::move(five));
-      }
-    }
   return out;
 }
+
+nlohmann::ordered_json edges_json(const HeatMap& map, const EdgeTable& table, bool with_spread) {
+  nlohmann::ordered_json out = map_json(map);
+  out["clip_beside_whole"] = rounded(table.log2_clip_beside_whole);
+  if (!with_spread) return out;
+  for (const auto& [key, spread] : {std::pair{"qb", &table.spread_before}, {"qa", &table.spread_after}}) {
+    out[key] = nlohmann::ordered_json::array();
+    for (const auto& c : map.cells) {
+      nlohmann::ordered_json five = nlohmann::ordered_json::array();
+      for (const double q : (*spread)[table.at(c.source, c.destination)]) five.push_back(round4(q));
+      out[key].push_back(std::move(five));
+    }
+  }
+  return out;
+}
+
+// Ten numbers an edge: the page of a large run would grow without limit.
+constexpr size_t kCellsWithSpread = 60000;
 
 }  // namespace
 
@@ -86,7 +95,10 @@ nlohmann::ordered_json data(const ReportInput& input) {
       out["maps"][fmt::format("{}|{}|{}", r.pair, r.data, c)] = {
           {"graph", g},
           {"n", comparison->n},
-          {"edges", map_json(edges, &comparison->edges)},
+          {"edges", edges_json(edges, comparison->edges,
+                               comparison->edges.edges.size() * input.cuts.size() * input.pairs.size() *
+                                       input.data.size() <=
+                                   kCellsWithSpread)},
           {"layers", map_json(layers)}};
     }
   return out;

@@ -254,12 +254,8 @@ Comparison read_comparison(const fs::path& path, const Source& from) {
     for (const auto& [name, to] :
          {std::pair{"mean_loss", &out.loss}, std::pair{"edge_intensity", &out.edge_intensity}})
       if (values.name == name) *to = {std::move(values.before), std::move(values.after)};
-  out.edges = {std::move(file.relative_change),
-               std::move(file.sources),
-               std::move(file.destinations),
-               std::move(file.edges),
-               {},
-               {}};
+  out.edges = {std::move(file.relative_change), std::move(file.sources), std::move(file.destinations),
+               std::move(file.edges)};
   out.parts = std::move(file.decomposition);
   out.two_by_two = std::move(file.two_by_two);
   out.ids = std::move(file.ids);

@@ -2,7 +2,6 @@
 // the page says so; what is there but damaged is an Error that names file and field.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -32,9 +31,6 @@ struct MetricCell : MetricComparison {
 struct EdgeTable : EdgeChanges {
   std::vector<std::string> sources, destinations;
   std::vector<uint8_t> edges;
-  // 5, 25, 50, 75 and 95 % of abs(W) over the questions; empty where the scores are gone or too many to show.
-  using Spread = std::array<double, 5>;
-  std::vector<Spread> spread_before, spread_after;
   size_t at(size_t source, size_t destination) const { return source * destinations.size() + destination; }
   bool empty() const { return edges.empty(); }
 };

@@ -1,7 +1,6 @@
 #include "report/samples.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <fstream>
 #include <unordered_map>
@@ -11,7 +10,6 @@
 #include "records/pair.h"
 #include "records/scores.h"
 #include "report/html.h"
-#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
@@ -48,36 +46,6 @@ std::vector<std::string> even_choice(const Comparison& c, size_t count) {
   for (size_t i = 0; i < count; ++i)
     out.push_back(c.ids[changes[count == 1 ? 0 : i * (changes.size() - 1) / (count - 1)].second]);
   return out;
-}
-
-// Quantiles of abs(W) of every edge over the questions.
-std::vector<EdgeTable::Spread> spread_of(const Scores& s) {
-  const auto cells = static_cast<size_t>(s.n_forward * s.n_backward);
-  std::vector<EdgeTable::Spread> out(cells);
-  std::vector<double> values(static_cast<size_t>(s.n));
-  for (size_t cell = 0; cell < cells; ++cell) {
-    if (!s.edges[cell]) continue;
-    for (size_t k = 0; k < values.size(); ++k) values[k] = std::abs(s.scores[k * cells + cell]);
-    std::sort(values.begin(), values.end());
-    for (size_t q = 0; q < 5; ++q)
-      out[cell][q] = quantile_of_sorted(values, std::array{0.05, 0.25, 0.5, 0.75, 0.95}[q]);
-  }
-  return out;
-}
-
-// Ten numbers an edge: the page of a large run would grow without limit.
-constexpr size_t kCellsWithSpread = 60000;
-
-void add_spread(const Scores& before, const Scores& after, const ReportInput& input, PairOnData& result,
-                const std::string& cut) {
-  const auto it = result.cuts.find(cut);
-  if (it == result.cuts.end() || before.n == 0 || after.n == 0) return;
-  EdgeTable& table = it->second.edges;
-  if (before.edges != table.edges || after.edges != table.edges) return;
-  if (table.edges.size() * input.cuts.size() * input.pairs.size() * input.data.size() > kCellsWithSpread)
-    return;
-  table.spread_before = spread_of(before);
-  table.spread_after = spread_of(after);
 }
 
 struct Answer {
@@ -199,7 +167,6 @@ void read_samples(const fs::path& run, ReportInput& input, PairOnData& result, c
       for (size_t i = 0; i < side->scores.ids.size(); ++i)
         side->places.emplace(side->scores.ids[i], static_cast<int64_t>(i));
     }
-    add_spread(before.scores, after.scores, input, result, input.cuts[c]);
     if (chosen.empty()) chosen = even_choice(comparison, kSamplesShown);
     for (const std::string& id : chosen) {
       const auto k = std::find(comparison.ids.begin(), comparison.ids.end(), id);

@@ -14,8 +14,8 @@ inline constexpr size_t kSamplesShown = 6;
 // Only the first line of pairs.jsonl: {"header": {...}}.
 json read_pairs_header(const std::filesystem::path& path);
 
-// Fills result.samples, and the spread of every edge over questions, from the scores, the pairs and the
-// graded answers under `run`; leaves it empty, with a note, where one of them is absent.
+// Fills result.samples from the scores and the graded answers under `run`; leaves it empty, with a note,
+// where one of them is absent.
 void read_samples(const std::filesystem::path& run, ReportInput& input, PairOnData& result,
                   const DecodeTokens& decode);
 

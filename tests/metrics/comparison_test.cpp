@@ -10,6 +10,7 @@
 
 #include "metrics/matrices.h"
 #include "metrics/sample_table.h"
+#include "statistics/intervals.h"
 #include "statistics/resampling.h"
 #include "support/temp_folder.h"
 
@@ -220,6 +221,32 @@ TEST(CompareMetrics, AnIntervalOfAMeanIsThatOfItsDifferences) {
   EXPECT_EQ(m.interval, "BCa");
   EXPECT_NEAR(*m.effect_size, mean / std::sqrt(squares / 29), 1e-12);
   EXPECT_EQ(m.reason, "p: no permutations asked for");
+}
+
+TEST(CompareMetrics, RelativeChangesOfIntensityHaveAnIntervalOfTheirOwn) {
+  const Matrices b = random_matrices(21, 30), a = random_matrices(22, 30, 4, 5, 3.0);
+  MetricOptions options = quick();
+  const auto found = compare_metrics(b.view(), a.view(), options);
+  for (const MetricComparison& m : found) {
+    const bool has = m.name == "act_intensity" || m.name.starts_with("intensity_per");
+    ASSERT_EQ(m.relative_low.has_value(), has) << m.name;
+    if (!has) continue;
+    EXPECT_LT(*m.relative_low, *m.relative) << m.name;
+    EXPECT_GT(*m.relative_high, *m.relative) << m.name;
+  }
+  const auto values = [&](const Matrices& w, const std::string& name) {
+    std::vector<double> out;
+    for (const auto& all : sample_values(w.view(), options))
+      for (const auto& v : all.values)
+        if (all.name == name) out.push_back(*v);
+    return out;
+  };
+  const auto per_nat = relative_interval(values(b, "edge_intensity"), values(a, "edge_intensity"),
+                                         values(b, "mean_loss"), values(a, "mean_loss"), 300, options.seed);
+  EXPECT_DOUBLE_EQ(*named(found, "intensity_per_nat").relative_low, per_nat->low);
+  EXPECT_DOUBLE_EQ(*named(found, "intensity_per_nat").relative_high, per_nat->high);
+  options.bootstrap = 0;
+  EXPECT_FALSE(named(compare_metrics(b.view(), a.view(), options), "act_intensity").relative_low);
 }
 
 TEST(CompareMetrics, OneQuestionHasNoIntervalAndNoDiversity) {

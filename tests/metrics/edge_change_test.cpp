@@ -111,6 +111,29 @@ TEST(EdgeChanges, AgreeWithPlainLoops) {
   EXPECT_EQ(*found.p_familywise[3], 1.0 / 501);
 }
 
+TEST(EdgeChanges, SpreadIsTheQuantilesOverQuestions) {
+  Matrices w = random_matrices(5, 21);
+  for (size_t k = 0; k < 21; ++k)
+    w.scores[k * w.edges.size()] = k % 2 ? -static_cast<double>(k) : static_cast<double>(k);
+  const EdgeChanges c = edge_changes(w.view(), w.view(), with(0));
+  EXPECT_EQ(c.spread_before[0], (std::vector<double>{1, 5, 10, 15, 19}));  // of 0 .. 20
+  EXPECT_EQ(c.spread_after, c.spread_before);
+  for (size_t i = 0; i < w.edges.size(); ++i) EXPECT_EQ(c.spread_before[i].empty(), w.edges[i] == 0);
+}
+
+TEST(EdgeChanges, ColoursEndAtThe99thPercentileOfTheChanges) {
+  const Matrices b = random_matrices(6, 4);
+  Matrices a = b;
+  for (double& x : a.scores) x *= 8;
+  EdgeChanges c = edge_changes(b.view(), a.view(), with(0));
+  EXPECT_NEAR(*c.log2_clip, 3, 1e-12);
+  EXPECT_NEAR(*c.log2_clip_beside_whole, 0, 1e-12);
+  for (double& x : a.scores) x = 0;
+  c = edge_changes(b.view(), a.view(), with(0));
+  EXPECT_FALSE(c.log2_clip);
+  EXPECT_FALSE(c.log2_clip_beside_whole);
+}
+
 TEST(EdgeChanges, OfANullPairAreZeroWithPOne) {
   const Matrices w = random_matrices(5, 10);
   const EdgeChanges c = edge_changes(w.view(), w.view(), with(200));

@@ -34,6 +34,7 @@ MetricsFile small() {
   EdgeChanges& c = f.relative_change;
   c.before = c.after = c.relative = c.ci_low = {0.1, 2.0, 3.0, kNone, kNone, 1e22};
   c.ci_high = c.p = c.p_adjusted = c.p_familywise = c.before;
+  c.spread_before = c.spread_after = std::vector<std::vector<double>>(c.before.size(), {1, 2, 3, 4, 5});
   c.permutations = 10000, c.bootstrap = 2000;
   f.per_sample = {{"mean_loss", {0.1, kNone}, {0.3, 0.4}}, {"edge_intensity", {1.0, 2.0}, {3.0, 4.0}}};
   f.node_entropy = {{0.5, kNone}, {0.25, 0.125}};

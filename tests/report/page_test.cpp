@@ -247,6 +247,8 @@ TEST(HeatMapData, HoldsExistingCellsWithTheirLogRatio) {
   EXPECT_EQ(map["v"], json({-1.0, 1.0, -1.0, -1.0, nullptr}));  // the last fell to 0
   EXPECT_EQ(map["lo"][0], 0.5);
   EXPECT_EQ(map["clip"], 1.0);
+  EXPECT_EQ(map["clip_beside_whole"], 1.5);
+  EXPECT_EQ(map["qb"][0], json({1.0, 2.0, 3.0, 4.0, 5.0}));
 }
 
 TEST(LayerMap, SumsOverTheEdgesOfALayer) {

@@ -155,6 +155,13 @@ class RunFolder {
     c.before = c.p = c.p_adjusted = c.p_familywise = {2.0, 2.0, kNone, kNone, 2.0, 4.0, kNone, kNone, 1.0};
     c.after = {1.0, 4.0, kNone, kNone, 1.0, 2.0, kNone, kNone, 0.0};
     c.relative = c.ci_low = c.ci_high = {-0.5, 1.0, kNone, kNone, -0.5, -0.5, kNone, kNone, -1.0};
+    for (size_t cell = 0; cell < f.edges.size(); ++cell) {
+      const bool edge = f.edges[cell];
+      c.spread_before.push_back(edge ? std::vector<double>{1, 2, 3, 4, 5} : std::vector<double>{});
+      c.spread_after.push_back(edge ? std::vector<double>{0, 1, 2, 3, 4} : std::vector<double>{});
+    }
+    c.log2_clip = 1.0;
+    c.log2_clip_beside_whole = 1.5;
     return f;
   }
 };
