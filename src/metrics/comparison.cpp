@@ -15,7 +15,6 @@ namespace circuitdiff {
 namespace {
 
 constexpr int64_t kRelativeBootstrap = 2000;  // resamples at most
-constexpr auto kRangeStatistic = static_cast<size_t>(Metric::info_complexity);
 
 void add_reason(std::string& reason, const std::string& more) {
   if (!more.empty()) reason += (reason.empty() ? "" : "; ") + more;
@@ -94,8 +93,8 @@ void add_p_values(const SampleTable& table, const MetricOptions& options,
 // nothing.
 void add_relative_intervals(const SampleTable& table, const MetricOptions& options,
                             std::vector<MetricComparison>& out) {
-  using Column = std::optional<SampleTable::Column>;
-  const auto values = [&](const Column& column, bool after) {
+  using MaybeColumn = std::optional<SampleTable::Column>;
+  const auto values = [&](const MaybeColumn& column, bool after) {
     std::vector<double> found;
     for (int64_t k = 0; column && k < table.n(); ++k)
       found.push_back(table.column(after ? table.n() + k : k, *column));
@@ -103,9 +102,9 @@ void add_relative_intervals(const SampleTable& table, const MetricOptions& optio
   };
   struct Ratio {
     Metric metric;
-    Column sum, scale;
+    MaybeColumn sum, scale;
   };
-  const Column intensity = SampleTable::edge_intensity;
+  const MaybeColumn intensity = SampleTable::edge_intensity;
   for (const Ratio& r : {Ratio{Metric::act_intensity, mean_column(Metric::act_intensity), std::nullopt},
                          Ratio{Metric::intensity_per_nat, intensity, mean_column(Metric::mean_loss)},
                          Ratio{Metric::intensity_per_error, intensity, mean_column(Metric::mean_error)}}) {

@@ -10,8 +10,6 @@
 namespace circuitdiff {
 namespace {
 
-constexpr auto kRangeStatistic = static_cast<size_t>(Metric::info_complexity);
-
 // All contrasts of all metrics over questions with these weights: [contrasts][kMetrics].
 std::vector<MetricValues> contrasts_of(const SampleTable& table,
                                        std::span<const std::vector<double>> contrasts,

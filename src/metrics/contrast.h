@@ -12,6 +12,9 @@
 
 namespace circuitdiff {
 
+// It hangs on the one largest value: its bootstrap interval covers half of what it claims, so it has none.
+inline constexpr auto kRangeStatistic = static_cast<size_t>(Metric::info_complexity);
+
 // How near two values of a metric count as tied, so that rounding decides neither a rank nor a p value.
 double tie_tolerance(std::span<const double> values);
 

@@ -7,6 +7,7 @@
 
 #include "base/progress.h"
 #include "metrics/distribution.h"
+#include "statistics/summary.h"
 
 namespace circuitdiff {
 namespace {
@@ -19,10 +20,8 @@ constexpr double kSmallestLoss = 1e-6;  // mean nats (or error) below which a ra
 // The edges of entropy_log exist where M and 1e-12 M are numbers one can take the logarithm of.
 bool has_log_range(double largest) { return largest > 0 && kLogFloor * largest > 0; }
 
-double mean_of(std::span<const double> values) {
-  double sum = 0;
-  for (const double v : values) sum += v;
-  return values.empty() ? kUndefined : sum / static_cast<double>(values.size());
+double mean_or_undefined(std::span<const double> values) {
+  return values.empty() ? kUndefined : mean_of(values);
 }
 
 }  // namespace
@@ -112,7 +111,7 @@ void SampleTable::fill_chosen(int64_t unit, std::span<const double> matrix, std:
   const auto [low, high] = std::minmax_element(magnitudes, magnitudes + m_);
   low_[at] = *low;
   high_[at] = *high;
-  row[intensity] = mean_of(absolute(unit));
+  row[intensity] = mean_or_undefined(absolute(unit));
   row[kurtosis] = excess_kurtosis(signed_values);
 }
 
@@ -142,7 +141,7 @@ void SampleTable::fill_edges(int64_t unit, std::span<const double> matrix) {
   double* row = &columns_[at * kColumns];
   std::vector<double> x;
   for (const size_t c : edges_) x.push_back(std::abs(matrix[c]));
-  row[edge_intensity] = mean_of(x);
+  row[edge_intensity] = mean_or_undefined(x);
   Histogram(0, largest_, kFixedBins).count(x, {&fixed_counts_[at * kFixedBins], kFixedBins});
   if (has_log_range(largest_)) {
     std::vector<double> logs;
