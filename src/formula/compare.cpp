@@ -9,7 +9,7 @@
 namespace circuitdiff {
 namespace {
 
-bool is_relation(const ExprPtr& e) { return e->kind == ExprKind::relation; }
+bool is_relation(const Expr& e) { return e.kind == ExprKind::relation; }
 
 bool is_tuple_like(const Expr& e) { return is_list(e) && e.open != '{'; }
 
@@ -50,7 +50,7 @@ bool is_number_set(const Expr& e) {
 }
 
 Ruling compare_bounded_symbols(const ExprPtr& a, const ExprPtr& b) {
-  if (!is_relation(a) || !is_relation(b) || !interval_of(*a) || !interval_of(*b)) return {};
+  if (!is_relation(*a) || !is_relation(*b) || !interval_of(*a) || !interval_of(*b)) return {};
   const std::string x = bounded_symbol(*a), y = bounded_symbol(*b);
   return different_if(x != y && !x.empty() && !y.empty(), "bounds of different symbols");
 }
@@ -73,12 +73,12 @@ Ruling compare_unions(const ExprPtr& a, const ExprPtr& b) {
 }
 
 Ruling compare_membership(const ExprPtr& x, const ExprPtr& y) {
-  if (!is_relation(x) || x->name != "in") return {};
+  if (!is_relation(*x) || x->name != "in") return {};
   return compare_items(x->args[1], y);
 }
 
 Ruling compare_point_with_its_name(const ExprPtr& x, const ExprPtr& y) {
-  if (!is_relation(x) || x->args.size() != 2) return {};
+  if (!is_relation(*x) || x->args.size() != 2) return {};
   const ExprPtr place = place_of_letter(*y);
   if (!place || canonical_text(*x->args[0]) != canonical_text(*y->args[0])) return {};
   return compare_items(place, x->args[1]);
@@ -133,8 +133,8 @@ constexpr BesideRow kBesideRules[] = {
               {"x = 5", "5"}, compare_said)};
 
 Ruling compare_equation_with_none(const ExprPtr& a, const ExprPtr& b) {
-  if (is_relation(a)) return judged_by(kBesideRules, EquationBeside{a, b, true});
-  if (is_relation(b)) return judged_by(kBesideRules, EquationBeside{b, a, false});
+  if (is_relation(*a)) return judged_by(kBesideRules, EquationBeside{a, b, true});
+  if (is_relation(*b)) return judged_by(kBesideRules, EquationBeside{b, a, false});
   return {};
 }
 
@@ -191,42 +191,30 @@ constexpr Row kItemRules[] = {
     Row("unions", "Unions of other sets agree part by part, in any order.", {"A\\cup B", "B\\cup A"},
         compare_unions),
     Row("relations", "Two relations are compared as relations.", {"2x+3y=6", "4x+6y=12"},
-        [](const ExprPtr& a, const ExprPtr& b) -> Ruling {
-          if (!is_relation(a) || !is_relation(b)) return {};
-          return compare_relations(a, b);
-        }),
+        for_both<is_relation, compare_relations>),
     Row("membership", "A membership says its set.", {"x\\in\\{1,2\\}", "\\{1,2\\}"},
-        [](const ExprPtr& a, const ExprPtr& b) { return either_way(a, b, compare_membership); }),
+        either_way<compare_membership>),
     Row("relation-and-none", "A relation that is no equation is no value.", {"x\\ne 5", "5"},
         [](const ExprPtr& a, const ExprPtr& b) {
-          const auto says_nothing = [](const ExprPtr& e) { return is_relation(e) && !is_equation(*e); };
+          const auto says_nothing = [](const ExprPtr& e) { return is_relation(*e) && !is_equation(*e); };
           return different_if(says_nothing(a) || says_nothing(b), "a relation and none");
         }),
     Row("named-point", "A point is the same with its name behind an equals sign.", {"P = (2,3)", "P(2,3)"},
-        [](const ExprPtr& a, const ExprPtr& b) { return either_way(a, b, compare_point_with_its_name); }),
+        either_way<compare_point_with_its_name>),
     Row("equation-beside-none", "An equation is compared by what it says.", {"x = 5", "5"},
         compare_equation_with_none),
     Row("places", "Points of the same letter are compared as tuples.", {"C(5,2)", "C(5,2.0)"},
         compare_places),
     Row("place-and-list", "A letter ahead of a list may be its name or a factor.", {"C(5,2)", "(5,2)"},
         compare_place_and_list),
-    Row("lists", "Two lists are compared as lists.", {"3, 4", "4,3"},
-        [](const ExprPtr& a, const ExprPtr& b) -> Ruling {
-          if (!is_list(*a) || !is_list(*b)) return {};
-          return compare_lists(a, b);
-        }),
+    Row("lists", "Two lists are compared as lists.", {"3, 4", "4,3"}, for_both<is_list, compare_lists>),
     Row("matrices", "Matrices agree entry by entry.",
         {"\\begin{bmatrix}1\\\\2\\end{bmatrix}", "\\begin{pmatrix}1\\\\2\\end{pmatrix}"}, compare_matrices),
     Row("matrix-and-rows", "A matrix may be written as a list of its rows, a vector as a tuple.",
-        {"\\begin{pmatrix}1\\\\2\\end{pmatrix}", "(1,2)"},
-        [](const ExprPtr& a, const ExprPtr& b) { return either_way(a, b, compare_matrix_and_rows); }),
-    Row("set-of-one", "A set of one is its element.", {"\\{1\\}", "1"},
-        [](const ExprPtr& a, const ExprPtr& b) { return either_way(a, b, compare_set_of_one); }),
+        {"\\begin{pmatrix}1\\\\2\\end{pmatrix}", "(1,2)"}, either_way<compare_matrix_and_rows>),
+    Row("set-of-one", "A set of one is its element.", {"\\{1\\}", "1"}, either_way<compare_set_of_one>),
     Row("quantities", "Two values are compared as quantities.", {"75\\%", "0.75"},
-        [](const ExprPtr& a, const ExprPtr& b) -> Ruling {
-          if (!is_value(*a) || !is_value(*b)) return {};
-          return compare_quantities(a, b);
-        }),
+        for_both<is_value, compare_quantities>),
     Row("list-and-value", "A list is no value.", {"(1,2)", "3"},
         [](const ExprPtr& a, const ExprPtr& b) {
           return different_if(contains(*a, ExprKind::list) != contains(*b, ExprKind::list),
@@ -238,7 +226,8 @@ constexpr Row kItemRules[] = {
 bool is_listed(const ExprPtr& e) { return is_list(*e) && e->open == 0; }
 
 size_t relations_in(const Expr& list) {
-  return static_cast<size_t>(std::count_if(list.args.begin(), list.args.end(), is_relation));
+  return static_cast<size_t>(
+      std::count_if(list.args.begin(), list.args.end(), [](const auto& e) { return is_relation(*e); }));
 }
 bool lists_relations_alone(const ExprPtr& a, const ExprPtr& b) {
   return is_listed(a) && is_listed(b) && relations_in(*a) == relations_in(*b) &&

@@ -14,6 +14,18 @@ namespace circuitdiff {
 // In compare.cpp.
 Judgement compare_items(const ExprPtr& a, const ExprPtr& b);
 
+// Rules of two expressions: `compare` decides where both are of the kind ...
+template <bool (*is_of_kind)(const Expr&), Judgement (*compare)(const ExprPtr&, const ExprPtr&)>
+Ruling for_both(const ExprPtr& a, const ExprPtr& b) {
+  return is_of_kind(*a) && is_of_kind(*b) ? Ruling(compare(a, b)) : std::nullopt;
+}
+// ... or it does not matter which of the two is of the form that `decide` looks for.
+template <Ruling (*decide)(const ExprPtr&, const ExprPtr&)>
+Ruling either_way(const ExprPtr& a, const ExprPtr& b) {
+  Ruling out = decide(a, b);
+  return out ? out : decide(b, a);
+}
+
 // In compare_quantities.cpp.
 std::vector<RuleTable> quantity_rules();
 Judgement compare_quantities(const ExprPtr& a, const ExprPtr& b);

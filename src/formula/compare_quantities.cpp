@@ -82,14 +82,12 @@ Ruling compare_bases(const ExprPtr& a, const ExprPtr& b) {
                               : different("different numbers in that base");
 }
 
-Ruling compare_base_and_number(const ExprPtr& a, const ExprPtr& b) {
-  return either_way(a, b, [](const ExprPtr& x, const ExprPtr& y) -> Ruling {
-    if (x->kind != ExprKind::based || y->kind != ExprKind::number) return {};
-    const auto digits = parse_decimal(x->name);
-    return (digits && *digits == y->value) || x->value == y->value
-               ? equal("the same number, its base named on one side only")
-               : different("different numbers");
-  });
+Ruling compare_base_and_number(const ExprPtr& x, const ExprPtr& y) {
+  if (x->kind != ExprKind::based || y->kind != ExprKind::number) return {};
+  const auto digits = parse_decimal(x->name);
+  return (digits && *digits == y->value) || x->value == y->value
+             ? equal("the same number, its base named on one side only")
+             : different("different numbers");
 }
 
 Ruling compare_ratios(const ExprPtr& a, const ExprPtr& b) {
@@ -108,19 +106,20 @@ bool has_matrix(const ExprPtr& e) {
   return contains(*e, ExprKind::matrix) && !(e->kind == ExprKind::call && e->name == "det");
 }
 
+bool is_marked(const Expr& e) { return e.kind == ExprKind::percent || e.kind == ExprKind::degree; }
+
+Ruling compare_without_mark(const ExprPtr& x, const ExprPtr& y) {
+  if (!is_marked(*x) || (x->kind == ExprKind::degree && y->unit.rfind("rad", 0) == 0)) return {};
+  return equal_if(
+      compare_values(*x->args.front(), *y).verdict == Verdict::equal,
+      x->kind == ExprKind::percent ? "the same number, one in percent" : "the same number, one in degrees");
+}
+
 Ruling compare_marked(const ExprPtr& a, const ExprPtr& b) {
-  const auto marked = [](const ExprPtr& e) {
-    return e->kind == ExprKind::percent || e->kind == ExprKind::degree;
-  };
-  if (a->kind == b->kind || !(marked(a) || marked(b))) return {};
-  const Judgement plain = compare_values(*a, *b);
+  if (a->kind == b->kind || !(is_marked(*a) || is_marked(*b))) return {};
+  Judgement plain = compare_values(*a, *b);
   if (plain.verdict == Verdict::equal) return plain;
-  const Ruling bare = either_way(a, b, [&](const ExprPtr& x, const ExprPtr& y) -> Ruling {
-    if (!marked(x) || (x->kind == ExprKind::degree && y->unit.rfind("rad", 0) == 0)) return {};
-    return equal_if(
-        compare_values(*x->args.front(), *y).verdict == Verdict::equal,
-        x->kind == ExprKind::percent ? "the same number, one in percent" : "the same number, one in degrees");
-  });
+  const Ruling bare = either_way<compare_without_mark>(a, b);
   return bare ? bare : plain;
 }
 
@@ -138,7 +137,7 @@ constexpr Row kQuantityRules[] = {
     Row("bases", "Numbers in a base are the same in the same base alone.", {"110_{2}", "110_2"},
         compare_bases),
     Row("base-on-one-side", "A number in a base may be given by its digits or by its value.", {"110_2", "6"},
-        compare_base_and_number),
+        either_way<compare_base_and_number>),
     Row("ratios", "Ratios agree part by part or as fractions; a time of day is no fraction.",
         {"2:4:6", "1:2:3"}, compare_ratios),
     Row("spellings", "Letters in another order are not the same where they are no product.", {"HTH", "HHT"},

@@ -271,6 +271,8 @@ constexpr Row kEquationRules[] = {
           return undecided("equations that cannot be compared");
         })};
 
+Judgement compare_equations(const ExprPtr& a, const ExprPtr& b) { return judged_by(kEquationRules, a, b); }
+
 Ruling compare_membership_and_bound(const ExprPtr& a, const ExprPtr& b) {
   if ((a->name == "in") == (b->name == "in")) return {};
   const std::string in_a = bounded_symbol(*a), in_b = bounded_symbol(*b);
@@ -321,10 +323,7 @@ Ruling compare_boundaries(const ExprPtr& a, const ExprPtr& b) {
 
 constexpr Row kRelationRules[] = {
     Row("two-equations", "Two equations are compared as equations.", {"x = 1/2", "x = 0.5"},
-        [](const ExprPtr& a, const ExprPtr& b) -> Ruling {
-          if (!is_equation(*a) || !is_equation(*b)) return {};
-          return judged_by(kEquationRules, a, b);
-        }),
+        for_both<is_equation, compare_equations>),
     Row("membership-and-bound", "A membership is compared by its set with another relation.",
         {"x\\in(2,\\infty)", "x>2"}, compare_membership_and_bound),
     Row("chains", "Chains of inequalities agree link by link.", {"a<b<c<d", "a<b<c<2d/2"}, compare_chains),

@@ -68,11 +68,4 @@ RuleTable table_of(const char* title, const Rule<Sides...> (&rules)[n]) {
   return {title, {std::begin(rules), std::end(rules)}};
 }
 
-// A rule that does not know which of the two answers is of its form.
-template <class Side, class Decide>
-Ruling either_way(const Side& a, const Side& b, Decide decide) {
-  if (Ruling out = decide(a, b)) return out;
-  return decide(b, a);
-}
-
 }  // namespace circuitdiff

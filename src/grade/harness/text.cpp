@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/text.h"
 #include "formula/letters.h"
 #include "grade/harness/units.h"
 
@@ -16,12 +17,7 @@ namespace {
 constexpr size_t kMostCharacters = 10'000;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
-std::string trim(std::string_view text) {
-  size_t begin = 0, end = text.size();
-  while (begin < end && is_space(text[begin])) ++begin;
-  while (end > begin && is_space(text[end - 1])) --end;
-  return std::string(text.substr(begin, end - begin));
-}
+std::string trimmed(std::string_view text) { return std::string(trim(text, " \t\n\r\f\v")); }
 void replace(std::string& text, std::string_view from, std::string_view to) {
   size_t at = text.find(from);
   if (at == std::string::npos) return;
@@ -216,7 +212,7 @@ std::string boxed(std::string_view text) {
   const size_t mark = text.rfind("boxed");
   const std::string_view rest = text.substr(mark + 5);
   if (rest.empty()) return {};
-  if (rest[0] != '{') return trim(rest.substr(0, rest.find('$')));
+  if (rest[0] != '{') return trimmed(rest.substr(0, rest.find('$')));
   int depth = 1;
   std::string out;
   for (const char c : rest.substr(1)) {
@@ -230,7 +226,7 @@ std::string boxed(std::string_view text) {
 }  // namespace
 
 std::string harness_strip(std::string text, bool keep_units) {
-  std::string s = trim(text);
+  std::string s = trimmed(text);
   if (s.size() > kMostCharacters) return s;  // no answer is that long
   replace(s, "\n", "");
   while (!s.empty() && s.back() == '.') s.pop_back();
@@ -263,7 +259,7 @@ std::string harness_strip(std::string text, bool keep_units) {
   // A unit in \text{} at the end, if something stands before it.
   for (size_t at = s.find("\\text{"); at != std::string::npos; at = s.find("\\text{", at + 1)) {
     if (s.back() != '}') break;
-    const std::string before = trim(s.substr(0, at));
+    const std::string before = trimmed(s.substr(0, at));
     if (!before.empty()) s = before;
     break;
   }
@@ -325,20 +321,20 @@ std::string harness_choice(std::string_view answer) {
       letters += c;
   }
   if (!letters.empty()) return std::string(1, flagged ? letters.front() : letters.back());
-  return without_ends(without_ends(without_ends(trim(pred), ".", "."), "", "."), "", "/");
+  return without_ends(without_ends(without_ends(trimmed(pred), ".", "."), "", "."), "", "/");
 }
 
 std::string harness_extract(std::string_view answer, std::string_view dataset) {
   const bool choices = dataset == "aqua" || dataset == "sat_math";
   const auto after_last = [&](std::string_view mark) {
-    return trim(answer.substr(answer.rfind(mark) + mark.size()));
+    return trimmed(answer.substr(answer.rfind(mark) + mark.size()));
   };
   const auto has = [&](std::string_view mark) { return answer.find(mark) != std::string_view::npos; };
   if (choices) return harness_strip(harness_choice(answer));
   std::string pred;
   if (has("final answer is $") && has("$. I hope")) {
     const std::string_view rest = answer.substr(answer.find("final answer is $") + 17);
-    pred = trim(rest.substr(0, rest.find("$. I hope")));
+    pred = trimmed(rest.substr(0, rest.find("$. I hope")));
   } else if (has("boxed")) {
     pred = boxed(answer);
   } else if (has("he answer is")) {
@@ -346,8 +342,8 @@ std::string harness_extract(std::string_view answer, std::string_view dataset) {
   } else if (has("final answer is")) {
     pred = after_last("final answer is");
   } else if (has("\u7B54\u6848\u662F")) {
-    const std::string rest = trim(answer.substr(answer.find("\u7B54\u6848\u662F") + 9));
-    pred = trim(rest.substr(0, rest.find("\n\n")));
+    const std::string rest = trimmed(answer.substr(answer.find("\u7B54\u6848\u662F") + 9));
+    pred = trimmed(rest.substr(0, rest.find("\n\n")));
   } else {
     pred = last_number(answer);
   }
@@ -382,7 +378,7 @@ std::string harness_gold(std::string_view gold, std::string_view dataset) {
   if (dataset == "olympiadbench") text = without_ends(text, "$", "$");
   if (dataset == "college_math" || dataset == "gaokao2023en") {
     replace(text, "$", "");
-    text = trim(text);
+    text = trimmed(text);
   }
   if (dataset == "asdiv") {
     std::string plain;
