@@ -44,7 +44,7 @@ CpuEngine<T>::CpuEngine(const Weights& weights, int64_t threads, InstructionSet 
     : checkpoint_(weights.shared_checkpoint()),
       config_(checkpoint_->config()),
       team_(threads),
-      kernels_(kernels<T>(set)) {
+      kernels_(decoding_kernels<T>(set)) {
   embed_tokens_ = weights.embed_tokens().to(weights.dtype());  // streamed weights leave both ends as stored
   norm_ = vector_of({weights.norm()});
   lm_head_ = PackedMatrix({weights.lm_head().to(weights.dtype())}, team_);

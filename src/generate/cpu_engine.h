@@ -16,10 +16,10 @@ class CpuEngine : public Engine {
  public:
   // stored: the type the weights are kept in: float32, float16 or bfloat16 for float, float64 for double.
   CpuEngine(std::shared_ptr<const Checkpoint> checkpoint, at::ScalarType stored, int64_t threads,
-            InstructionSet set = best_instruction_set())
+            InstructionSet set = instruction_set())
       : CpuEngine(Weights(std::move(checkpoint), at::kCPU, stored, /*resident=*/false), threads, set) {}
   // Weights on the CPU, in one of those types.
-  CpuEngine(const Weights& weights, int64_t threads, InstructionSet set = best_instruction_set());
+  CpuEngine(const Weights& weights, int64_t threads, InstructionSet set = instruction_set());
 
   Tensor step(std::span<const StepRow> rows) override;
   int64_t page_bytes() const override { return page_entries_ * static_cast<int64_t>(sizeof(T)); }
@@ -59,7 +59,7 @@ class CpuEngine : public Engine {
   std::shared_ptr<const Checkpoint> checkpoint_;
   const ModelConfig& config_;
   ThreadTeam team_;
-  const Kernels<T>& kernels_;
+  const DecodingKernels<T>& kernels_;
   std::vector<Layer> layers_;
   Tensor embed_tokens_;  // as stored, in the mapped file
   Aligned<T> norm_;

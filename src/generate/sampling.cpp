@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 #include "io/files.h"
-#include "kernels/kernels.h"
+#include "kernels/decoding.h"
 
 namespace circuitdiff {
 namespace {
@@ -118,8 +118,8 @@ int64_t choose_token(std::span<const T> logits, const Sampling& sampling, double
 template <class T>
 double token_nll(std::span<const T> logits, int64_t token) {
   const T largest = *std::max_element(logits.begin(), logits.end());
-  static const Kernels<T>& loops = kernels<T>(best_instruction_set());
-  const double sum = loops.sum_exp(logits.data(), static_cast<int64_t>(logits.size()), largest);
+  const double sum =
+      decoding_kernels<T>().sum_exp(logits.data(), static_cast<int64_t>(logits.size()), largest);
   return std::log(sum) -
          (static_cast<double>(logits[static_cast<size_t>(token)]) - static_cast<double>(largest));
 }

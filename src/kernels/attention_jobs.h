@@ -1,14 +1,16 @@
 // Attention of one query head in float32 on a CPU, some queries at a time, by one thread: products go from
-// registers, the softmax between them while its rows are in the cache. As row_jobs.h: no torch here,
-// attention_jobs_body.h is compiled once per instruction set. The loops of tiled_attention.cpp over plain
+// registers, the softmax between them while its rows are in the cache. No torch here:
+// attention_body.h is compiled once per instruction set. The loops of tiled_attention.cpp over plain
 // products are the oracle.
 #pragma once
 
 #include <cstdint>
 
+#include "kernels/instruction_set.h"
+
 namespace circuitdiff {
 
-constexpr int64_t kPanel = 32;            // keys side by side
+constexpr int64_t kKeysInPanel = 32;      // side by side
 constexpr int64_t kQueriesTogether = 32;  // whose weights are in memory at once
 
 // What one thread needs beside the tensors, in numbers: with room for `keys` keys, for fewer too.
@@ -37,10 +39,6 @@ struct AttentionJob {
   float* room = nullptr;  // attention_room numbers
 };
 
-void run_attention_job(const AttentionJob& job);
-
-void attention_job_baseline(const AttentionJob& job);
-void attention_job_avx2(const AttentionJob& job);
-void attention_job_avx512(const AttentionJob& job);
+void run_attention_job(const AttentionJob& job, InstructionSet set = instruction_set());
 
 }  // namespace circuitdiff

@@ -1,6 +1,6 @@
-// Row jobs on tensors: each function says whether it could do the work (on the CPU, and where device_jobs.h
-// has it on a GPU, laid out row after row except where said, float32 or, where the job allows it, bfloat16);
-// where it could not, the caller goes on with plain operations.
+// The loops of row_loops.h on tensors: each function says whether it could do the work (on the CPU, and where
+// device_jobs.h has it on a GPU, laid out row after row except where said, float32 or, where the job allows
+// it, bfloat16); where it could not, the caller goes on with plain operations.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,14 +26,9 @@ bool fused_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d,
                           const Tensor& d_up);
 // x: [rows, heads, d_head], in place, also the first heads of a wider tensor; cos, sin: [rows, d_head].
 bool fused_rotate(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backwards);
-// scores: [.., keys], in place: of one query head after another, the last n queries. CPU alone, as the next
-// two.
-bool fused_softmax(const Tensor& scores, int64_t n, int64_t window, double scale);
-// d: gradient of the weights on entry, of the unscaled scores on return.
-bool fused_softmax_backward(const Tensor& weights, const Tensor& d, int64_t n, int64_t window, double scale);
-// z: [rows, width] float32, in place: exp(z - m), m the largest of a row and of sums[0]. sums: [3, rows], of
-// the pieces of the row before: m, the sum of exp(z - m), and (on return alone) by what factor m's move
-// shrank that.
+// CPU alone, as fused_dots. z: [rows, width] float32, in place: exp(z - m), m the largest of a row and of
+// sums[0]. sums: [3, rows], of the pieces of the row before: m, the sum of exp(z - m), and (on return alone)
+// by what factor m's move shrank that.
 bool fused_exponentials(const Tensor& z, const Tensor& sums);
 // stream += sign * source in float64, and x = the stream in float32. All [rows, d_model]; source float32 or
 // bfloat16. On a CPU x may be a float32 source; undefined, it is made.

@@ -1,16 +1,15 @@
-// The loops of decoding for AVX2 with fused multiply-add.
-namespace circuitdiff {
-namespace {
-constexpr int kVectorBytes = 32;
-constexpr int kSums = 12;
-}  // namespace
-}  // namespace circuitdiff
-
-#include "kernels/kernels_body.h"
+// The loops for AVX2 with fused multiply-add.
+#include "kernels/attention_body.h"
+#include "kernels/compiled_kernels.h"
+#include "kernels/decoding_body.h"
+#include "kernels/row_loops_body.h"
 
 namespace circuitdiff {
 
-const Kernels<float>& avx2_float_kernels() { return kFloatKernels; }
-const Kernels<double>& avx2_double_kernels() { return kDoubleKernels; }
+const CompiledKernels& avx2_kernels() {
+  static constexpr CompiledKernels kAll{kDecodingKernels<float>, kDecodingKernels<double>, kRowKernels<float>,
+                                        kRowKernels<Bf16>, run_attention};
+  return kAll;
+}
 
 }  // namespace circuitdiff

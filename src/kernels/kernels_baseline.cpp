@@ -1,16 +1,15 @@
-// The loops of decoding for the instructions every processor of the kind has.
-namespace circuitdiff {
-namespace {
-constexpr int kVectorBytes = 16;
-constexpr int kSums = 12;
-}  // namespace
-}  // namespace circuitdiff
-
-#include "kernels/kernels_body.h"
+// The loops for the instructions that every processor of the kind has.
+#include "kernels/attention_body.h"
+#include "kernels/compiled_kernels.h"
+#include "kernels/decoding_body.h"
+#include "kernels/row_loops_body.h"
 
 namespace circuitdiff {
 
-const Kernels<float>& baseline_float_kernels() { return kFloatKernels; }
-const Kernels<double>& baseline_double_kernels() { return kDoubleKernels; }
+const CompiledKernels& baseline_kernels() {
+  static constexpr CompiledKernels kAll{kDecodingKernels<float>, kDecodingKernels<double>, kRowKernels<float>,
+                                        kRowKernels<Bf16>, run_attention};
+  return kAll;
+}
 
 }  // namespace circuitdiff

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/kernels.h"
+#include "kernels/decoding.h"
 #include "kernels/thread_team.h"
 
 namespace circuitdiff {

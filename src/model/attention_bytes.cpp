@@ -26,10 +26,9 @@ AttentionBytes attention_bytes(const ModelConfig& c, at::Device device, at::Scal
   const bool flash = !device.is_cpu() && flash_knows(c, dtype);
   const int64_t queries = tile.kv_heads * group * tile.queries;
   const int64_t all = flash ? 0 : queries * longest * w, narrow = b < w ? all / 2 : 0;
-  // Where row jobs do the softmax and its backward it is in place; a cap has its slope beside it.
-  const bool row_jobs = device.is_cpu() && dtype != at::kDouble, capped = c.attention_softcap > 0;
-  out.scores = (row_jobs && !capped ? 1 : 2) * all + narrow;
-  out.scores_back = (2 + (capped ? 1 : 0) + (row_jobs ? 0 : 1)) * all + narrow;
+  // Masked scores and their softmax; on the way back their gradients too, and a cap's slope.
+  out.scores = 2 * all + narrow;
+  out.scores_back = (3 + (c.attention_softcap > 0 ? 1 : 0)) * all + narrow;
   out.copies = flash ? 0 : c.d_head * 2 * (queries + tile.kv_heads * longest) * b;
   out.copies_back = out.copies + longest * c.n_heads * c.d_head * b;
   if (widens_products(device, dtype))

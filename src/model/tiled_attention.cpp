@@ -17,7 +17,6 @@
 
 #include "base/error.h"
 #include "kernels/attention_jobs.h"
-#include "kernels/fused.h"
 #include "kernels/product.h"
 
 namespace circuitdiff {
@@ -73,7 +72,6 @@ Tensor attention_weights(const ModelConfig& config, const Tensor& q, const Tenso
   Tensor scores = batched_product(q, k.transpose(1, 2));
   scores = scores.to(wide(scores.scalar_type()));
   const double cap = config.attention_softcap;
-  if (cap <= 0 && fused_softmax(scores, queries, window, config.attention_scale)) return scores;
   scores.mul_(config.attention_scale);
   if (cap > 0) {
     scores.div_(cap).tanh_();
@@ -279,9 +277,8 @@ void one_attention_backward(const ModelConfig& config, const AttentionPiece& pie
       const Tensor g = group_heads(of_queries(d_out), heads);  // [heads, group * queries, d_head]
       // At the weights, then at the scores.
       Tensor d_scores = batched_product(g, of_keys(v).transpose(1, 2)).to(weights.scalar_type());
-      if (!fused_softmax_backward(weights, d_scores, tile.queries, window, config.attention_scale))
-        d_scores = at::_softmax_backward_data(d_scores, weights, /*dim=*/-1, weights.scalar_type())
-                       .mul_(config.attention_scale);
+      d_scores = at::_softmax_backward_data(d_scores, weights, /*dim=*/-1, weights.scalar_type())
+                     .mul_(config.attention_scale);
       if (slope.defined()) d_scores.mul_(slope);
       d_scores = d_scores.to(type);
       add(dv, sum_v, batched_product(weights.to(type).transpose(1, 2), g));

@@ -1,20 +1,48 @@
-// The loops of attention_jobs.h, with those of row_jobs_body.h: included once by one file per instruction
-// set.
+// The loops of attention_jobs.h, included once by each kernels_*.cpp.
+#pragma once
+
 #include "kernels/attention_jobs.h"
-#include "kernels/row_jobs_body.h"
+#include "kernels/row_loops_body.h"
+#include "kernels/simd.h"
 
 namespace circuitdiff {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int kLanes = 16;
-#elif defined(__AVX__)
-constexpr int kLanes = 8;
-#else
-constexpr int kLanes = 4;
-#endif
-// May lie anywhere a float may.
-using Lanes [[gnu::vector_size(kLanes * 4), gnu::aligned(4), gnu::may_alias]] = float;
+constexpr int kFloats = kLanes<float>;
+
+// Keys that a query sees: [from, to).
+struct Seen {
+  int64_t from, to;
+};
+
+inline void clear_unseen(float* out, int64_t width, Seen seen) {
+  std::memset(out, 0, static_cast<size_t>(seen.from) * sizeof(float));
+  std::memset(out + seen.to, 0, static_cast<size_t>(width - seen.to) * sizeof(float));
+}
+
+// out = e^(scale (out - its largest)) at the keys seen, 0 elsewhere; returns 1 / their sum.
+inline float exponentials_over(float* out, int64_t width, float scale, Seen seen) {
+  float largest = out[seen.from];
+#pragma omp simd reduction(max : largest)
+  for (int64_t i = seen.from; i < seen.to; ++i) largest = out[i] > largest ? out[i] : largest;
+  const double sum = take_exponentials(out + seen.from, seen.to - seen.from, largest, scale);
+  clear_unseen(out, width, seen);
+  return static_cast<float>(1.0 / sum);
+}
+
+// e times `inverse`: the weights; out: the gradient there, which becomes that at the scores.
+inline void scores_backward_over(const float* e, float* out, int64_t width, float scale, float inverse,
+                                 Seen seen) {
+  // In float64: what all gradients of a row have in common cancels below.
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = seen.from; i < seen.to; ++i) sum += as_double(e[i]) * as_double(out[i]);
+  const auto mean = static_cast<float>(sum * as_double(inverse));
+  const float factor = scale * inverse;
+#pragma omp simd
+  for (int64_t i = seen.from; i < seen.to; ++i) out[i] = e[i] * (out[i] - mean) * factor;
+  clear_unseen(out, width, seen);
+}
 
 // c[i][j] = (or +=, with `add`) sum over k of a(i, k) b(k, j), for R rows and V vectors of columns, whose
 // sums stay in registers. a(i, k) lies at a[i * a_row + k * a_step].
@@ -22,16 +50,15 @@ template <int R, int V>
 inline void product_block(const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_stride,
                           int64_t inner, float* c, int64_t c_stride, bool add) {
   // Unrolled early, or the sums go by way of the stack.
-  Lanes sum[R][V];
+  Vec<float> sum[R][V];
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 2
-    for (int j = 0; j < V; ++j)
-      sum[i][j] = add ? *reinterpret_cast<const Lanes*>(c + i * c_stride + j * kLanes) : Lanes{};
+    for (int j = 0; j < V; ++j) sum[i][j] = add ? load(c + i * c_stride + j * kFloats) : Vec<float>{};
   for (int64_t k = 0; k < inner; ++k) {
-    Lanes row[V];
+    Vec<float> row[V];
 #pragma GCC unroll 2
-    for (int j = 0; j < V; ++j) row[j] = *reinterpret_cast<const Lanes*>(b + k * b_stride + j * kLanes);
+    for (int j = 0; j < V; ++j) row[j] = load(b + k * b_stride + j * kFloats);
     const float* column = a + k * a_step;
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i)
@@ -41,7 +68,7 @@ inline void product_block(const float* a, int64_t a_row, int64_t a_step, const f
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 2
-    for (int j = 0; j < V; ++j) *reinterpret_cast<Lanes*>(c + i * c_stride + j * kLanes) = sum[i][j];
+    for (int j = 0; j < V; ++j) store(c + i * c_stride + j * kFloats, sum[i][j]);
 }
 
 // The same for any number of columns in whole vectors, and up to eight rows.
@@ -49,15 +76,15 @@ template <int R>
 inline void product_rows(const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_stride,
                          int64_t inner, float* c, int64_t c_stride, int64_t columns, bool add) {
   int64_t j = 0;
-  for (; j + 2 * kLanes <= columns; j += 2 * kLanes)
+  for (; j + 2 * kFloats <= columns; j += 2 * kFloats)
     product_block<R, 2>(a, a_row, a_step, b + j, b_stride, inner, c + j, c_stride, add);
-  for (; j < columns; j += kLanes)
+  for (; j < columns; j += kFloats)
     product_block<R, 1>(a, a_row, a_step, b + j, b_stride, inner, c + j, c_stride, add);
 }
 
 inline void product(int64_t rows, const float* a, int64_t a_row, int64_t a_step, const float* b,
                     int64_t b_stride, int64_t inner, float* c, int64_t c_stride, int64_t columns, bool add) {
-  constexpr int kRows = kLanes == 16 ? 8 : 4;
+  constexpr int kRows = kFloats == 16 ? 8 : 4;
   for (; rows >= kRows; rows -= kRows, a += kRows * a_row, c += kRows * c_stride)
     product_rows<kRows>(a, a_row, a_step, b, b_stride, inner, c, c_stride, columns, add);
   for (; rows > 0; --rows, a += a_row, c += c_stride)
@@ -66,13 +93,14 @@ inline void product(int64_t rows, const float* a, int64_t a_row, int64_t a_step,
 
 // What lies in the room, attention_room numbers in all; those that a step has no use for are nowhere.
 struct Room {
-  float *k, *v, *k_panels, *v_panels;  // [keys, d_head]; in panels [keys / kPanel, d_head, kPanel]
-  float *dk, *dv;                      // [keys, d_head]
-  float *weights, *d_scores;           // [kQueriesTogether, width], width: whole panels that the tile sees
-  float *q, *d_out;                    // [kQueriesTogether, d_head]
+  float *k, *v, *k_panels,
+      *v_panels;              // [keys, d_head]; in panels [keys / kKeysInPanel, d_head, kKeysInPanel]
+  float *dk, *dv;             // [keys, d_head]
+  float *weights, *d_scores;  // [kQueriesTogether, width], width: whole panels that the tile sees
+  float *q, *d_out;           // [kQueriesTogether, d_head]
 };
 inline Room room_of(const AttentionJob& j) {
-  const int64_t keys = (j.keys + kPanel - 1) / kPanel * kPanel, n = keys * j.d_head;
+  const int64_t keys = (j.keys + kKeysInPanel - 1) / kKeysInPanel * kKeysInPanel, n = keys * j.d_head;
   Room r{};
   float* at = j.room;
   const auto take = [&at](int64_t numbers) {
@@ -96,11 +124,11 @@ inline void copy_rows(const float* from, int64_t step, int64_t rows, int64_t wid
 
 // Zeros behind the last row, to a whole panel.
 inline void in_panels(const float* from, int64_t step, int64_t rows, int64_t width, float* out) {
-  for (int64_t row = 0; row < rows; row += kPanel, out += kPanel * width) {
-    const int64_t n = rows - row < kPanel ? rows - row : kPanel;
+  for (int64_t row = 0; row < rows; row += kKeysInPanel, out += kKeysInPanel * width) {
+    const int64_t n = rows - row < kKeysInPanel ? rows - row : kKeysInPanel;
     for (int64_t i = 0; i < width; ++i) {
-      for (int64_t k = 0; k < n; ++k) out[i * kPanel + k] = from[(row + k) * step + i];
-      for (int64_t k = n; k < kPanel; ++k) out[i * kPanel + k] = 0;
+      for (int64_t k = 0; k < n; ++k) out[i * kKeysInPanel + k] = from[(row + k) * step + i];
+      for (int64_t k = n; k < kKeysInPanel; ++k) out[i * kKeysInPanel + k] = 0;
     }
   }
 }
@@ -121,15 +149,15 @@ struct Tile {
   int64_t width;         // their places: whole panels
   int64_t seen_to(int64_t row) const { return position + row + 1 - from; }
 };
-constexpr int64_t kRowsTogether = kLanes == 16 ? 8 : 4;
+constexpr int64_t kRowsTogether = kFloats == 16 ? 8 : 4;
 
 inline Tile tile_of(const AttentionJob& j, int64_t first, int64_t end) {
   Tile t{};
   t.first = first, t.count = end - first < kQueriesTogether ? end - first : kQueriesTogether;
   t.position = j.keys - j.queries + first;
   const int64_t from = j.window > 0 && t.position >= j.window ? t.position - j.window + 1 : 0;
-  t.from = from / kPanel * kPanel, t.to = t.position + t.count;
-  t.width = (t.to - t.from + kPanel - 1) / kPanel * kPanel;
+  t.from = from / kKeysInPanel * kKeysInPanel, t.to = t.position + t.count;
+  t.width = (t.to - t.from + kKeysInPanel - 1) / kKeysInPanel * kKeysInPanel;
   return t;
 }
 
@@ -143,13 +171,13 @@ inline Seen seen_of(const AttentionJob& j, const Tile& t, int64_t row) {
 // rows [count, d_head] times panels: [count, width], in every block of rows as far as it sees.
 inline void times_panels(const AttentionJob& j, const Tile& t, const float* rows, const float* panels,
                          float* out) {
-  for (int64_t key = 0; key < t.width; key += kPanel) {
+  for (int64_t key = 0; key < t.width; key += kKeysInPanel) {
     const float* panel = panels + (t.from + key) * j.d_head;
     for (int64_t row = 0; row < t.count; row += kRowsTogether) {
       const int64_t n = t.count - row < kRowsTogether ? t.count - row : kRowsTogether;
       if (key >= t.seen_to(row + n - 1)) continue;
-      product(n, rows + row * j.d_head, j.d_head, 1, panel, kPanel, j.d_head, out + row * t.width + key,
-              t.width, kPanel, /*add=*/false);
+      product(n, rows + row * j.d_head, j.d_head, 1, panel, kKeysInPanel, j.d_head, out + row * t.width + key,
+              t.width, kKeysInPanel, /*add=*/false);
     }
   }
 }
@@ -158,7 +186,7 @@ inline void times_panels(const AttentionJob& j, const Tile& t, const float* rows
 // rows all queries meet while they are in the innermost cache. Sums go from the first key to the last.
 inline void times_keys(const AttentionJob& j, const Tile& t, const float* weights, const float* keys,
                        float* out) {
-  constexpr int64_t kKeys = 128, kColumns = 2 * kLanes;
+  constexpr int64_t kKeys = 128, kColumns = 2 * kFloats;
   for (int64_t column = 0; column < j.d_head; column += kColumns) {
     const int64_t columns = j.d_head - column < kColumns ? j.d_head - column : kColumns;
     for (int64_t key = 0; key < t.to - t.from; key += kKeys)

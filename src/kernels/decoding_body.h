@@ -1,16 +1,11 @@
-// The loops of kernels.h, included by one file per instruction set, which says before how wide its vectors
-// are (kVectorBytes) and how many sums fit in registers (kSums). All in an anonymous namespace and without
-// the standard library's templates: nothing compiled for a wide instruction set may be picked by the linker
-// for another. No include guard: included once per file.
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <limits>
-#if defined(__F16C__)
-#include <immintrin.h>
-#endif
+// The loops of decoding.h, included once by each kernels_*.cpp.
+#pragma once
 
-#include "kernels/kernels.h"
+#include <cmath>
+#include <limits>
+
+#include "kernels/decoding.h"
+#include "kernels/simd.h"
 
 namespace circuitdiff {
 namespace {
@@ -22,67 +17,8 @@ constexpr int kMostRows = 6;
 constexpr int64_t kDims = 64;  // dimensions of a head mixed at a time
 
 template <class T>
-struct VectorOf {
-  typedef T tight __attribute__((vector_size(kVectorBytes)));
-  typedef T loose __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
-};
-template <class T>
-using Vec = typename VectorOf<T>::tight;
-template <class T>
-constexpr int kLanes = static_cast<int>(kVectorBytes / sizeof(T));
-template <class T>
 constexpr int kVecs = static_cast<int>(kPanel) / kLanes<T>;  // vectors in a panel
-
-template <class T>
-inline Vec<T> load(const T* p) {
-  return *reinterpret_cast<const typename VectorOf<T>::loose*>(p);
-}
-template <class T>
-inline void store(T* p, Vec<T> v) {
-  *reinterpret_cast<typename VectorOf<T>::loose*>(p) = v;
-}
-
-struct Bf16 {
-  uint16_t bits;
-};
-struct Half {
-  uint16_t bits;
-};
-
-// Exact widening of one vector of weights.
-inline Vec<float> widen(const float* p) { return load(p); }
-inline Vec<double> widen(const double* p) { return load(p); }
-inline Vec<float> widen(const Bf16* p) {
-  typedef uint16_t Short __attribute__((vector_size(kVectorBytes / 2), aligned(2), may_alias));
-  typedef uint32_t Long __attribute__((vector_size(kVectorBytes)));
-  const Long wide = __builtin_convertvector(*reinterpret_cast<const Short*>(p), Long) << 16;
-  return __builtin_bit_cast(Vec<float>, wide);
-}
-inline Vec<float> widen(const Half* p) {
-#if defined(__AVX512F__)
-  return __builtin_bit_cast(
-      Vec<float>, _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
-#elif defined(__F16C__)
-  return __builtin_bit_cast(Vec<float>,
-                            _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-#else
-  Vec<float> out{};
-  for (int i = 0; i < kLanes<float>; ++i) {
-    const uint32_t h = p[i].bits, sign = (h & 0x8000u) << 16, exponent = (h >> 10) & 31u,
-                   mantissa = h & 1023u;
-    uint32_t bits = sign | ((exponent + 112u) << 23) | (mantissa << 13);
-    float value = 0;
-    if (exponent == 31u) bits = sign | 0x7f800000u | (mantissa << 13);
-    std::memcpy(&value, &bits, sizeof value);
-    if (exponent == 0u) {
-      value = static_cast<float>(mantissa) * 0x1p-24f;
-      if (sign) value = -value;
-    }
-    out[i] = value;
-  }
-  return out;
-#endif
-}
+constexpr int kSums = kVectorBytes == 64 ? 24 : 12;          // that fit in registers
 
 // kRows rows times kWide panels: y += x w over the columns begin .. end - 1.
 template <class T, class W, int kRows, int kWide>
@@ -198,33 +134,6 @@ void matmul(const float* x, int64_t x_stride, int64_t rows, const PackedView& w,
 void matmul(const double* x, int64_t x_stride, int64_t rows, const PackedView& w, int64_t begin, int64_t end,
             const double* bias, double* y, int64_t y_stride) {
   matmul_of<double, double>(x, x_stride, rows, w, begin, end, bias, y, y_stride);
-}
-
-// exp(x) for x <= 88: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]; within 2 units in the last place, 0
-// below -87.
-inline Vec<float> exp_of(Vec<float> x) {
-  typedef int32_t Whole __attribute__((vector_size(kVectorBytes)));
-  const Vec<float> low = Vec<float>{} - 87.0f;
-  const Whole vanishes = x < low;
-  x = x < low ? low : x;
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-  const Vec<float> shifted = x * 1.44269504088896341f + kRound;
-  const Vec<float> n = shifted - kRound;
-  Vec<float> r = x - n * 0.693359375f;
-  r = r + n * 2.12194440e-4f;
-  Vec<float> p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  const Whole power = (__builtin_bit_cast(Whole, shifted) - 0x4b400000 + 127) << 23;
-  const Vec<float> out = p * __builtin_bit_cast(Vec<float>, power);
-  return vanishes ? Vec<float>{} : out;
-}
-inline Vec<double> exp_of(Vec<double> x) {
-  for (int i = 0; i < kLanes<double>; ++i) x[i] = std::exp(x[i]);
-  return x;
 }
 
 template <class T>
@@ -397,10 +306,8 @@ double sum_exp(const T* x, int64_t n, T largest) {
   return total;
 }
 
-constexpr Kernels<float> kFloatKernels{matmul, attend<float>, rms_norm<float>, silu_times<float>,
-                                       sum_exp<float>};
-constexpr Kernels<double> kDoubleKernels{matmul, attend<double>, rms_norm<double>, silu_times<double>,
-                                         sum_exp<double>};
+template <class T>
+constexpr DecodingKernels<T> kDecodingKernels{matmul, attend<T>, rms_norm<T>, silu_times<T>, sum_exp<T>};
 
 }  // namespace
 }  // namespace circuitdiff

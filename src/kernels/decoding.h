@@ -1,12 +1,14 @@
 // The inner loops of decoding on a CPU: products with a weight matrix, attention over a paged cache, norm and
 // activation. Every entry of a result is one fixed sequence of operations that does not depend on how many
 // rows are computed together or on which thread does it, so an answer is the same whatever else is in the
-// batch. The loops are compiled once per instruction set (kernels_*.cpp include kernels_body.h); sets with
+// batch. The loops are compiled once per instruction set (kernels_*.cpp include decoding_body.h); sets with
 // fused multiply-add give the same bits as each other.
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+
+#include "kernels/instruction_set.h"
+#include "kernels/number_types.h"
 
 namespace circuitdiff {
 
@@ -15,7 +17,9 @@ inline constexpr int64_t kPanel = 16;
 inline constexpr int64_t round_up(int64_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
 
 enum class WeightType { f32, f64, f16, bf16 };
-int64_t bytes_of(WeightType type);
+constexpr int64_t bytes_of(WeightType type) {
+  return type == WeightType::f64 ? 8 : type == WeightType::f32 ? 4 : 2;
+}
 
 // A weight matrix [rows, cols] of a linear map, in panels of 16 rows: panel p holds, for each column, the
 // entries of rows 16p .. 16p + 15. Rows are filled up with zeros.
@@ -41,7 +45,7 @@ struct AttendArgs {
 };
 
 template <class T>
-struct Kernels {
+struct DecodingKernels {
   // y[r, o] = bias[o] + sum_k x[r, k] w[o, k] for all rows and the outputs of panels begin .. end - 1; bias
   // may be null. y has room for whole panels.
   void (*matmul)(const T* x, int64_t x_stride, int64_t rows, const PackedView& w, int64_t begin, int64_t end,
@@ -55,10 +59,8 @@ struct Kernels {
   double (*sum_exp)(const T* x, int64_t n, T largest);
 };
 
-enum class InstructionSet { baseline, avx2, avx512 };
-bool has(InstructionSet set);
-InstructionSet best_instruction_set();
+// T: float or double.
 template <class T>
-const Kernels<T>& kernels(InstructionSet set);
+const DecodingKernels<T>& decoding_kernels(InstructionSet set = instruction_set());
 
 }  // namespace circuitdiff
