@@ -21,8 +21,8 @@ TABLES = {
 
 # Larger than they should be today. No line may be added; who cuts one takes its line out.
 TO_BE_CUT = {
-    "filters_sequence.cpp", "kernels_body.h", "lexer.cpp", "objects.cpp", "operators.cpp", "parser_expression.cpp",
-    "report_input.cpp", "text.cpp", "text_methods.cpp", "value.cpp",
+    "filters_sequence.cpp", "lexer.cpp", "objects.cpp", "operators.cpp", "parser_expression.cpp",
+    "text.cpp", "text_methods.cpp", "value.cpp",
     "evaluate.cpp::evaluate", "format_braces.cpp::format_value", "format_percent.cpp::format_percent",
     "interpreter.cpp::run_statement", "lexer.cpp::unescape",
 }

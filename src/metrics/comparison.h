@@ -1,8 +1,8 @@
 // Two sets of score matrices of the same questions, before and after: every metric of docs/spec.md#metrics
 // with its difference, bootstrap interval, permutation p value and effect size; what plots need beside the
 // table (values per sample and per source, correlations between samples); and the split of the change of
-// intensity into loss and the rest. The structs are those of metrics.json (records/metrics_file.h). Question k
-// is sample k of both sides. What changes per edge stands in edge_change.h, the 2 x 2 in two_by_two.h.
+// intensity into loss and the rest. The structs are those of metrics.json (records/metrics_file.h). Question
+// k is sample k of both sides. What changes per edge stands in edge_change.h, the 2 x 2 in two_by_two.h.
 #pragma once
 
 #include <cstdint>
