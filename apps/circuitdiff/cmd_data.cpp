@@ -2,6 +2,7 @@
 #include "command.h"
 #include "commands.h"
 #include "data/question_stage.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 namespace {

@@ -1,6 +1,7 @@
 #include "command.h"
 #include "commands.h"
 #include "generate/generate_stage.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 

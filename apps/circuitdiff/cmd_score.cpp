@@ -1,6 +1,7 @@
 #include "attribute/score_stage.h"
 #include "command.h"
 #include "commands.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 

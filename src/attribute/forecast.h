@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "attribute/eap.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 
 namespace circuitdiff {
 

@@ -10,6 +10,7 @@
 #include "attribute/forecast.h"
 #include "attribute/layout.h"
 #include "base/error.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 namespace {

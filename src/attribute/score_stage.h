@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/progress.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 #include "model/decoder.h"
 
 namespace circuitdiff {

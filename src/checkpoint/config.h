@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/options.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 
 namespace circuitdiff {
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 namespace {

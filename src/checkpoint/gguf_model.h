@@ -8,7 +8,7 @@
 
 #include "checkpoint/weight_files.h"
 #include "io/gguf.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 
 namespace circuitdiff {
 

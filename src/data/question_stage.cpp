@@ -8,6 +8,7 @@
 #include "data/arithmetic_answer.h"
 #include "data/sorting.h"
 #include "io/files.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 namespace {

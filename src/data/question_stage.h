@@ -10,7 +10,7 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "data/made_question.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 
 namespace circuitdiff {
 

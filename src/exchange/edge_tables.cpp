@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "graph/graph.h"
 #include "io/files.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "exchange/exchange_stage.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 #include "records/scores.h"
 
 namespace circuitdiff {

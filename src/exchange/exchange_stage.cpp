@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "exchange/edge_tables.h"
+#include "io/json.h"
 #include "io/npy.h"
 #include "io/zip.h"
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/progress.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 #include "model/decoder.h"
 
 namespace circuitdiff {

@@ -14,7 +14,7 @@
 #include "base/options.h"
 #include "base/progress.h"
 #include "grade/import_answers.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 #include "records/generation.h"
 
 namespace circuitdiff {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "io/json.h"
+#include "io/json_fwd.h"
 #include "records/generation.h"
 
 namespace circuitdiff {

@@ -14,7 +14,7 @@
 #include "base/options.h"
 #include "base/progress.h"
 #include "grade/paired_accuracy.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 
 namespace circuitdiff {
 

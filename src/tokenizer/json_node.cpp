@@ -1,11 +1,14 @@
 #include "tokenizer/json_node.h"
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "tokenizer/unicode.h"
 
 namespace circuitdiff {
+
+bool JsonNode::is_null() const { return value_->is_null(); }
 
 bool JsonNode::has(const char* key) const {
   if (!value_->is_object()) wrong_type("an object");

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +20,7 @@ class JsonNode {
 
   const nlohmann::json& json() const { return *value_; }
   std::string where() const { return path_.empty() ? *file_ : *file_ + ": " + path_; }  // "FILE: PATH"
-  bool is_null() const { return value_->is_null(); }
+  bool is_null() const;
   bool has(const char* key) const;                                         // present and not null
   JsonNode at(const char* key) const;                                      // an error if absent
   std::optional<JsonNode> find(const char* key) const;                     // empty if absent or null

@@ -1,5 +1,7 @@
 #include "tokenizer/normalizer.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "tokenizer/unicode_forms.h"
 

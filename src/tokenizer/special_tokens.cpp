@@ -1,6 +1,7 @@
 #include "tokenizer/special_tokens.h"
 
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "tokenizer/json_node.h"
 

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "io/json.h"
 #include "train/loop.h"
 #include "train/reward.h"
 

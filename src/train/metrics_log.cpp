@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "io/json.h"
 
 namespace circuitdiff {
 namespace {

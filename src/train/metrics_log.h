@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "io/event_file.h"
-#include "io/json.h"
+#include "io/json_fwd.h"
 
 namespace circuitdiff {
 

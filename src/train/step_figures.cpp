@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/json.h"
 #include "statistics/summary.h"
 
 namespace circuitdiff {

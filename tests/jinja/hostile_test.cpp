@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "jinja/chat_template.h"
 

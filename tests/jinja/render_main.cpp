@@ -2,6 +2,7 @@
 // {"text"} or
 // {"error", "kind"} out. The clock stands at 2024-07-26 13:14:15.000678.
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "jinja/chat_template.h"

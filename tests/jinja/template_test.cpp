@@ -2,6 +2,8 @@
 // differential.py.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "jinja/chat_template.h"
 
 namespace circuitdiff {
