@@ -210,31 +210,33 @@ Ruling compare_at_points(const Expr& a, const Expr& b) {
   return undecided("values that cannot be computed");
 }
 
-using Row = Rule<Expr, Expr>;
-constexpr Row kValueRules[] = {
-    Row("exact-numbers", "Rational numbers are compared exactly; one that is the other rounded is left open.",
-        {"\\frac12", "0.5"}, compare_exactly),
-    Row("same-expression", "The order of terms and of factors does not matter.", {"x+y", "y+x"},
-        [](const Expr& a, const Expr& b) {
-          return equal_if(canonical_text(a) == canonical_text(b), "the same expression");
-        }),
-    Row("infinities", "Infinity is not minus infinity.", {"\\infty", "-\\infty"},
-        [](const Expr& a, const Expr& b) {
-          return different_if(is_infinite(a) && is_infinite(b), "infinity with another sign");
-        }),
-    Row("too-large", "What takes too long to evaluate is left open.",
-        {"a!b!c!d!f!g!h!j!k!l!m!n!p!q!r!s!t!u!v!w!", "x+1"},
-        [](const Expr& a, const Expr& b) {
-          return undecided_if(cost(a) + cost(b) > kMostCost, "an expression too large to evaluate");
-        }),
-    Row("too-many-symbols", "More than 60 symbols are left open.", {},
-        [](const Expr& a, const Expr& b) {
-          return undecided_if(symbols_of(a, b).size() > 60, "too many symbols");
-        }),
-    Row("numbers", "Other numbers are compared as balls, to 1500 bits behind the point, or 64.",
-        {"\\sqrt8", "2\\sqrt2"}, compare_numbers),
-    Row("symbols", "Expressions with symbols are compared at several points, with symbols of either sign.",
-        {"\\sin 2x", "2\\sin x\\cos x"}, compare_at_points)};
+using ValueRule = Rule<Expr, Expr>;
+constexpr ValueRule kValueRules[] = {
+    ValueRule("exact-numbers",
+              "Rational numbers are compared exactly; one that is the other rounded is left open.",
+              {"\\frac12", "0.5"}, compare_exactly),
+    ValueRule("same-expression", "The order of terms and of factors does not matter.", {"x+y", "y+x"},
+              [](const Expr& a, const Expr& b) {
+                return equal_if(canonical_text(a) == canonical_text(b), "the same expression");
+              }),
+    ValueRule("infinities", "Infinity is not minus infinity.", {"\\infty", "-\\infty"},
+              [](const Expr& a, const Expr& b) {
+                return different_if(is_infinite(a) && is_infinite(b), "infinity with another sign");
+              }),
+    ValueRule("too-large", "What takes too long to evaluate is left open.",
+              {"a!b!c!d!f!g!h!j!k!l!m!n!p!q!r!s!t!u!v!w!", "x+1"},
+              [](const Expr& a, const Expr& b) {
+                return undecided_if(cost(a) + cost(b) > kMostCost, "an expression too large to evaluate");
+              }),
+    ValueRule("too-many-symbols", "More than 60 symbols are left open.", {},
+              [](const Expr& a, const Expr& b) {
+                return undecided_if(symbols_of(a, b).size() > 60, "too many symbols");
+              }),
+    ValueRule("numbers", "Other numbers are compared as balls, to 1500 bits behind the point, or 64.",
+              {"\\sqrt8", "2\\sqrt2"}, compare_numbers),
+    ValueRule("symbols",
+              "Expressions with symbols are compared at several points, with symbols of either sign.",
+              {"\\sin 2x", "2\\sin x\\cos x"}, compare_at_points)};
 
 }  // namespace
 

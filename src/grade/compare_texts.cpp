@@ -263,26 +263,29 @@ Ruling compare_lengths(const TwoTexts& t) {
       "one text says more than the other");
 }
 
-using Row = Rule<TwoTexts>;
-constexpr Row kWordRules[] = {
-    Row("same-words", "Texts of the same words are the same; case, articles and text commands do not count.",
-        {"\\text{the East}", "east"},
-        [](const TwoTexts& t) {
-          return equal_if(!t.gold.empty() && said(t.prediction) == said(t.gold), "the same words");
-        }),
-    Row("parts-joined-by-and", "What 'and' joins may stand in any order.", {"red and blue", "blue and red"},
-        [](const TwoTexts& t) {
-          return equal_if(t.parts == Verdict::equal, "the same parts in another order");
-        }),
-    Row("more-words", "A text that says more is left open, unless a word denies.", {"north east", "east"},
-        compare_lengths),
-    Row("words-round-and", "The same words round an 'and', in another order, are left open.",
-        {"minus 2 and 3", "minus 3 and 2"},
-        [](const TwoTexts& t) {
-          return undecided_if(t.parts == Verdict::undecided, "the same words round an and, in another order");
-        }),
-    Row("other-words", "Other words are another answer.", {"east", "west"},
-        [](const TwoTexts&) -> Ruling { return different("different words"); })};
+using TextRule = Rule<TwoTexts>;
+constexpr TextRule kWordRules[] = {
+    TextRule("same-words",
+             "Texts of the same words are the same; case, articles and text commands do not count.",
+             {"\\text{the East}", "east"},
+             [](const TwoTexts& t) {
+               return equal_if(!t.gold.empty() && said(t.prediction) == said(t.gold), "the same words");
+             }),
+    TextRule("parts-joined-by-and", "What 'and' joins may stand in any order.",
+             {"red and blue", "blue and red"},
+             [](const TwoTexts& t) {
+               return equal_if(t.parts == Verdict::equal, "the same parts in another order");
+             }),
+    TextRule("more-words", "A text that says more is left open, unless a word denies.",
+             {"north east", "east"}, compare_lengths),
+    TextRule("words-round-and", "The same words round an 'and', in another order, are left open.",
+             {"minus 2 and 3", "minus 3 and 2"},
+             [](const TwoTexts& t) {
+               return undecided_if(t.parts == Verdict::undecided,
+                                   "the same words round an and, in another order");
+             }),
+    TextRule("other-words", "Other words are another answer.", {"east", "west"},
+             [](const TwoTexts&) -> Ruling { return different("different words"); })};
 
 }  // namespace
 

@@ -205,47 +205,50 @@ Ruling judge_by_parts(const Texts& t) {
 
 Ruling judge_as_texts(const Texts& t);
 
-using Row = Rule<Texts>;
-constexpr Row kAnswerRules[] = {
-    Row("too-long", "A text of more than 40,000 bytes is equal to the same bytes alone.", {},
-        [](const Texts& t) -> Ruling {
-          if (!t.is_too_long()) return {};
-          return t.raw_prediction == t.raw_gold ? equal("the same text")
-                                                : undecided("a text too long to read");
-        }),
-    Row("no-reference", "Without a reference nothing is decided.", {"2", ""},
-        [](const Texts& t) { return undecided_if(t.gold.empty(), "no reference answer"); }),
-    Row("no-answer", "Nothing is no answer.", {"", "2"},
-        [](const Texts& t) { return different_if(t.prediction.empty(), "an empty answer"); }),
-    Row("same-text", "The same text but for spaces and dollar signs is the same answer.", {"$x+1$", "x + 1"},
-        [](const Texts& t) {
-          return equal_if(without_spaces(t.prediction) == without_spaces(t.gold), "the same text");
-        }),
-    Row("too-long-to-read", "No text of more than 10,000 characters is read.", {},
-        [](const Texts& t) {
-          return undecided_if(t.prediction.size() > kMostCharacters || t.gold.size() > kMostCharacters,
-                              "a text too long to read");
-        }),
-    Row("two-choices", "An answer that names two choices is left open.", {"(A) or (C)", "A", "aqua"},
-        judge_two_choices),
-    Row("choice", "Where the reference is a choice's letter, the letter that the answer chooses decides.",
-        {"B) 21%", "B", "aqua"}, judge_choice),
-    Row("labelled-parts", "Answers with labelled parts agree part by part.",
-        {"(a) 1 (b) 2", "(a) 1; (b) 2.0"}, judge_by_parts),
-    Row("other-texts", "Other answers are read.", {"\\frac12", "0.5"}, judge_as_texts)};
+using AnswerRule = Rule<Texts>;
+constexpr AnswerRule kAnswerRules[] = {
+    AnswerRule("too-long", "A text of more than 40,000 bytes is equal to the same bytes alone.", {},
+               [](const Texts& t) -> Ruling {
+                 if (!t.is_too_long()) return {};
+                 return t.raw_prediction == t.raw_gold ? equal("the same text")
+                                                       : undecided("a text too long to read");
+               }),
+    AnswerRule("no-reference", "Without a reference nothing is decided.", {"2", ""},
+               [](const Texts& t) { return undecided_if(t.gold.empty(), "no reference answer"); }),
+    AnswerRule("no-answer", "Nothing is no answer.", {"", "2"},
+               [](const Texts& t) { return different_if(t.prediction.empty(), "an empty answer"); }),
+    AnswerRule("same-text", "The same text but for spaces and dollar signs is the same answer.",
+               {"$x+1$", "x + 1"},
+               [](const Texts& t) {
+                 return equal_if(without_spaces(t.prediction) == without_spaces(t.gold), "the same text");
+               }),
+    AnswerRule("too-long-to-read", "No text of more than 10,000 characters is read.", {},
+               [](const Texts& t) {
+                 return undecided_if(t.prediction.size() > kMostCharacters || t.gold.size() > kMostCharacters,
+                                     "a text too long to read");
+               }),
+    AnswerRule("two-choices", "An answer that names two choices is left open.", {"(A) or (C)", "A", "aqua"},
+               judge_two_choices),
+    AnswerRule("choice",
+               "Where the reference is a choice's letter, the letter that the answer chooses decides.",
+               {"B) 21%", "B", "aqua"}, judge_choice),
+    AnswerRule("labelled-parts", "Answers with labelled parts agree part by part.",
+               {"(a) 1 (b) 2", "(a) 1; (b) 2.0"}, judge_by_parts),
+    AnswerRule("other-texts", "Other answers are read.", {"\\frac12", "0.5"}, judge_as_texts)};
 
-constexpr Row kDoubts[] = {
-    Row("labels-on-one-side", "Labels of parts on one side alone leave the answer open.",
-        {"(a)3(b)4", "12ab"},
-        [](const Texts& t) {
-          const Parts parts = parts_in(t);
-          return undecided_if(!parts.prediction.empty() || !parts.gold.empty(),
-                              "parts with labels on one side only");
-        }),
-    Row("choices-joined", "Choices joined by 'and' may not be choices joined by 'or'.",
-        {"(1) and (2)", "(1) or (2)"}, [](const Texts& t) {
-          return undecided_if(join_choices_otherwise(t.prediction, t.gold), "choices joined by and, by or");
-        })};
+constexpr AnswerRule kDoubts[] = {
+    AnswerRule("labels-on-one-side", "Labels of parts on one side alone leave the answer open.",
+               {"(a)3(b)4", "12ab"},
+               [](const Texts& t) {
+                 const Parts parts = parts_in(t);
+                 return undecided_if(!parts.prediction.empty() || !parts.gold.empty(),
+                                     "parts with labels on one side only");
+               }),
+    AnswerRule("choices-joined", "Choices joined by 'and' may not be choices joined by 'or'.",
+               {"(1) and (2)", "(1) or (2)"}, [](const Texts& t) {
+                 return undecided_if(join_choices_otherwise(t.prediction, t.gold),
+                                     "choices joined by and, by or");
+               })};
 
 Ruling judge_as_texts(const Texts& t) {
   Judgement out = judge_readings(t.prediction, t.gold);

@@ -6,12 +6,6 @@
 #include <limits>
 
 namespace circuitdiff {
-namespace {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
-
 double power_of_two_scale(std::span<const double> values) {
   double largest = 0;
   for (const double v : values) largest = std::max(largest, std::abs(v));

@@ -3,9 +3,12 @@
 // into null with a reason before anybody sees it.
 #pragma once
 
+#include <limits>
 #include <span>
 
 namespace circuitdiff {
+
+inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 // m4 / m2^2 - 3 with population moments (15). Undefined where all values are equal.
 double excess_kurtosis(std::span<const double> values);

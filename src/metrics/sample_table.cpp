@@ -12,7 +12,6 @@
 namespace circuitdiff {
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 constexpr int kFixedBins = 100;         // of info_complexity_fixed and entropy_log
 constexpr double kLogFloor = 1e-12;     // of M: where the first bin of entropy_log begins
 constexpr double kSmallestLoss = 1e-6;  // mean nats (or error) below which a ratio to it is undefined

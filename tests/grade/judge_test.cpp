@@ -9,11 +9,11 @@
 namespace circuitdiff {
 namespace {
 
-struct Case {
+struct JudgedPair {
   std::string prediction, gold;
 };
 
-const std::vector<Case> kEqual = {
+const std::vector<JudgedPair> kEqual = {
     {R"~(\tfrac{3}{4})~", R"~(0.75)~"},
     {R"~(3 / 4)~", R"~(0.75)~"},
     {R"~(\frac{3}{4}\text{ cups})~", R"~(\frac34)~"},
@@ -192,7 +192,7 @@ const std::vector<Case> kEqual = {
     {R"~(\text{no solution})~", R"~(\text{No solutions})~"},
 };
 
-const std::vector<Case> kDifferent = {
+const std::vector<JudgedPair> kDifferent = {
     {R"~(-2\frac{1}{3})~", R"~(-\frac{5}{3})~"},
     {R"~(0.25%)~", R"~(25)~"},
     {R"~(12\text{ cm}^2)~", R"~(13)~"},
@@ -270,7 +270,7 @@ const std::vector<Case> kDifferent = {
 };
 
 // Where an answer is right only under a condition that the answer does not state.
-const std::vector<Case> kUndecided = {
+const std::vector<JudgedPair> kUndecided = {
     {R"~(\sqrt{x}\sqrt{y})~", R"~(\sqrt{xy})~"},
     {R"~(\frac{1+\sqrt{5}}{2})~", R"~(1.618)~"},
     {R"~(9\text{ am})~", R"~(9\text{ pm})~"},
@@ -280,7 +280,7 @@ const std::vector<Case> kUndecided = {
     {R"~(\frac{1}{0})~", R"~(\infty)~"},
 };
 
-void expect_all(const std::vector<Case>& cases, Verdict verdict, bool both_ways) {
+void expect_all(const std::vector<JudgedPair>& cases, Verdict verdict, bool both_ways) {
   for (const auto& c : cases) {
     const Judgement there = judge(c.prediction, c.gold, "math");
     EXPECT_EQ(verdict_name(there.verdict), std::string(verdict_name(verdict)))

@@ -24,15 +24,6 @@ std::string lower(std::string text) {
   for (char& c : text) c = circuitdiff::lower(c);
   return text;
 }
-std::vector<std::string> split(const std::string& text, std::string_view separator) {
-  std::vector<std::string> out;
-  for (size_t begin = 0;;) {
-    const size_t at = text.find(separator, begin);
-    out.push_back(text.substr(begin, at == std::string::npos ? at : at - begin));
-    if (at == std::string::npos) return out;
-    begin = at + separator.size();
-  }
-}
 
 // Python's float(), commas left out; "%" divides by a hundred.
 std::optional<double> digits_of(const std::string& text) {
@@ -198,7 +189,7 @@ std::string without(std::string text, std::string_view characters) {
   std::erase_if(text, [&](char c) { return characters.find(c) != std::string_view::npos; });
   return text;
 }
-std::string without_ends(const std::string& text, std::string_view characters) {
+std::string stripped(const std::string& text, std::string_view characters) {
   const size_t begin = text.find_first_not_of(characters);
   if (begin == std::string::npos) return {};
   return text.substr(begin, text.find_last_not_of(characters) - begin + 1);
@@ -210,14 +201,14 @@ bool equal_matrices(const std::string& a, const std::string& b, int depth) {
   constexpr size_t kBegin = 15, kEnd = 13;  // \begin{pmatrix}, \end{pmatrix}
   const auto lines = [](const std::string& text) {
     std::vector<std::string> out;
-    for (auto& line : split(text.substr(kBegin, text.size() - kBegin - kEnd), "\\\\"))
+    for (auto& line : split_at(text.substr(kBegin, text.size() - kBegin - kEnd), "\\\\"))
       if (!trimmed(line).empty()) out.push_back(trimmed(line));
     return out;
   };
   const auto x = lines(a), y = lines(b);
   if (x.size() != y.size()) return false;
   for (size_t r = 0; r < x.size(); ++r) {
-    const auto p = split(x[r], "&"), q = split(y[r], "&");
+    const auto p = split_at(x[r], "&"), q = split_at(y[r], "&");
     if (p.size() != q.size()) return false;
     for (size_t c = 0; c < p.size(); ++c)
       if (!equal_at(p[c], q[c], depth + 1)) return false;
@@ -231,7 +222,7 @@ std::string as_pmatrix(const std::string& text) {
   for (size_t open = text.find('{'); open != std::string::npos;) {
     const size_t close = text.find('}', open);
     if (close == std::string::npos) break;
-    std::string m = without_ends(text.substr(open + 1, close - open - 1), "{}");
+    std::string m = stripped(text.substr(open + 1, close - open - 1), "{}");
     std::string entries;
     for (const char c : m) entries += c == ',' ? std::string("\\\\") : std::string(1, c);
     out += (out.empty() ? "" : ", ") + ("\\begin{pmatrix}" + entries + "\\end{pmatrix}");
@@ -257,14 +248,14 @@ bool equal_at(const std::string& raw_prediction, const std::string& raw_referenc
   std::string a = prediction, b = reference;
   if ((starts(a, "[") && ends(a, "]") && !starts(b, "(")) ||
       (starts(a, "(") && ends(a, ")") && !starts(b, "["))) {
-    a = without_ends(a, "[]()");
-    b = without_ends(b, "[]()");
+    a = stripped(a, "[]()");
+    b = stripped(b, "[]()");
   }
   if (lower(without(a, "{}()")) == lower(without(b, "{}()"))) return true;
 
   if (in_brackets(prediction) && in_brackets(reference)) {
-    const auto x = split(prediction.substr(1, prediction.size() - 2), ","),
-               y = split(reference.substr(1, reference.size() - 2), ",");
+    const auto x = split_at(prediction.substr(1, prediction.size() - 2), ","),
+               y = split_at(reference.substr(1, reference.size() - 2), ",");
     bool all = x.size() == y.size();
     for (size_t k = 0; k < x.size() && all; ++k) all = equal_at(x[k], y[k], depth + 1);
     if (all) return true;
@@ -275,7 +266,7 @@ bool equal_at(const std::string& raw_prediction, const std::string& raw_referenc
   if (is_matrix(prediction) && is_matrix(reference) && equal_matrices(prediction, reference, depth))
     return true;
 
-  const auto p = split(prediction, "="), q = split(reference, "=");
+  const auto p = split_at(prediction, "="), q = split_at(reference, "=");
   if (p.size() == 2 && q.size() == 2) {
     const std::string x = trimmed(p[0]) + " - (" + trimmed(p[1]) + ")",
                       y = trimmed(q[0]) + " - (" + trimmed(q[1]) + ")";

@@ -14,10 +14,10 @@
 namespace circuitdiff {
 namespace {
 
-constexpr size_t kMostCharacters = 10'000;
+constexpr size_t kMostAnswerCharacters = 10'000;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
-std::string trimmed(std::string_view text) { return std::string(trim(text, " \t\n\r\f\v")); }
+std::string strip_spaces(std::string_view text) { return std::string(trim(text, " \t\n\r\f\v")); }
 void replace(std::string& text, std::string_view from, std::string_view to) {
   size_t at = text.find(from);
   if (at == std::string::npos) return;
@@ -29,15 +29,6 @@ void replace(std::string& text, std::string_view from, std::string_view to) {
     begin = at + from.size();
   }
   text = out.append(text, begin);
-}
-std::vector<std::string> split(std::string_view text, std::string_view separator) {
-  std::vector<std::string> out;
-  for (size_t begin = 0;;) {
-    const size_t at = text.find(separator, begin);
-    out.emplace_back(text.substr(begin, at == std::string_view::npos ? at : at - begin));
-    if (at == std::string_view::npos) return out;
-    begin = at + separator.size();
-  }
 }
 
 // A number in English words as digits; anything else as it is.
@@ -57,7 +48,7 @@ std::string word_number(const std::string& text) {
     return std::to_string(std::stoll(text));
   long long total = 0, part = 0;
   bool any = false;
-  for (const auto& word : split(low, " ")) {
+  for (const auto& word : split_at(low, " ")) {
     if (word.empty() || word == "and") continue;
     const auto it =
         std::find_if(kSmall.begin(), kSmall.end(), [&](const auto& s) { return s.first == word; });
@@ -99,7 +90,7 @@ std::string fix_sqrt(const std::string& text) {
 
 // \frac12 -> \frac{1}{2}, \frac1{72} -> \frac{1}{72}, and nothing where a piece is too short.
 std::string fix_fracs(const std::string& text) {
-  const auto pieces = split(text, "\\frac");
+  const auto pieces = split_at(text, "\\frac");
   std::string out = pieces[0];
   for (size_t k = 1; k < pieces.size(); ++k) {
     const std::string& piece = pieces[k];
@@ -121,7 +112,7 @@ std::string fix_fracs(const std::string& text) {
 
 // a/b with whole numbers (or square roots) -> \frac{a}{b}.
 std::string fix_a_slash_b(const std::string& text) {
-  const auto parts = split(text, "/");
+  const auto parts = split_at(text, "/");
   if (parts.size() != 2) return text;
   const auto whole = [](const std::string& s) -> std::optional<std::string> {
     if (s.find("sqrt") != std::string::npos) return s;
@@ -182,7 +173,7 @@ std::string without_ends(std::string text, std::string_view front, std::string_v
 }
 
 // -?\d*\.?\d+ in a text without commas, the last match.
-std::string last_number(std::string_view text) {
+std::string last_number_in(std::string_view text) {
   std::string plain;
   for (const char c : text)
     if (c != ',') plain += c;
@@ -208,11 +199,11 @@ std::string last_number(std::string_view text) {
   return last;
 }
 
-std::string boxed(std::string_view text) {
+std::string boxed_answer(std::string_view text) {
   const size_t mark = text.rfind("boxed");
   const std::string_view rest = text.substr(mark + 5);
   if (rest.empty()) return {};
-  if (rest[0] != '{') return trimmed(rest.substr(0, rest.find('$')));
+  if (rest[0] != '{') return strip_spaces(rest.substr(0, rest.find('$')));
   int depth = 1;
   std::string out;
   for (const char c : rest.substr(1)) {
@@ -225,9 +216,19 @@ std::string boxed(std::string_view text) {
 
 }  // namespace
 
+std::vector<std::string> split_at(std::string_view text, std::string_view separator) {
+  std::vector<std::string> out;
+  for (size_t begin = 0;;) {
+    const size_t at = text.find(separator, begin);
+    out.emplace_back(text.substr(begin, at == std::string_view::npos ? at : at - begin));
+    if (at == std::string_view::npos) return out;
+    begin = at + separator.size();
+  }
+}
+
 std::string harness_strip(std::string text, bool keep_units) {
-  std::string s = trimmed(text);
-  if (s.size() > kMostCharacters) return s;  // no answer is that long
+  std::string s = strip_spaces(text);
+  if (s.size() > kMostAnswerCharacters) return s;  // no answer is that long
   replace(s, "\n", "");
   while (!s.empty() && s.back() == '.') s.pop_back();
   replace(s, "\\!", "");
@@ -259,7 +260,7 @@ std::string harness_strip(std::string text, bool keep_units) {
   // A unit in \text{} at the end, if something stands before it.
   for (size_t at = s.find("\\text{"); at != std::string::npos; at = s.find("\\text{", at + 1)) {
     if (s.back() != '}') break;
-    const std::string before = trimmed(s.substr(0, at));
+    const std::string before = strip_spaces(s.substr(0, at));
     if (!before.empty()) s = before;
     break;
   }
@@ -291,7 +292,7 @@ std::string harness_strip(std::string text, bool keep_units) {
   s = without_zero_decimals(s);
   if (s.empty()) return s;
   if (s[0] == '.') s = "0" + s;
-  if (const auto sides = split(s, "="); sides.size() == 2 && sides[0].size() <= 2) s = sides[1];
+  if (const auto sides = split_at(s, "="); sides.size() == 2 && sides[0].size() <= 2) s = sides[1];
   s = fix_sqrt(s);
   replace(s, " ", "");
   s = fix_fracs(s);
@@ -321,31 +322,31 @@ std::string harness_choice(std::string_view answer) {
       letters += c;
   }
   if (!letters.empty()) return std::string(1, flagged ? letters.front() : letters.back());
-  return without_ends(without_ends(without_ends(trimmed(pred), ".", "."), "", "."), "", "/");
+  return without_ends(without_ends(without_ends(strip_spaces(pred), ".", "."), "", "."), "", "/");
 }
 
 std::string harness_extract(std::string_view answer, std::string_view dataset) {
   const bool choices = dataset == "aqua" || dataset == "sat_math";
   const auto after_last = [&](std::string_view mark) {
-    return trimmed(answer.substr(answer.rfind(mark) + mark.size()));
+    return strip_spaces(answer.substr(answer.rfind(mark) + mark.size()));
   };
   const auto has = [&](std::string_view mark) { return answer.find(mark) != std::string_view::npos; };
   if (choices) return harness_strip(harness_choice(answer));
   std::string pred;
   if (has("final answer is $") && has("$. I hope")) {
     const std::string_view rest = answer.substr(answer.find("final answer is $") + 17);
-    pred = trimmed(rest.substr(0, rest.find("$. I hope")));
+    pred = strip_spaces(rest.substr(0, rest.find("$. I hope")));
   } else if (has("boxed")) {
-    pred = boxed(answer);
+    pred = boxed_answer(answer);
   } else if (has("he answer is")) {
     pred = after_last("he answer is");
   } else if (has("final answer is")) {
     pred = after_last("final answer is");
   } else if (has("\u7B54\u6848\u662F")) {
-    const std::string rest = trimmed(answer.substr(answer.find("\u7B54\u6848\u662F") + 9));
-    pred = trimmed(rest.substr(0, rest.find("\n\n")));
+    const std::string rest = strip_spaces(answer.substr(answer.find("\u7B54\u6848\u662F") + 9));
+    pred = strip_spaces(rest.substr(0, rest.find("\n\n")));
   } else {
-    pred = last_number(answer);
+    pred = last_number_in(answer);
   }
   // A line break goes with the spaces behind it.
   std::string one_line;
@@ -378,7 +379,7 @@ std::string harness_gold(std::string_view gold, std::string_view dataset) {
   if (dataset == "olympiadbench") text = without_ends(text, "$", "$");
   if (dataset == "college_math" || dataset == "gaokao2023en") {
     replace(text, "$", "");
-    text = trimmed(text);
+    text = strip_spaces(text);
   }
   if (dataset == "asdiv") {
     std::string plain;

@@ -5,8 +5,12 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace circuitdiff {
+
+// The pieces between the separators: Python's split.
+std::vector<std::string> split_at(std::string_view text, std::string_view separator);
 
 // The choice letter that the harness finds in an answer's text; the text's end where there is none.
 std::string harness_choice(std::string_view answer);
