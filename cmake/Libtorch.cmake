@@ -103,6 +103,8 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fmt_first)
 file(CREATE_LINK ${fmt_include}/fmt ${CMAKE_BINARY_DIR}/fmt_first/fmt SYMBOLIC)
 target_include_directories(torch_cpu_imported SYSTEM INTERFACE
   ${CMAKE_BINARY_DIR}/fmt_first ${torch_dir}/include ${torch_dir}/include/torch/csrc/api/include)
+# Else ATen/TensorOperators.h includes every operator there is.
+target_compile_definitions(torch_cpu_imported INTERFACE AT_PER_OPERATOR_HEADERS)
 set(torch_libs ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so)
 if(CIRCUITDIFF_CUDA_LINKED)
   # --no-as-needed: nothing of ours calls into libtorch_cuda; it registers its kernels when it is loaded.

@@ -4,6 +4,12 @@
 set(CIRCUITDIFF_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wno-missing-field-initializers -Werror
     -Wno-restrict)  # g++ 12 warns falsely on "literal" + std::string (GCC bug 105651)
 
+# Files of a room compiled together read its headers once: a third of the work where these are libtorch's. Names that are local to
+# a file must then be no other file's.
+option(CIRCUITDIFF_UNITY "compile the files of a room in batches" OFF)
+set(CIRCUITDIFF_UNITY_BATCH 10 CACHE STRING "files in a batch")
+set(CIRCUITDIFF_APART jinja kernels records)  # rooms that share such names still
+
 function(room_targets OUT)
   set(targets)
   foreach(dep IN LISTS ARGN)
@@ -20,6 +26,10 @@ function(own_code TARGET)
   # g++ 12 leaves empty cold halves of functions behind; lld 14 then drops the unwind entry of whatever shares their address,
   # and an exception thrown through it ends the program instead of being caught.
   target_compile_options(${TARGET} PRIVATE ${CIRCUITDIFF_WARNINGS} -fno-reorder-blocks-and-partition)
+  string(REGEX REPLACE "^room_|_test$" "" room ${TARGET})
+  if(CIRCUITDIFF_UNITY AND NOT room IN_LIST CIRCUITDIFF_APART)
+    set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${CIRCUITDIFF_UNITY_BATCH})
+  endif()
   if(CIRCUITDIFF_SANITIZE)
     target_compile_options(${TARGET} PUBLIC -fsanitize=address,undefined -fno-omit-frame-pointer)
     target_link_options(${TARGET} PUBLIC -fsanitize=address,undefined)
