@@ -110,6 +110,19 @@ def check_file(path, text):
                 yield f"{where}: {header}: no such room"
 
 
+# What a decoder layer is made of is called by the one layer alone, and by the CPU decoder, whose answers must not depend
+# on the batch. The kernels' own room and the tests are free.
+LAYER_WORK = re.compile(r"\b((?:rms_norm|swiglu|tiled_attention|causal_attention)(?:_backward)?|rope_in_place)\(")
+LAYER_FILES = re.compile(r"src/(kernels/.*|model/layer\.(h|cpp)|model/tiled_attention\.(h|cpp)|generate/cpu_engine\.(h|cpp))$")
+
+
+def check_layer_work(path, text):
+    if path.parts[0] != "src" or LAYER_FILES.match(path.as_posix()):
+        return
+    for found in LAYER_WORK.finditer(re.sub(r"//.*", lambda comment: " " * len(comment[0]), text)):
+        yield f"{path}:{line_of(text, found.start())}: {found[1]}() is called outside model/layer.h, where the one decoder layer is"
+
+
 def check_cmake(path, text):
     for found in ADD_ROOM.finditer(text):
         room = found[1]
@@ -147,7 +160,9 @@ def breaches(root):
         for file in sorted((root / top).rglob("*")):
             path = file.relative_to(root)
             if file.suffix in (".h", ".cpp"):
-                yield from check_file(path, file.read_text(encoding="utf-8"))
+                text = file.read_text(encoding="utf-8")
+                yield from check_file(path, text)
+                yield from check_layer_work(path, text)
             elif file.name == "CMakeLists.txt" and top == "src":
                 yield from check_cmake(path, file.read_text(encoding="utf-8"))
 
@@ -163,6 +178,10 @@ PLANTED = [
     ("src/model/layers.cpp", "  #  include <torch/torch.h>\n", "src/model/layers.cpp:1: torch/torch.h is too wide"),
     ("src/model/local.cpp", '#include "layers.h"\n', '"layers.h" is named without its room'),
     ("src/helpers/string.h", "\n", "the room helpers is not in the table"),
+    ("src/attribute/eap.cpp", "// rms_norm(x) is the layer's\nvoid f() {\n  swiglu(gate, up, out);\n}\n", "src/attribute/eap.cpp:3: swiglu() is called"),
+    ("src/train/packed_model.cpp", "void f() { causal_attention_backward(a); }\n", "causal_attention_backward() is called outside"),
+    ("src/model/layer.cpp", "void f() { rms_norm(a); }\n", None),
+    ("src/generate/cpu_engine.cpp", "void f() { kernels_.rms_norm(a); }\n", None),
     ("src/run/stage.cpp", '#include "attribute/eap.h"\n#include "report/page.h"\n', None),
     ("src/run/bad.cpp", '#include "apps/cmd.h"\n', "no such room"),
     ("src/run/device.cpp", "#include <c10/core/Device.h>\n", "run is a room without torch"),

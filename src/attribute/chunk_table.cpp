@@ -5,6 +5,7 @@
 #include "attribute/objective.h"
 #include "kernels/product.h"
 #include "model/attention_bytes.h"
+#include "model/flash_attention.h"
 #include "model/layer.h"
 
 namespace circuitdiff {
@@ -34,6 +35,21 @@ struct Shapes {
   int64_t product_scratch(int64_t rows, int64_t in, int64_t out) const {
     return linear_scratch_bytes(device, dtype, rows, in, out);
   }
+  // A GPU's fused attention makes its results itself.
+  bool is_flash() const { return !device.is_cpu() && flash_knows(c, dtype); }
+  // What it holds: z; on the way back that and its own gradients too, sums in float32 of as many parts as
+  // fill the GPU, so that they have one order, and k's and v's gradients for every query head.
+  int64_t flash_scratch(int64_t rows) const { return bytes(rows * d_q(), dtype); }
+  int64_t flash_backward_scratch(const Packing& packing) const {
+    constexpr int64_t kProcessors = 132;  // an H100's and H200's
+    const int64_t n = packing.gradient_rows(),
+                  heads = static_cast<int64_t>(packing.prefixes.size()) * c.n_heads;
+    const int64_t parts = (kProcessors + heads - 1) / heads;
+    const int64_t gathered = packing.prefixes_are_sequences() ? 0 : n * (d_q() + 2 * d_kv());
+    return bytes(n * (3 * d_q() + 2 * d_kv()) + gathered + (c.n_heads > c.n_kv_heads ? 2 * n * d_q() : 0),
+                 dtype) +
+           bytes(parts * (n + 128 * static_cast<int64_t>(packing.prefixes.size())) * d_q(), stream);
+  }
   // Whether the elementwise kernels know the types; else plain operations make tensors of their own.
   bool is_plain() const { return dtype == at::kDouble; }
   int64_t norm_scratch(int64_t rows, int64_t width) const {
@@ -43,7 +59,7 @@ struct Shapes {
     return is_plain() ? bytes(rows * heads * c.d_head / 2, dtype) : 0;
   }
   int64_t swiglu_scratch(int64_t rows) const {
-    return is_plain() || c.activation != "silu" ? bytes(rows * c.d_mlp, dtype) : 0;
+    return is_plain() || c.activation != Activation::silu ? bytes(rows * c.d_mlp, dtype) : 0;
   }
   int64_t swiglu_backward_scratch(int64_t rows) const {
     constexpr int64_t kPiece = int64_t{1} << 22;  // numbers taken at once
@@ -85,7 +101,8 @@ void add_forward(BufferTable& table, const Shapes& s, int64_t rows, Phases atten
     table.add("q_raw", {rows, s.d_q()}, s.dtype, attention, copies);
     table.add("k_raw", {rows, s.d_kv()}, s.dtype, attention, copies);
   }
-  table.add("z", {rows, s.d_q()}, s.dtype, c.output_norms ? kAttention | kAttentionBack : kAttention);
+  if (!s.is_flash())
+    table.add("z", {rows, s.d_q()}, s.dtype, c.output_norms ? kAttention | kAttentionBack : kAttention);
   table.add("mlp.inverse", {rows, 1}, s.stream, mlp, copies);
   table.add("gate", {rows, c.d_mlp}, s.dtype, mlp, copies);
   table.add("up", {rows, c.d_mlp}, s.dtype, mlp, copies);
@@ -106,9 +123,11 @@ void add_backward(BufferTable& table, const Shapes& s, const ScoringOptions& opt
   table.add("d_norm", {n, c.d_model}, s.dtype, kBackward);
   table.add("g_mlp", {n, c.d_model}, s.stream, kBackward);
   table.add("d_z", {n, s.d_q()}, s.dtype, kAttentionBack);
-  table.add("d_q", {n, s.d_q()}, s.dtype, kAttentionBack);
-  table.add("d_k", {n, s.d_kv()}, s.dtype, kAttentionBack);
-  table.add("d_v", {n, s.d_kv()}, s.dtype, kAttentionBack);
+  if (!s.is_flash()) {
+    table.add("d_q", {n, s.d_q()}, s.dtype, kAttentionBack);
+    table.add("d_k", {n, s.d_kv()}, s.dtype, kAttentionBack);
+    table.add("d_v", {n, s.d_kv()}, s.dtype, kAttentionBack);
+  }
   table.add("g_qkv", {options.graph == GraphKind::qkv ? 3 : 1, n, c.d_model}, s.stream, kAttentionBack);
   if (layout.packing.prefixes_are_sequences()) return;
   table.add("x_rows", {n, c.d_model}, s.stream, kBackward);

@@ -69,13 +69,13 @@ void refuse_quantised(const ConfigFields& fields) {
   }
 }
 
-std::string read_activation(const ConfigFields& fields, Architecture architecture) {
+Activation read_activation(const ConfigFields& fields, Architecture architecture) {
   const bool gemma = architecture == Architecture::gemma2;  // it does not look at hidden_act
   const char* field = gemma ? "hidden_activation" : "hidden_act";
   const std::string found = fields.text(field, gemma ? "gelu_pytorch_tanh" : "silu");
-  if (found == "swish") return "silu";  // transformers' other name for it
-  for (const char* known : {"silu", "gelu", "gelu_pytorch_tanh", "relu"})
-    if (found == known) return found;
+  if (found == "swish") return Activation::silu;  // transformers' other name for it
+  for (const auto& [value, word] : EnumWords<Activation>::words)
+    if (found == word) return value;
   fail("{}: field \"{}\": silu, gelu, gelu_pytorch_tanh or relu expected, {} found", fields.where(), field,
        in_quotes(found));
 }

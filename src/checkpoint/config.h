@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/activation.h"
 #include "base/options.h"
 #include "io/json_fwd.h"
 
@@ -51,6 +52,14 @@ struct Rope {
   bool by_length() const { return type == RopeType::dynamic || type == RopeType::longrope; }
 };
 
+// As a checkpoint's hidden_act names them.
+template <>
+struct EnumWords<Activation> {
+  static constexpr std::array words{std::pair{Activation::silu, "silu"}, std::pair{Activation::gelu, "gelu"},
+                                    std::pair{Activation::gelu_pytorch_tanh, "gelu_pytorch_tanh"},
+                                    std::pair{Activation::relu, "relu"}};
+};
+
 struct ModelConfig {
   Architecture architecture = Architecture::llama;
   int64_t n_layers = 0, d_model = 0, d_mlp = 0, d_vocab = 0;
@@ -73,10 +82,10 @@ struct ModelConfig {
   double final_softcap = 0.0;      // the same of the logits
   // Per layer: 0 sees every earlier key, w > 0 sees a key only if key > query - w.
   std::vector<int64_t> sliding_window;
-  std::string activation = "silu";  // hidden_act: silu, gelu, gelu_pytorch_tanh, relu
-  std::string stored_dtype;         // torch_dtype / dtype of config.json; may be empty
-  std::vector<int64_t> eos_ids;     // of config.json (generation_config.json and tokenizer add theirs)
-  std::vector<std::string> notes;   // what was assumed or ignored, for `inspect`
+  Activation activation = Activation::silu;
+  std::string stored_dtype;        // torch_dtype / dtype of config.json; may be empty
+  std::vector<int64_t> eos_ids;    // of config.json (generation_config.json and tokenizer add theirs)
+  std::vector<std::string> notes;  // what was assumed or ignored, for `inspect`
 };
 
 // FOLDER/config.json

@@ -138,7 +138,7 @@ ordered_json inspect_json(const Checkpoint& checkpoint, const ordered_json& esti
       {"d_head", c.d_head},
       {"max_positions", c.max_positions},
       {"norm_eps", c.norm_eps},
-      {"activation", c.activation},
+      {"activation", to_word(c.activation)},
       {"biases", {{"qkv", c.qkv_bias}, {"o", c.o_bias}, {"mlp", c.mlp_bias}}},
       {"qk_norm", c.qk_norm},
       {"norms", {{"input", c.input_norms}, {"output", c.output_norms}}},
@@ -173,7 +173,7 @@ std::string inspect_text(const Checkpoint& checkpoint, const ordered_json& estim
   lines.add("widths", fmt::format("d_model {}, d_mlp {}, d_vocab {}", c.d_model, c.d_mlp, c.d_vocab));
   lines.add("heads", fmt::format("{} for queries, {} for keys and values, d_head {}", c.n_heads, c.n_kv_heads,
                                  c.d_head));
-  lines.add("mlp", c.activation);
+  lines.add("mlp", to_word(c.activation));
   lines.add("norm", fmt::format("RMS, epsilon {}{}{}", c.norm_eps,
                                 !c.output_norms  ? ""
                                 : !c.input_norms ? "; of what a branch adds, not of what it reads"

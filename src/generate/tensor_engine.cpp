@@ -13,7 +13,6 @@
 
 #include "base/error.h"
 #include "base/progress.h"
-#include "model/tiled_attention.h"
 
 namespace circuitdiff {
 namespace {
@@ -146,20 +145,18 @@ Tensor TensorEngine::attend_single(int64_t layer, const Step& step, const Tensor
 }
 
 // Each row's values mixed over the keys of its sequence. q: [n, n_heads, d_head] -> the same.
-Tensor TensorEngine::attend(int64_t layer, const Step& step, const Tensor& q) const {
+Tensor TensorEngine::attend_all(const LayerCall& call, int64_t layer, const Step& step,
+                                const Tensor& q) const {
   Tensor z = at::empty_like(q);
   if (!step.single.empty())
     z.index_copy_(
         0, step.single_rows,
         attend_single(layer, step, q.index_select(0, step.single_rows)).view({-1, q.size(1), q.size(2)}));
-  std::vector<AttentionPiece> pieces;
-  for (const Step::Chunk& chunk : step.chunks) {
-    AttentionPiece& piece = pieces.emplace_back();
-    piece.q = q.narrow(0, chunk.begin, chunk.length), piece.out = z.narrow(0, chunk.begin, chunk.length);
-    piece.k = keys_[static_cast<size_t>(layer)].index_select(0, chunk.slots);
-    piece.v = values_[static_cast<size_t>(layer)].index_select(0, chunk.slots);
-  }
-  tiled_attention(config(), pieces, decoder_.window(layer));
+  for (const Step::Chunk& chunk : step.chunks)
+    attend(call, q.narrow(0, chunk.begin, chunk.length),
+           keys_[static_cast<size_t>(layer)].index_select(0, chunk.slots),
+           values_[static_cast<size_t>(layer)].index_select(0, chunk.slots),
+           z.narrow(0, chunk.begin, chunk.length));
   return z;
 }
 
@@ -170,7 +167,7 @@ Tensor TensorEngine::layer_forward(int64_t layer, const LayerWeights& w, const S
   project_qkv(call, x, attention);
   keys_[static_cast<size_t>(layer)].index_copy_(0, step.slots, attention.k);
   values_[static_cast<size_t>(layer)].index_copy_(0, step.slots, attention.v);
-  attention.z = attend(layer, step, attention.q);
+  attention.z = attend_all(call, layer, step, attention.q);
   attention_output(call, attention, added);
   const Tensor between = x + added;
   MlpSaved mlp;

@@ -50,7 +50,7 @@ class TensorEngine : public Engine {
   RopeTable angles(std::span<const StepRow> rows);
   // The stream x [n, d_model] behind a layer.
   Tensor layer_forward(int64_t layer, const LayerWeights& w, const Step& step, const Tensor& x);
-  Tensor attend(int64_t layer, const Step& step, const Tensor& q) const;
+  Tensor attend_all(const LayerCall& call, int64_t layer, const Step& step, const Tensor& q) const;
   Tensor attend_single(int64_t layer, const Step& step, const Tensor& q) const;
   Tensor to_device(const std::vector<int64_t>& values) const;
 

@@ -2,17 +2,54 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/silu_backward.h>
+
+#include <algorithm>
 
 #include "kernels/fused.h"
-#include "kernels/gated.h"
 
 namespace circuitdiff {
+namespace {
+
+Tensor activate(Activation activation, const Tensor& gate) {
+  switch (activation) {
+    case Activation::silu:
+      return at::silu(gate);
+    case Activation::gelu:
+      return at::gelu(gate);
+    case Activation::gelu_pytorch_tanh:
+      return at::gelu(gate, "tanh");
+    case Activation::relu:
+      return at::relu(gate);
+  }
+  return {};
+}
+
+Tensor activate_backward(Activation activation, const Tensor& grad, const Tensor& gate) {
+  switch (activation) {
+    case Activation::silu:
+      return at::silu_backward(grad, gate);
+    case Activation::gelu:
+      return at::gelu_backward(grad, gate);
+    case Activation::gelu_pytorch_tanh:
+      return at::gelu_backward(grad, gate, "tanh");
+    case Activation::relu:
+      return grad * (gate > 0);
+  }
+  return {};
+}
+
+}  // namespace
 
 Tensor inverse_rms(const Tensor& x, double eps) {
   return (x * x).mean(/*dim=*/-1, /*keepdim=*/true).add_(eps).rsqrt_();
 }
 
-void rms_norm_rows(const Tensor& x, const Tensor& weight, double eps, Tensor h, Tensor inverse) {
+void rms_norm(const Tensor& x, const Tensor& weight, double eps, Tensor h, Tensor inverse) {
   if (!weight.defined()) {
     h.copy_(x);
     return;
@@ -22,8 +59,8 @@ void rms_norm_rows(const Tensor& x, const Tensor& weight, double eps, Tensor h, 
   h.copy_((x * inverse).to(weight.scalar_type()).mul_(weight));
 }
 
-void rms_norm_backward_into(Tensor out, const Tensor& x, const Tensor& inverse, const Tensor& weight,
-                            const Tensor& grad, Tensor total) {
+void rms_norm_backward(Tensor out, const Tensor& x, const Tensor& inverse, const Tensor& weight,
+                       const Tensor& grad, Tensor total) {
   if (weight.defined() && fused_norm_backward(x, inverse, weight, grad, out, total)) return;
   out.copy_(grad);
   if (weight.defined()) {
@@ -37,11 +74,11 @@ void rms_norm_backward_into(Tensor out, const Tensor& x, const Tensor& inverse, 
 
 Tensor rms_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad) {
   const Tensor out = at::empty_like(x);
-  rms_norm_backward_into(out, x, inverse, weight, grad);
+  rms_norm_backward(out, x, inverse, weight, grad);
   return out;
 }
 
-void rope_rows(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backward) {
+void rope_in_place(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backward) {
   if (fused_rotate(x, cos, sin, backward)) return;
   const int64_t half = x.size(2) / 2;
   const Tensor c = cos.narrow(1, 0, half).unsqueeze(1), s = sin.narrow(1, 0, half).unsqueeze(1);
@@ -52,14 +89,27 @@ void rope_rows(const Tensor& x, const Tensor& cos, const Tensor& sin, bool backw
   b.mul_(c).addcmul_(a_before, s, -sign);
 }
 
-void swiglu(const std::string& activation, const Tensor& gate, const Tensor& up, Tensor out) {
-  if (activation == "silu" && fused_gated(gate, up, out)) return;
-  out.copy_(gated(activation, gate, up));
+void swiglu(Activation activation, const Tensor& gate, const Tensor& up, Tensor out) {
+  if (activation == Activation::silu && fused_gated(gate, up, out)) return;
+  out.copy_(activate(activation, gate).mul_(up));
 }
 
-void swiglu_backward(const std::string& activation, const Tensor& gate, const Tensor& up, const Tensor& d,
-                     const Tensor& d_gate, const Tensor& d_up) {
-  gated_backward(activation, gate, up, d, d_gate, d_up);
+void swiglu_backward(Activation activation, const Tensor& gate, const Tensor& up, const Tensor& d,
+                     Tensor d_gate, Tensor d_up) {
+  if (activation == Activation::silu && fused_gated_backward(gate, up, d, d_gate, d_up)) return;
+  // Plain operations hold two further tensors: a piece at a time.
+  constexpr int64_t kPiece = int64_t{1} << 22;  // numbers
+  const int64_t rows = gate.size(0), step = std::max<int64_t>(1, kPiece / gate.size(1));
+  if (rows > step) {
+    for (int64_t begin = 0; begin < rows; begin += step) {
+      const auto part = [&](const Tensor& t) { return t.narrow(0, begin, std::min(step, rows - begin)); };
+      swiglu_backward(activation, part(gate), part(up), part(d), part(d_gate), part(d_up));
+    }
+    return;
+  }
+  const Tensor of_gate = activate_backward(activation, d * up, gate);
+  d_up.copy_(activate(activation, gate).mul_(d));
+  d_gate.copy_(of_gate);
 }
 
 void add_to_stream(const Tensor& source, const Tensor& stream, double sign, Tensor x) {

@@ -25,7 +25,7 @@ Tensor stream_place(const LayerCall& layer, std::string_view name, at::IntArrayR
 // x / rms(x) * weight, with 1 / rms of each row into `inverse`.
 Tensor norm_rows(const LayerCall& layer, const Tensor& x, const Tensor& weight, const Tensor& inverse) {
   const Tensor h = weight_place(layer, "norm", x.sizes());
-  rms_norm_rows(x, weight, layer.config.norm_eps, h, inverse);
+  rms_norm(x, weight, layer.config.norm_eps, h, inverse);
   return h;
 }
 
@@ -36,7 +36,7 @@ at::ScalarType stream_type(const Tensor& t) {
 // The norm of rows y [rows, width] of the weights' dtype, into `out`.
 void norm_of_output(const LayerCall& layer, const Tensor& y, const Tensor& weight, const Tensor& out) {
   const Tensor x = y.to(stream_type(y));
-  rms_norm_rows(x, weight, layer.config.norm_eps, out, at::empty({x.size(0), 1}, x.options()));
+  rms_norm(x, weight, layer.config.norm_eps, out, at::empty({x.size(0), 1}, x.options()));
 }
 
 // q or k [rows, heads, d_head] as the rows that its norm takes: each head, or all of a token's at once.
@@ -153,8 +153,14 @@ void project_qkv(const LayerCall& layer, const Tensor& x, AttentionSaved& s) {
   s.k =
       normed_heads(layer, project(layer, raw ? "k_raw" : "k", h, w.k_proj, w.k_bias), w.k_norm, "k", s.k_raw);
   s.v = project(layer, "v", h, w.v_proj, w.v_bias);
-  rope_rows(s.q, layer.rope.cos, layer.rope.sin, /*backward=*/false);
-  rope_rows(s.k, layer.rope.cos, layer.rope.sin, /*backward=*/false);
+  rope_in_place(s.q, layer.rope.cos, layer.rope.sin, /*backward=*/false);
+  rope_in_place(s.k, layer.rope.cos, layer.rope.sin, /*backward=*/false);
+}
+
+void attend(const LayerCall& layer, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& z) {
+  AttentionPiece piece;
+  piece.q = q, piece.k = k, piece.v = v, piece.out = z;
+  tiled_attention(layer.config, {piece}, layer.window);
 }
 
 void attention_output(const LayerCall& layer, AttentionSaved& s, const Tensor& out) {
@@ -193,8 +199,8 @@ Tensor attention_backward(const LayerCall& layer, const Tensor& x, AttentionSave
   // Each prefix has its sequence's first rows.
   const Tensor cos = gradient_rows_of(layer, "cos_rows", layer.rope.cos),
                sin = gradient_rows_of(layer, "sin_rows", layer.rope.sin);
-  rope_rows(dq, cos, sin, /*backward=*/true);
-  rope_rows(dk, cos, sin, /*backward=*/true);
+  rope_in_place(dq, cos, sin, /*backward=*/true);
+  rope_in_place(dk, cos, sin, /*backward=*/true);
   if (c.qk_norm) {
     through_head_norm(layer, s.q_raw, &LayerWeights::q_norm, dq);
     through_head_norm(layer, s.k_raw, &LayerWeights::k_norm, dk);
@@ -204,7 +210,7 @@ Tensor attention_backward(const LayerCall& layer, const Tensor& x, AttentionSave
   const Tensor d_h = weight_place(layer, "d_norm", {n, c.d_model}),
                out = stream_place(layer, "g_qkv", {apart ? 3 : 1, n, c.d_model}, x);
   const auto to_stream = [&](int64_t branch) {
-    rms_norm_backward_into(out.select(0, branch), x_rows, inverse, w.input_layernorm, d_h, grad);
+    rms_norm_backward(out.select(0, branch), x_rows, inverse, w.input_layernorm, d_h, grad);
   };
   if (apart) {
     int64_t branch = 0;
@@ -254,7 +260,7 @@ Tensor attention_of_runs(const LayerCall& layer, const std::array<Tensor, 3>& x,
     const auto of_rows = [&](const Tensor& table) {
       return table.narrow(0, pos - n, n).repeat({out.size(0) / n, 1});
     };
-    rope_rows(out, of_rows(layer.rope.cos), of_rows(layer.rope.sin), /*backward=*/false);
+    rope_in_place(out, of_rows(layer.rope.cos), of_rows(layer.rope.sin), /*backward=*/false);
     return out;
   };
   const auto of_run = [&](const Tensor& t, int64_t n, int64_t run) {
@@ -359,14 +365,14 @@ Tensor mlp_backward(const LayerCall& layer, const Tensor& x, MlpSaved& s, const 
   const Tensor x_rows = gradient_rows_of(layer, "x_rows", x),
                inverse = gradient_rows_of(layer, "inverse_rows", s.inverse),
                out = stream_place(layer, "g_mlp", grad.sizes(), x);
-  rms_norm_backward_into(out, x_rows, inverse, w.post_attention_layernorm, d_h, grad);
+  rms_norm_backward(out, x_rows, inverse, w.post_attention_layernorm, d_h, grad);
   return out;
 }
 
 Tensor final_norm(const Weights& weights, const Tensor& x, Tensor& inverse) {
   const Tensor h = at::empty(x.sizes(), x.options().dtype(weights.dtype()));
   inverse = at::empty({x.size(0), 1}, x.options());
-  rms_norm_rows(x, weights.norm(), weights.checkpoint().config().norm_eps, h, inverse);
+  rms_norm(x, weights.norm(), weights.checkpoint().config().norm_eps, h, inverse);
   return h;
 }
 

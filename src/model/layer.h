@@ -71,8 +71,10 @@ void mlp_recompute(const LayerCall& layer, const Tensor& x, MlpSaved& saved);
 Tensor mlp_backward(const LayerCall& layer, const Tensor& x, MlpSaved& saved, const Tensor& grad);
 
 // The pieces of attention_forward, for attention over keys that are kept from before: q, k and v of rows x,
-// behind their norms and RoPE; and what attention adds from z [rows, n_heads, d_head].
+// behind their norms and RoPE; z of the last queries [n, n_heads, d_head] of one sequence, of whose keys and
+// values, [pos, n_kv_heads, d_head], the last n are theirs; and what attention adds from z.
 void project_qkv(const LayerCall& layer, const Tensor& x, AttentionSaved& saved);
+void attend(const LayerCall& layer, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& z);
 void attention_output(const LayerCall& layer, AttentionSaved& saved, const Tensor& out);
 
 // Attention of equally long runs of one sample whose q, k and v may read streams of their own. x: what each

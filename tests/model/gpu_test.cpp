@@ -96,36 +96,6 @@ TEST_P(Gpu, TheStreamTakesASourceAndGivesItBack) {
 }
 
 // One norm's three gradients at once, and what is carried on, beside one at a time.
-TEST_P(Gpu, BranchesOfOneNormTogether) {
-  for (const int64_t width : {24, 4096}) {
-    const Tensor x = there(at::randn({9, width})), weight = there(random({width}));
-    const std::array<Tensor, 3> grads{there(random({9, width})), there(random({9, width})),
-                                      there(random({9, width}))};
-    Tensor h, inverse;
-    ASSERT_TRUE(device_norm(x, weight, 1e-5, h, inverse));
-    const Tensor out = at::empty({3, 9, width}, x.options()), total = at::randn({9, width}, x.options());
-    Tensor sum = total.clone();
-    for (size_t j = 0; j < 3; ++j) {
-      const Tensor one = at::empty_like(x), carried = sum.clone();
-      ASSERT_TRUE(device_norm_backward(x, inverse, weight, grads[j], one));
-      ASSERT_TRUE(device_norm_backward(x, inverse, weight, grads[j], at::empty_like(x), carried));
-      EXPECT_TRUE(carried.equal(sum + one));
-      sum = carried;
-    }
-    const Tensor before = total.clone();
-    ASSERT_TRUE(device_branches_backward(x, inverse, weight, grads, out, total));
-    for (size_t j = 0; j < 3; ++j) {
-      const Tensor one = at::empty_like(x);
-      ASSERT_TRUE(device_norm_backward(x, inverse, weight, grads[j], one));
-      EXPECT_TRUE(out[static_cast<int64_t>(j)].equal(one)) << "branch " << j;
-    }
-    EXPECT_LE((total - sum).abs().max().item<double>(), 1e-5 * sum.abs().max().item<double>());
-    EXPECT_FALSE(total.equal(before));
-  }
-}
-
-// Sources beyond a block's 64, prefixes of several stretches, destinations that see different numbers of
-// sources, a first source other than 0, and columns that nobody asked for.
 TEST_P(Gpu, GradientsMeetTheirSources) {
   const int64_t n = 71, d = 40, kStretch = 256;
   const std::vector<std::array<int64_t, 3>> prefixes{

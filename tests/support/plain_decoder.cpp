@@ -101,16 +101,20 @@ Tensor mlp(const ModelConfig& config, const LayerWeights& w, const Tensor& x) {
   const Tensor normed = rms_norm(x, w.post_attention_layernorm, config.norm_eps);
   const Tensor gate = linear(normed, w.gate_proj, w.gate_bias);
   Tensor activated;
-  if (config.activation == "silu")
-    activated = at::silu(gate);
-  else if (config.activation == "gelu")
-    activated = at::gelu(gate);
-  else if (config.activation == "gelu_pytorch_tanh")
-    activated = at::gelu(gate, "tanh");
-  else if (config.activation == "relu")
-    activated = at::relu(gate);
-  else
-    fail("activation \"{}\" is not known", config.activation);
+  switch (config.activation) {
+    case Activation::silu:
+      activated = at::silu(gate);
+      break;
+    case Activation::gelu:
+      activated = at::gelu(gate);
+      break;
+    case Activation::gelu_pytorch_tanh:
+      activated = at::gelu(gate, "tanh");
+      break;
+    case Activation::relu:
+      activated = at::relu(gate);
+      break;
+  }
   return rms_norm(linear(activated * linear(normed, w.up_proj, w.up_bias), w.down_proj, w.down_bias),
                   w.mlp_output_norm, config.norm_eps);
 }

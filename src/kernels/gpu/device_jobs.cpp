@@ -51,8 +51,9 @@ int64_t blocks_for(int64_t eights) { return (eights + 255) / 256; }
 bool device_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, Tensor& inverse) {
   if (!is_row_type(weight) || !fits({x}, at::kFloat) || !fits({weight}, weight.scalar_type())) return false;
   const int64_t width = x.size(-1), rows = x.numel() / width;
-  h = at::empty(x.sizes(), weight.options());
-  inverse = at::empty({rows, 1}, x.options());
+  if (!h.defined()) h = at::empty(x.sizes(), weight.options());
+  if (!inverse.defined()) inverse = at::empty({rows, 1}, x.options());
+  if (!fits({h}, weight.scalar_type()) || !fits({inverse}, at::kFloat, /*strided=*/true)) return false;
   launch(x.device(), of_type(weight, "norm_wide", "norm_narrow"), {rows, 1, row_threads(width)}, in(x),
          in(weight), inout(inverse), inout(h), static_cast<int>(width), static_cast<float>(eps));
   return true;
@@ -72,25 +73,12 @@ bool device_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& 
   return true;
 }
 
-bool device_branches_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight,
-                              const std::array<Tensor, 3>& grads, const Tensor& out, const Tensor& total) {
-  if (!is_row_type(weight) || weight.dim() != 1 || !fits({x, out, total}, at::kFloat) ||
-      !fits({weight, grads[0], grads[1], grads[2]}, weight.scalar_type()) ||
-      inverse.scalar_type() != at::kFloat)
-    return false;
-  const int64_t width = x.size(-1), rows = x.numel() / width;
-  launch(x.device(), of_type(weight, "branches_backward_wide", "branches_backward_narrow"),
-         {rows, 1, row_threads(width)}, in(x), in(weight), in(inverse), in(grads[0]), in(grads[1]),
-         in(grads[2]), inout(out.select(0, 0)), inout(out.select(0, 1)), inout(out.select(0, 2)),
-         inout(total), static_cast<int>(width));
-  return true;
-}
-
 bool device_gated(const Tensor& gate, const Tensor& up, Tensor& out) {
   if (!is_row_type(gate) || gate.dim() != 2 || !fits({gate, up}, gate.scalar_type(), /*strided=*/true))
     return false;
   if (gate.stride(0) != up.stride(0)) return false;
-  out = at::empty(gate.sizes(), gate.options());
+  if (!out.defined()) out = at::empty(gate.sizes(), gate.options());
+  if (!fits({out}, gate.scalar_type())) return false;
   const int64_t rows = gate.size(0), width = gate.size(1);
   launch(gate.device(), of_type(gate, "gated_wide", "gated_narrow"), {blocks_for(rows * (width / 8))},
          in(gate), in(up), inout(out), static_cast<Size>(rows), static_cast<int>(width),
@@ -128,7 +116,8 @@ bool device_add_to_stream(const Tensor& source, const Tensor& stream, double sig
   if (!is_row_type(source) || !fits({source}, source.scalar_type()) || !fits({stream}, at::kDouble) ||
       source.sizes() != stream.sizes())
     return false;
-  x = at::empty(stream.sizes(), stream.options().dtype(at::kFloat));
+  if (!x.defined()) x = at::empty(stream.sizes(), stream.options().dtype(at::kFloat));
+  if (!fits({x}, at::kFloat)) return false;
   launch(stream.device(), of_type(source, "add_to_stream_wide", "add_to_stream_narrow"),
          {blocks_for(stream.numel() / 4)}, in(source), inout(stream), inout(x),
          static_cast<Size>(stream.numel()), sign);

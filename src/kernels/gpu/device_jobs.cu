@@ -121,45 +121,6 @@ __device__ void norm_backward(const float* x, const T* weight, const float* inve
   }
 }
 
-// The same for three gradients of one norm's output, and total += their sum.
-template <class T>
-__device__ void branches_backward(const float* x, const T* weight, const float* inverse, const T* grad0, const T* grad1,
-                                  const T* grad2, float* out0, float* out1, float* out2, float* total, int width) {
-  const T* const grads[3] = {grad0, grad1, grad2};
-  float* const outs[3] = {out0, out1, out2};
-  const i64 begin = i64(blockIdx.x) * width;
-  float along[3] = {0, 0, 0};
-  for (int i = threadIdx.x * 8; i < width; i += blockDim.x * 8) {
-    const Eight a = load(x + begin + i), w = load(weight + i);
-#pragma unroll
-    for (int j = 0; j < 3; ++j) {
-      const Eight d = load(grads[j] + begin + i);
-      for (int k = 0; k < 8; ++k) along[j] += a.v[k] * d.v[k] * w.v[k];
-    }
-  }
-  const float r = inverse[blockIdx.x];
-  float off[3];
-#pragma unroll
-  for (int j = 0; j < 3; ++j) off[j] = block_sum(along[j]) / width * r * r;
-  for (int i = threadIdx.x * 8; i < width; i += blockDim.x * 8) {
-    const Eight a = load(x + begin + i), w = load(weight + i);
-    Eight sum = {{0, 0, 0, 0, 0, 0, 0, 0}};
-#pragma unroll
-    for (int j = 0; j < 3; ++j) {
-      const Eight d = load(grads[j] + begin + i);
-      Eight y;
-      for (int k = 0; k < 8; ++k) {
-        y.v[k] = (d.v[k] * w.v[k] - a.v[k] * off[j]) * r;
-        sum.v[k] += y.v[k];
-      }
-      store(outs[j] + begin + i, y);
-    }
-    Eight t = load(total + begin + i);
-    for (int k = 0; k < 8; ++k) t.v[k] += sum.v[k];
-    store(total + begin + i, t);
-  }
-}
-
 // Which eight numbers of [rows, width] this thread has; row -1 past the end.
 struct Place {
   i64 row;
@@ -307,11 +268,6 @@ extern "C" __global__ void collect(const float* partial, const i64* first_stretc
   extern "C" __global__ void norm_backward_##NAME(const float* x, const T* weight, const float* inverse, const T* grad,   \
                                                   float* out, float* total, int width) {                                  \
     norm_backward(x, weight, inverse, grad, out, total, width);                                                           \
-  }                                                                                                                       \
-  extern "C" __global__ void branches_backward_##NAME(const float* x, const T* weight, const float* inverse, const T* grad0,\
-                                                      const T* grad1, const T* grad2, float* out0, float* out1,           \
-                                                      float* out2, float* total, int width) {                             \
-    branches_backward(x, weight, inverse, grad0, grad1, grad2, out0, out1, out2, total, width);                           \
   }                                                                                                                       \
   extern "C" __global__ void gated_##NAME(const T* gate, const T* up, T* out, i64 rows, int width, i64 in_stride) {       \
     gated(gate, up, out, rows, width, in_stride);                                                                         \

@@ -1,12 +1,11 @@
 // The functions of fused.h, and those that only a GPU has, on a CUDA device: each says whether it could do
 // the work (tensors on one GPU, float32 or bfloat16 where the job allows it, laid out in whole rows of a
 // multiple of eight numbers); where it could not, the caller goes on with plain operations, which are the
-// oracle.
+// oracle. Results go into the places that are given; places that are not defined are made.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -18,9 +17,6 @@ bool device_norm(const Tensor& x, const Tensor& weight, double eps, Tensor& h, T
 // total [rows, d] += out, where defined.
 bool device_norm_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight, const Tensor& grad,
                           const Tensor& out, const Tensor& total = {});
-// The same for three gradients of one norm's output: out [3, rows, d], and total [rows, d] += their sum.
-bool device_branches_backward(const Tensor& x, const Tensor& inverse, const Tensor& weight,
-                              const std::array<Tensor, 3>& grads, const Tensor& out, const Tensor& total);
 bool device_gated(const Tensor& gate, const Tensor& up, Tensor& out);
 bool device_gated_backward(const Tensor& gate, const Tensor& up, const Tensor& d, const Tensor& d_gate,
                            const Tensor& d_up);
