@@ -88,11 +88,12 @@ void add_logits(BufferTable& table, const Shapes& s, Objective objective, int64_
 }
 
 // What a layer needs on the way forward. keeps: phases until which what backward needs is kept.
-void add_forward(BufferTable& table, const Shapes& s, int64_t rows, Phases attention_kept, Phases mlp_kept,
-                 int64_t copies) {
+void add_forward(BufferTable& table, const Shapes& s, const Packing& packing, Phases attention_kept,
+                 Phases mlp_kept, int64_t copies) {
   const ModelConfig& c = s.c;
+  const int64_t rows = packing.rows();
   const Phases attention = kAttention | kAttentionBack | attention_kept, mlp = kMlp | kMlpBack | mlp_kept;
-  table.add("norm", {rows, c.d_model}, s.dtype, kForward | kBackward);
+  table.add("norm", {std::max(rows, packing.gradient_rows()), c.d_model}, s.dtype, kForward | kBackward);
   table.add("attention.inverse", {rows, 1}, s.stream, attention, copies);
   table.add("q", {rows, s.d_q()}, s.dtype, attention, copies);
   table.add("k", {rows, s.d_kv()}, s.dtype, attention, copies);
@@ -120,7 +121,6 @@ void add_backward(BufferTable& table, const Shapes& s, const ScoringOptions& opt
   const int64_t n = layout.packing.gradient_rows();
   table.add("g", {n, c.d_model}, s.stream, kObjective | kBackward);
   if (s.dtype != s.stream || c.output_norms) table.add("d_output", {n, c.d_model}, s.dtype, kBackward);
-  table.add("d_norm", {n, c.d_model}, s.dtype, kBackward);
   table.add("g_mlp", {n, c.d_model}, s.stream, kBackward);
   table.add("d_z", {n, s.d_q()}, s.dtype, kAttentionBack);
   if (!s.is_flash()) {
@@ -200,7 +200,7 @@ BufferTable chunk_table(const ModelConfig& config, at::Device device, at::Scalar
   table.add_scratch("rope", s.bytes(2 * rows * config.d_head, dtype), kAll);
   const bool keeps_end = first_kept_layer(config.n_layers, device, dtype, plan) < config.n_layers;
   const Phases until_backward = kMlp | kObjective | kMlpBack;
-  add_forward(table, s, rows,
+  add_forward(table, s, layout.packing,
               plan.keep   ? kAll
               : keeps_end ? until_backward
                           : Phases{0},
@@ -210,7 +210,8 @@ BufferTable chunk_table(const ModelConfig& config, at::Device device, at::Scalar
               plan.keep ? config.n_layers : 1);
   const auto answers = static_cast<int64_t>(layout.targets.size());
   table.add_scratch("answer rows",
-                    answers * (s.bytes(d, at::kDouble) + 3 * s.bytes(d, s.stream) + s.bytes(d, dtype)),
+                    answers * (s.bytes(d, at::kDouble) + 3 * s.bytes(d, s.stream) + s.bytes(d, dtype)) +
+                        s.norm_scratch(answers, d),
                     kObjective);
   BufferTable logits;  // made as they are needed
   add_logits(logits, s, options.objective, answers, head_bytes, /*with_gradient=*/true, 1, 2);

@@ -207,7 +207,8 @@ Tensor attention_backward(const LayerCall& layer, const Tensor& x, AttentionSave
   }
   const Tensor x_rows = gradient_rows_of(layer, "x_rows", x),
                inverse = gradient_rows_of(layer, "inverse_rows", s.inverse);
-  const Tensor d_h = weight_place(layer, "d_norm", {n, c.d_model}),
+  // In the place of what was behind the norm, which nothing reads any more.
+  const Tensor d_h = weight_place(layer, "norm", {n, c.d_model}),
                out = stream_place(layer, "g_qkv", {apart ? 3 : 1, n, c.d_model}, x);
   const auto to_stream = [&](int64_t branch) {
     rms_norm_backward(out.select(0, branch), x_rows, inverse, w.input_layernorm, d_h, grad);
@@ -353,7 +354,7 @@ Tensor mlp_backward(const LayerCall& layer, const Tensor& x, MlpSaved& s, const 
     layer.gradients->linear(&LayerWeights::down_proj, product, d_output);
   }
   const auto [d_gate, d_up] = swiglu_gradients(layer, s, d_output);
-  const Tensor d_h = weight_place(layer, "d_norm", grad.sizes());
+  const Tensor d_h = weight_place(layer, "norm", grad.sizes());  // as above
   linear_backward_into(d_h, d_gate, w.gate_proj);
   add_linear_rows_backward(d_h, d_up, w.up_proj);
   if (layer.gradients) {
