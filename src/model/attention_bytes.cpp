@@ -27,7 +27,7 @@ AttentionBytes attention_bytes(const ModelConfig& c, at::Device device, at::Scal
   const int64_t queries = tile.kv_heads * group * tile.queries;
   const int64_t all = flash ? 0 : queries * longest * w, narrow = b < w ? all / 2 : 0;
   // Masked scores and their softmax; on the way back their gradients too, and a cap's slope.
-  out.scores = 2 * all + narrow;
+  out.scores = 2 * all;
   out.scores_back = (3 + (c.attention_softcap > 0 ? 1 : 0)) * all + narrow;
   out.copies = flash ? 0 : c.d_head * 2 * (queries + tile.kv_heads * longest) * b;
   out.copies_back = out.copies + longest * c.n_heads * c.d_head * b;
