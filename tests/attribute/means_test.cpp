@@ -388,7 +388,8 @@ TEST(Forecast, OfExactAblation) {
   }
 }
 
-// Computed again, a chunk takes its sources, what one layer saves, and little more than a third of that beside.
+// Computed again, a chunk takes its sources, what one layer saves, and little more than a third of that
+// beside.
 TEST(Forecast, RecomputedTensorsAreTheSourcesAndOneLayersGraph) {
   const TemporaryFolder folder;
   TinyModel model;
