@@ -154,9 +154,9 @@ void add_operators(BufferTable& table, const Shapes& s, const Layout& layout) {
                 output_norm = c.output_norms ? output_norm_scratch(rows, c.d_model) : 0;
   table.add_scratch(
       "attention",
-      std::max({attention.scores + attention.copies + attention.widened, head_norm, output_norm,
-                s.norm_scratch(rows, c.d_model), s.rope_scratch(rows, c.n_heads),
-                s.product_scratch(rows, c.d_model, s.d_q()), s.product_scratch(rows, s.d_q(), c.d_model)}),
+      std::max({attention.scores + attention.copies, head_norm, output_norm, s.norm_scratch(rows, c.d_model),
+                s.rope_scratch(rows, c.n_heads), s.product_scratch(rows, c.d_model, s.d_q()),
+                s.product_scratch(rows, s.d_q(), c.d_model)}),
       kAttention);
   table.add_scratch(
       "mlp",
@@ -251,7 +251,7 @@ void add_attention_of_runs(BufferTable& table, const Shapes& s, const Runs& r, P
   const AttentionBytes attention = attention_bytes(c, s.device, s.dtype, r.length, r.all, r.all);
   const int64_t rows = r.all * r.queries;
   table.add_scratch("attention",
-                    std::max(attention.scores + attention.copies + attention.widened,
+                    std::max(attention.scores + attention.copies,
                              s.bytes(rows * c.d_model, s.dtype) * (c.output_norms ? 4 : 1) +
                                  s.product_scratch(rows, s.d_q(), c.d_model)),
                     mixing);

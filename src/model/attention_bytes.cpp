@@ -31,8 +31,11 @@ AttentionBytes attention_bytes(const ModelConfig& c, at::Device device, at::Scal
   out.scores_back = (3 + (c.attention_softcap > 0 ? 1 : 0)) * all + narrow;
   out.copies = flash ? 0 : c.d_head * 2 * (queries + tile.kv_heads * longest) * b;
   out.copies_back = out.copies + longest * c.n_heads * c.d_head * b;
-  if (widens_products(device, dtype))
+  if (widens_products(device, dtype)) {
     out.widened = 4 * group * tile.queries * (longest + c.d_head) + 8 * longest * c.d_head;
+    // The product with v follows the softmax, whose input is gone by then.
+    out.scores = std::max(out.scores, all + narrow + out.widened);
+  }
   return out;
 }
 

@@ -11,8 +11,8 @@
 namespace circuitdiff {
 
 // Bytes beside q, k, v and attention's output: scores of the heads and queries taken at once, copies of q, k
-// and v, and on the way back sums. And what is widened: two operands as long as the scores at most, and the
-// result.
+// and v, and on the way back sums. And what is widened on the way back (forward, it is among the scores): two
+// operands as long as the scores at most, and the result.
 struct AttentionBytes {
   int64_t scores, scores_back, copies, copies_back, widened;
 };
