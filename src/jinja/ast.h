@@ -23,25 +23,18 @@ enum class ExprKind {
   logical_or,
   logical_and,  // two children
   logical_not,  // one
-  compare,      // children: first, then one for each of `operators`
-  add,
-  subtract,
-  multiply,
-  divide,
-  floor_divide,
-  modulo,
-  power,   // two children
-  concat,  // children
-  negate,
-  positive,   // one child
-  attribute,  // children[0].text
-  item,       // children[0][children[1]]
-  slice,      // children[0][children[1] : children[2] : children[3]], null where absent
-  call,       // children[0](children[1...], keywords, star, double_star)
-  filter,     // children[0] | text(children[1...], ...); children[0] is null in a filter block
-  test,       // children[0] is text(children[1...], ...)
+  compare,      // children: first, then one for each of `comparisons`
+  arithmetic,   // two children, `operation` of them
+  negate,       // one child
+  attribute,    // children[0].text
+  item,         // children[0][children[1]]
+  slice,        // children[0][children[1] : children[2] : children[3]], null where absent
+  call,         // children[0](children[1...], keywords, star)
+  filter,       // children[0] | text(children[1...], ...); children[0] is null in a filter block
+  test,         // children[0] is text(children[1...], ...)
 };
-enum class CompareOp { eq, ne, lt, le, gt, ge, in, not_in };
+using Operation = Value (*)(Runtime& rt, const Value& a, const Value& b);
+using Comparison = bool (*)(Runtime& rt, const Value& a, const Value& b);
 
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
@@ -51,29 +44,26 @@ struct Expr {
   int line = 0;
   int depth = 1;        // of the tree below, itself included
   bool stores = false;  // a name that is assigned to
-  bool slices = false;  // has a slice in it
   uint32_t symbol = 0;
   Value value;
   std::string text;
+  Operation operation = nullptr;
   std::vector<ExprPtr> children;
-  std::vector<CompareOp> operators;
+  std::vector<Comparison> comparisons;
   std::vector<std::pair<std::string, ExprPtr>> keywords;
-  ExprPtr star, double_star;
+  ExprPtr star;
 };
 
 enum class StmtKind {
   data,          // text
   output,        // expressions
   condition,     // branches: {test (null for else), body}
-  loop,          // target, iter, test?, body, otherwise; recursive, uses_loop
+  loop,          // target, iter, test?, body, otherwise
   assign,        // target = iter
   assign_block,  // target = body, through filter `iter`?
   macro,         // symbol, signature, body
   call_block,    // signature, body, call `iter`; also {% generation %}, which has no call
   filter_block,  // filter `iter` over body
-  with,          // targets[i] = expressions[i], body
-  block,         // text (its name), body; required
-  load,          // include, import, from, extends: text
   break_loop,
   continue_loop,
 };
@@ -85,10 +75,8 @@ using Body = std::vector<StmtPtr>;
 // The parameters of a macro or call block, the last `defaults.size()` of them with a default.
 struct Signature {
   std::vector<uint32_t> parameters;
-  std::vector<uint32_t> hidden;  // of the top level
-  std::vector<std::string> names;
   std::vector<ExprPtr> defaults;
-  bool uses_caller = false, uses_kwargs = false, uses_varargs = false;
+  bool uses_caller = false;  // the body mentions the call block that it is called with
 };
 
 struct Branch {
@@ -102,29 +90,26 @@ struct Stmt {
   uint32_t symbol = 0;
   std::string text;
   ExprPtr target, iter, test;
-  std::vector<ExprPtr> targets, expressions;
+  std::vector<ExprPtr> expressions;
   std::vector<Branch> branches;
   Body body, otherwise;
   Signature signature;
-  bool recursive = false, uses_loop = false, required = false, scoped = false;
   // Names that the scope of the body (of the loop's else) assigns somewhere, and that are undefined until
-  // then even where a variable of that name exists: see analysis.h.
+  // then even where a variable of that name exists: see scopes.cpp.
   std::vector<uint32_t> hidden, hidden_otherwise;
 };
 
 struct Template {
   std::string name;
   Body body;
-  std::vector<uint32_t> hidden;                             // of the top level
-  std::vector<std::string> names;                           // of symbols
-  std::vector<std::pair<std::string, const Stmt*>> blocks;  // by name
+  std::vector<uint32_t> hidden;    // of the top level
+  std::vector<std::string> names;  // of symbols
 };
 
-// Throws Error "NAME:LINE: ..." on a syntax error.
+// Throws Error "NAME:LINE: ..." on a syntax error and on a statement that is not kept.
 std::shared_ptr<const Template> parse_template(std::string_view source, const std::string& name);
 
-// Whether a filter or test of that name exists.
-bool is_filter(std::string_view name);
-bool is_test(std::string_view name);
+// Fills in `hidden` of the template and of every statement with a scope (scopes.cpp).
+void find_hidden_names(Template& tree);
 
 }  // namespace circuitdiff::jinja

@@ -1,14 +1,11 @@
-#include <fmt/format.h>
+// The filters of text and numbers. Those that are methods of str are found by that name.
+#include <utf8proc.h>
 
 #include <algorithm>
-#include <unordered_map>
+#include <charconv>
+#include <cmath>
 
-#include "jinja/arguments.h"
-#include "jinja/ast.h"
-#include "jinja/filters.h"
-#include "jinja/format.h"
-#include "jinja/json_text.h"
-#include "jinja/methods.h"
+#include "jinja/builtins.h"
 #include "jinja/operators.h"
 #include "jinja/runtime.h"
 #include "jinja/text.h"
@@ -23,17 +20,23 @@ Value like(const Value& original, std::string text) {
   return Value(std::move(text), original.is_text() && original.text().safe);
 }
 
-template <std::string (*change)(std::string_view)>
-Value changed(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "filter", {});
-  const Value text = soft(rt, value);
-  rt.budget.copy(4 * text.bytes().size());
-  return like(value, change(text.bytes()));
+// A method of str on what soft() makes of the value.
+Value as_method(Runtime& rt, std::string_view name, const Value& value, const Bound& bound) {
+  return run_builtin(rt, *text_methods().find(name), soft(rt, value), bound.all);
+}
+Value upper_filter(Runtime& rt, const Value& v, const Bound& bound) {
+  return as_method(rt, "upper", v, bound);
+}
+Value lower_filter(Runtime& rt, const Value& v, const Bound& bound) {
+  return as_method(rt, "lower", v, bound);
+}
+Value trim(Runtime& rt, const Value& v, const Bound& bound) { return as_method(rt, "strip", v, bound); }
+Value capitalize_filter(Runtime& rt, const Value& v, const Bound& bound) {
+  return as_method(rt, "capitalize", v, bound);
 }
 
-// A word begins after white space, "-", "(", "{", "[" or "<".
-Value title_words(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "title", {});
+// Unlike the method title: a word begins after white space, "-", "(", "{", "[" or "<".
+Value title_filter(Runtime& rt, const Value& value, const Bound&) {
   const Value text = soft(rt, value);
   rt.budget.copy(8 * text.bytes().size());
   const std::u32string points = decode(text.bytes());
@@ -44,275 +47,130 @@ Value title_words(Runtime& rt, const Value& value, const Arguments& arguments) {
   for (size_t i = 0; i < points.size();) {
     size_t end = i + 1;
     while (end < points.size() && separates(points[end]) == separates(points[i])) ++end;
-    out += upper(encode(points.substr(i, 1)));
-    out += lower(encode(points.substr(i + 1, end - i - 1)));
+    out += upper(encode(points.substr(i, 1))) + lower(encode(points.substr(i + 1, end - i - 1)));
     i = end;
   }
   return like(value, std::move(out));
 }
 
-Value trim(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_trim", {"chars"});
-  Arguments chars;
-  if (bound.given(0)) chars.positional.push_back(bound[0]);
-  return find_text_method("strip")(rt, soft(rt, value), chars);
+Value replace(Runtime& rt, const Value& value, const Bound& bound) {
+  const int64_t most = bound[2].is_none() ? -1 : bound.integer(2);
+  std::string out = replace_text(to_text(rt, value), bound.text(0), bound.text(1), most, kMaxTextBytes);
+  rt.budget.text(out.size());
+  return Value(std::move(out));
 }
 
-Value replace(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_replace", {"old", "new", "count"}, 2);
-  const int64_t count = bound[2].is_none() ? -1 : bound.integer(2);
-  return Value(replace_text(rt, to_text(rt, value), bound.text(0), bound.text(1), count));
-}
-
-Value center(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_center", {"width"});
-  Arguments width;
-  width.positional.push_back(Value(bound.integer(0, 80)));
-  return find_text_method("center")(rt, soft(rt, value), width);
-}
-
-const std::string& require_text(const Value& value, const char* filter) {
-  if (value.is_undefined()) raise_undefined(value);
-  if (!value.is_text())
-    raise("TypeError", fmt::format("{}: text expected, {} found", filter, type_name(value)));
-  return value.bytes();
-}
-
-Value indent(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_indent", {"width", "first", "blank"});
-  std::string indention(4, ' ');
-  if (bound.given(0)) {
-    if (bound[0].is_text()) {
-      indention = bound[0].bytes();
-    } else {
-      const int64_t width = std::max<int64_t>(bound.integer(0), 0);
-      rt.budget.text(static_cast<size_t>(width));
-      indention.assign(static_cast<size_t>(width), ' ');
-    }
-  }
-  const std::string text = require_text(value, "indent") + "\n";
-  const auto lines = split_lines(text);
+Value indent(Runtime& rt, const Value& value, const Bound& bound) {
+  refuse_undefined(value);
+  if (!value.is_text()) raise("TypeError", "indent: text expected, {} found", type_name(value));
+  const bool by_text = bound[0].is_text();
+  const int64_t width = by_text ? 0 : std::max<int64_t>(bound.integer(0, 4), 0);
+  rt.budget.text(static_cast<size_t>(width));
+  const std::string indention = by_text ? bound[0].bytes() : std::string(static_cast<size_t>(width), ' ');
+  const std::string text = value.bytes() + "\n";
   std::string out = bound.flag(1) ? indention : "";
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (i) {
-      out += '\n';
-      if (bound.flag(2) || !lines[i].empty()) out += indention;
-    }
-    out += lines[i];
-    if (out.size() > kMaxTextBytes) rt.budget.text(out.size());
+  bool first = true;
+  for (const std::string_view line : cut_at_lines(text)) {
+    if (!first) out += '\n';
+    if (!first && (bound.flag(2) || !line.empty())) out += indention;
+    first = false;
+    out += line;
+    if (out.size() > kMaxTextBytes) break;
   }
   rt.budget.text(out.size());
   return like(value, std::move(out));
 }
 
-Value truncate(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_truncate", {"length", "killwords", "end", "leeway"});
-  const std::string end = bound.given(2) ? bound.exact_text(2) : "...";
-  const int64_t length = bound.integer(0, 255), leeway = bound[3].is_none() ? 5 : bound.integer(3);
-  const int64_t tail = static_cast<int64_t>(count_code_points(end));
-  if (length < tail) raise("AssertionError", fmt::format("expected length >= {}, got {}", tail, length));
-  if (leeway < 0) raise("AssertionError", fmt::format("expected leeway >= 0, got {}", leeway));
-  const auto size = jinja::length(rt, value);
-  if (!size) raise("TypeError", fmt::format("object of type '{}' has no len()", type_name(value)));
-  if (static_cast<int64_t>(*size) <= length + leeway) return value;
-  const std::string& text = require_text(value, "truncate");
-  rt.budget.copy(text.size());
-  std::string out = text.substr(0, byte_offset(text, static_cast<size_t>(length - tail)));
-  if (!bound.flag(1)) out = out.substr(0, std::min(out.rfind(' '), out.size()));
-  return like(value, out + end);
-}
-
-Value wordcount(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "do_wordcount", {});
-  const Value text = soft(rt, value);
-  rt.budget.copy(4 * text.bytes().size());
-  int64_t words = 0;
-  bool inside = false;
-  for (size_t pos = 0; pos < text.bytes().size();) {
-    const char32_t c = next_code_point(text.bytes(), pos);
-    const bool part = c == '_' || is_alnum(c);
-    words += part && !inside;
-    inside = part;
-  }
-  return Value(words);
-}
-
-Value string(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "soft_str", {});
-  return soft(rt, value);
-}
-Value safe(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "do_mark_safe", {});
-  return Value(to_text(rt, value), true);
-}
-Value escape(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "escape", {});
-  if (value.is_text() && value.text().safe) return value;
-  return Value(escape_html(to_text(rt, value)), true);
-}
-Value force_escape(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "do_forceescape", {});
-  return Value(escape_html(to_text(rt, value)), true);
-}
-
-Value striptags(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "do_striptags", {});
-  std::string text = to_text(rt, value);
-  const auto erase_between = [&](const std::string& open, const std::string& close) {
-    std::string out;
-    size_t at = 0;
-    for (size_t start; (start = text.find(open, at)) != text.npos;) {
-      const size_t end = text.find(close, start);
-      if (end == text.npos) break;
-      out += text.substr(at, start - at);
-      at = end + close.size();
-    }
-    text = out + text.substr(at);
-  };
-  erase_between("<!--", "-->");
-  erase_between("<", ">");
-  Arguments none;
-  const Value words = find_text_method("split")(rt, Value(text), none);
+Value string(Runtime& rt, const Value& value, const Bound&) { return soft(rt, value); }
+Value safe(Runtime& rt, const Value& value, const Bound&) { return Value(to_text(rt, value), /*safe=*/true); }
+// text % arguments, of the conversion %s alone.
+Value format(Runtime& rt, const Value& value, const Bound& bound) {
+  const std::string text = to_text(rt, value);
+  const auto pieces = cut_at(text, "%s", -1, /*from_right=*/false);
+  const auto& given = bound.all.positional;
   std::string out;
-  for (const Value& word : words.items()->values) out += (out.empty() ? "" : " ") + word.bytes();
-  for (const auto& [entity, character] : {std::pair{"&lt;", "<"},
-                                          {"&gt;", ">"},
-                                          {"&quot;", "\""},
-                                          {"&#34;", "\""},
-                                          {"&#39;", "'"},
-                                          {"&amp;", "&"}})
-    out = replace_text(rt, out, entity, character, -1);
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (i > 0 && i <= given.size()) out += to_text(rt, given[i - 1]);
+    if (const size_t other = pieces[i].find('%'); other != pieces[i].npos)
+      raise_unsupported("conversion", pieces[i].substr(other, 2));
+    out += pieces[i];
+    rt.budget.text(out.size());
+  }
+  if (!bound.all.keyword.empty() || given.size() + 1 != pieces.size())
+    raise("TypeError", "format: {} arguments for {} conversions", given.size(), pieces.size() - 1);
   return Value(std::move(out));
 }
 
-Value format(Runtime& rt, const Value& value, const Arguments& arguments) {
-  if (!arguments.positional.empty() && !arguments.keyword.empty())
-    raise("FilterArgumentError", "can't handle positional and keyword arguments at the same time");
-  const Value text = soft(rt, value);
-  Value values = Value::tuple(arguments.positional);
-  if (!arguments.keyword.empty()) {
-    auto dict = std::make_shared<Dict>();
-    for (const auto& [name, v] : arguments.keyword) dict->set(rt, Value(name), v);
-    values = Value(DictPtr(std::move(dict)));
+// The text of a number without white space around it and a plus in front; what else Python reads as a number
+// (1_000, digits of other scripts) is refused.
+std::string_view number_text(std::string_view text) {
+  text = strip(text);
+  bool digits = false;
+  for (size_t at = 0; at < text.size();) {
+    const char32_t c = next_code_point(text, at);
+    const bool foreign =
+        c >= 0x80 && utf8proc_category(static_cast<utf8proc_int32_t>(c)) == UTF8PROC_CATEGORY_ND;
+    if (foreign || (c == '_' && digits)) raise_unsupported("number", text);
+    digits = c >= '0' && c <= '9';
   }
-  return modulo(rt, text, values);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  return text;
 }
 
-std::string quote_url(std::string_view text, bool query) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' ||
-                       c == '.' || c == '-' || c == '~' || (c == '/' && !query);
-    if (plain) {
-      out += c;
-    } else if (c == ' ' && query) {
-      out += '+';
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    }
+template <class Number>
+std::optional<Number> parse(std::string_view text) {
+  text = number_text(text);
+  Number value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.ends_with(')') || end != text.data() + text.size() || error == std::errc::invalid_argument)
+    return std::nullopt;
+  if (error != std::errc()) raise_too_large();
+  return value;
+}
+
+Value to_int(Runtime& rt, const Value& value, const Bound& bound) {
+  refuse_undefined(value);
+  std::optional<double> real;
+  if (value.is_integer()) return Value(value.integer());
+  if (value.is_real()) real = value.real();
+  if (value.is_text()) {
+    rt.budget.copy(value.bytes().size() * 4);
+    if (const auto whole = parse<int64_t>(value.bytes())) return Value(*whole);
+    real = parse<double>(value.bytes());
+    if (real && std::isinf(*real)) real.reset();
   }
-  return out;
+  if (!real || std::isnan(*real)) return bound.given(0) ? bound[0] : Value(0);
+  if (std::fabs(*real) >= 0x1p63) raise_too_large();
+  return Value(static_cast<int64_t>(*real));
 }
 
-Value urlencode(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "do_urlencode", {});
-  if (value.is_text() || !iterable(rt, value)) return Value(quote_url(to_text(rt, value), false));
-  std::string out;
-  const auto pair = [&](const Value& key, const Value& element) {
-    if (!out.empty()) out += '&';
-    out += quote_url(to_text(rt, key), true) + "=" + quote_url(to_text(rt, element), true);
-    rt.budget.text(out.size() / 8);
-  };
-  if (const Dict* dict = value.dict()) {
-    for (const auto& [key, element] : dict->entries()) pair(key, element);
-  } else {
-    for (const Value& both : collect(rt, value)) {
-      const std::vector<Value> parts = collect(rt, both);
-      if (parts.size() != 2) raise("ValueError", "urlencode: pairs expected");
-      pair(parts[0], parts[1]);
-    }
-  }
-  return Value(std::move(out));
-}
-
-Value xmlattr(Runtime& rt, const Value& value, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "do_xmlattr", {"autospace"});
-  if (value.is_undefined()) raise_undefined(value);
-  const Dict* dict = value.dict();
-  if (!dict) raise("AttributeError", fmt::format("'{}' object has no attribute 'items'", type_name(value)));
-  std::string out;
-  for (const auto& [key, element] : dict->entries()) {
-    if (element.is_none() || element.is_undefined()) continue;
-    if (!key.is_text())
-      raise("TypeError", fmt::format("expected string or bytes-like object, got '{}'", type_name(key)));
-    const std::string& name = key.bytes();
-    if (name.find_first_of(" \t\n\r\f\v/>=") != name.npos)
-      raise("ValueError", fmt::format("Invalid character in attribute name: {}", repr(name)));
-    const Value text = escape(rt, element, {});
-    out += fmt::format("{}{}=\"{}\"", out.empty() ? "" : " ", escape_html(name), text.bytes());
-    rt.budget.text(out.size() / 8);
-  }
-  if (bound.flag(0, true) && !out.empty()) out.insert(0, " ");
-  return Value(std::move(out));
-}
-
-Value pprint(Runtime& rt, const Value& value, const Arguments& arguments) {
-  Bound(rt, arguments, "do_pprint", {});
-  std::string out = to_repr(rt, value);
-  if (out.size() > 80 || value.dict())
-    raise("NotImplementedError", "pprint is supported only for short values that are not mappings");
-  return Value(std::move(out));
-}
-
-Value unsupported(Runtime&, const Value&, const Arguments&) {
-  raise("NotImplementedError", "the filters urlize and wordwrap are not supported in a chat template");
+Value to_float(Runtime& rt, const Value& value, const Bound& bound) {
+  refuse_undefined(value);
+  if (value.is_number()) return Value(value.real());
+  rt.budget.copy(value.is_text() ? value.bytes().size() * 4 : 0);
+  const auto real = value.is_text() ? parse<double>(value.bytes()) : std::nullopt;
+  return real ? Value(*real) : bound.given(0) ? bound[0] : Value(0.0);
 }
 
 }  // namespace
 
-Filter find_text_filter(std::string_view name) {
-  static const std::unordered_map<std::string_view, Filter> table{
-      {"upper", changed<upper>},
-      {"lower", changed<lower>},
-      {"capitalize", changed<capitalize>},
-      {"title", title_words},
-      {"trim", trim},
-      {"replace", replace},
-      {"center", center},
-      {"indent", indent},
-      {"truncate", truncate},
-      {"wordcount", wordcount},
-      {"string", string},
-      {"safe", safe},
-      {"escape", escape},
-      {"e", escape},
-      {"forceescape", force_escape},
-      {"striptags", striptags},
-      {"format", format},
-      {"urlencode", urlencode},
-      {"xmlattr", xmlattr},
-      {"tojson", tojson_filter},
-      {"pprint", pprint},
-      {"urlize", unsupported},
-      {"wordwrap", unsupported},
+const Builtins& text_filters() {
+  static const Builtins table{
+      {"upper", {upper_filter, kAny}},
+      {"lower", {lower_filter, kAny}},
+      {"capitalize", {capitalize_filter, kAny}},
+      {"title", {title_filter}},
+      {"trim", {trim, kAny}},
+      {"replace", {replace, {"old", "new", "count"}, 2}},
+      {"indent", {indent, {"width", "first", "blank"}}},
+      {"string", {string}},
+      {"safe", {safe}},
+      {"format", {format, kAny}},
+      {"tojson", {tojson, {"ensure_ascii", "indent", "separators", "sort_keys"}}},
+      {"int", {to_int, {"default"}}},
+      {"float", {to_float, {"default"}}},
   };
-  const auto at = table.find(name);
-  return at == table.end() ? nullptr : at->second;
-}
-
-Filter find_filter(std::string_view name) {
-  if (const Filter found = find_text_filter(name)) return found;
-  if (const Filter found = find_number_filter(name)) return found;
-  return find_sequence_filter(name);
-}
-
-bool is_filter(std::string_view name) { return find_filter(name) != nullptr; }
-
-Value call_filter(Runtime& rt, const Value& name, const Value& value, const Arguments& arguments) {
-  const Filter filter = name.is_text() ? find_filter(name.bytes()) : nullptr;
-  if (!filter) raise("TemplateRuntimeError", fmt::format("No filter named {}.", to_repr(rt, name)));
-  rt.budget.spend(1);
-  return filter(rt, value, arguments);
+  return table;
 }
 
 }  // namespace circuitdiff::jinja

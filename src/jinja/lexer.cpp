@@ -11,25 +11,74 @@
 namespace circuitdiff::jinja {
 namespace {
 
-bool is_name_part(char32_t c) {
-  return c == '_' ||
-         (c < 0x80 ? (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-                   : !is_space(c) && (is_alnum(c) || is_identifier("a" + encode(std::u32string(1, c)))));
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool is_name_part(char c) { return c == '_' || is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
+
+// The number at the start of `source`: how long it is, and its value; `after_dot`: it is the index in x.1.
+struct Number {
+  size_t size;
+  Value value;
+};
+Number read_number(std::string_view source, bool after_dot) {
+  constexpr std::string_view kDigits = "0123456789";
+  size_t end = std::min(source.find_first_not_of(kDigits), source.size());
+  const bool real = !after_dot && end + 1 < source.size() && source[end] == '.' && is_digit(source[end + 1]);
+  if (real) end = std::min(source.find_first_not_of(kDigits, end + 1), source.size());
+  const std::string_view text = source.substr(0, end), rest = source.substr(end);
+  // 0x1F, 1_000, 1e5, 007: what jinja2 reads otherwise, or not at all.
+  const bool power = rest.size() > 1 && (rest[0] | 0x20) == 'e' && kDigits.find(rest[1]) != kDigits.npos;
+  if (rest.starts_with('_') || power || (text == "0" && !rest.empty() && is_name_part(rest[0])) ||
+      (!real && text.size() > 1 && text[0] == '0'))
+    raise_unsupported("number", source.substr(0, source.find_first_of(" \t\n,)]}%|~")));
+  int64_t whole = 0;
+  double value = 0;
+  if (real) {
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return {end, Value(value)};
+  }
+  if (std::from_chars(text.data(), text.data() + text.size(), whole).ec != std::errc()) raise_too_large();
+  return {end, Value(whole)};
 }
 
-bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
+// The escapes of Python's string literals that chat templates use.
+std::string unescape(std::string_view text) {
+  static constexpr std::string_view kShort = "nrt\\'\"", kMeant = "\n\r\t\\'\"", kHex = "xuU";
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      out += text[i];
+      continue;
+    }
+    const std::string name(text.substr(i++, 2));
+    if (const size_t at = kShort.find(text[i]); at < kMeant.size()) {
+      out += kMeant[at];
+      continue;
+    }
+    const size_t hex = kHex.find(text[i]);
+    if (hex == kHex.npos) raise_unsupported("escape", name);
+    // Two, four or eight hexadecimal digits.
+    const std::string_view digits = text.substr(i + 1, size_t{2} << hex);
+    uint32_t point = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), point, 16);
+    if (digits.size() < size_t{2} << hex || error != std::errc() || end != digits.data() + digits.size())
+      raise("TemplateSyntaxError", "truncated {} escape", name);
+    if (point > 0x10FFFF) raise("TemplateSyntaxError", "illegal Unicode character");
+    if (point >= 0xD800 && point < 0xE000)
+      raise("TemplateSyntaxError", "{} names half of a surrogate pair",
+            text.substr(i - 1, 2 + digits.size()));
+    append_code_point(out, point);
+    i += digits.size();
+  }
+  return out;
+}
 
-// \r\n and \r become \n; one newline at the very end is dropped.
+// \r\n and \r become \n.
 std::string normalize_newlines(std::string_view text) {
   std::string out;
-  out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\r') {
-      out += '\n';
-      if (i + 1 < text.size() && text[i + 1] == '\n') ++i;
-    } else {
-      out += text[i];
-    }
+    const bool pair = text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n';
+    if (!pair) out += text[i] == '\r' ? '\n' : text[i];
   }
   return out;
 }
@@ -39,8 +88,12 @@ class Lexer {
   Lexer(std::string source, const std::string& name) : source_(std::move(source)), name_(name) {}
 
   std::vector<Token> run() {
-    while (pos_ < source_.size()) read_root();
-    add(TokenKind::end, "");
+    try {
+      while (pos_ < source_.size()) read_root();
+    } catch (const Raised& raised) {
+      error(raised.message);
+    }
+    add(TokenKind::end, "end of template");
     return std::move(tokens_);
   }
 
@@ -48,9 +101,9 @@ class Lexer {
   [[noreturn]] void error(const std::string& message) const { syntax_error(name_, line_, message); }
   [[noreturn]] void unexpected() const {
     size_t pos = pos_;
-    next_code_point(source_, pos);
-    error(fmt::format("unexpected char {} at {}", repr(source_.substr(pos_, pos - pos_)),
-                      count_code_points(std::string_view(source_).substr(0, pos_))));
+    const bool foreign = next_code_point(source_, pos) >= 0x80;
+    const std::string character = source_.substr(pos_, pos - pos_);
+    error(foreign ? unsupported("character", character) : fmt::format("unexpected char {}", repr(character)));
   }
   bool at(std::string_view text, size_t pos) const {
     return std::string_view(source_).substr(pos).starts_with(text);
@@ -149,7 +202,7 @@ class Lexer {
       read_comment();
     } else {
       const bool variable = source_[tag + 1] == '{';
-      add(variable ? TokenKind::variable_begin : TokenKind::block_begin, "");
+      add(variable ? TokenKind::variable_begin : TokenKind::block_begin, "begin of tag");
       advance(after);
       read_tag(variable);
     }
@@ -197,18 +250,19 @@ class Lexer {
           end = pos_ + 2;
         }
         if (end != std::string::npos) {
-          add(variable ? TokenKind::variable_end : TokenKind::block_end, "");
+          add(variable ? TokenKind::variable_end : TokenKind::block_end,
+              variable ? "end of print statement" : "end of statement block");
           advance(end);
           return;
         }
       }
       if (const size_t end = skip_space(pos_); end > pos_) {
         advance(end);
-      } else if (is_ascii_digit(source_[pos_])) {
-        read_number();
+      } else if (is_digit(source_[pos_])) {
+        add_number();
       } else if (source_[pos_] == '"' || source_[pos_] == '\'') {
         read_string();
-      } else if (size_t next = pos_; is_name_part(next_code_point(source_, next))) {
+      } else if (is_name_part(source_[pos_])) {
         read_name();
       } else {
         read_operator(open);
@@ -217,102 +271,18 @@ class Lexer {
     // The parser says what is missing.
   }
 
-  // The end of digits with single underscores between them, starting at a digit; `pos` itself if there is
-  // none.
-  size_t digits_end(size_t pos, std::string_view allowed) const {
-    const auto digit = [&](size_t p) {
-      return p < source_.size() && allowed.find(static_cast<char>(source_[p] | 0x20)) != allowed.npos &&
-             (is_ascii_digit(source_[p]) || (source_[p] | 0x20) >= 'a');
-    };
-    size_t p = pos;
-    while (digit(p) || (p > pos && p < source_.size() && source_[p] == '_' && digit(p + 1))) ++p;
-    return p;
-  }
-
-  void read_number() {
-    const size_t start = pos_;
-    const bool after_dot = start > 0 && source_[start - 1] == '.';
-    const auto decimal_end = [&](size_t p) {
-      size_t q = p;
-      while (q < source_.size() &&
-             (is_ascii_digit(source_[q]) ||
-              (q > p && source_[q] == '_' && q + 1 < source_.size() && is_ascii_digit(source_[q + 1]))))
-        ++q;
-      return q;
-    };
-    if (!after_dot) {
-      size_t end = decimal_end(start);
-      bool real = false;
-      if (end + 1 < source_.size() && source_[end] == '.' && is_ascii_digit(source_[end + 1])) {
-        end = decimal_end(end + 1);
-        real = true;
-      }
-      if (end < source_.size() && (source_[end] | 0x20) == 'e') {
-        size_t digits = end + 1;
-        if (digits < source_.size() && (source_[digits] == '+' || source_[digits] == '-')) ++digits;
-        if (digits < source_.size() && is_ascii_digit(source_[digits])) {
-          end = decimal_end(digits);
-          real = true;
-        }
-      }
-      if (real) {
-        std::string text = source_.substr(start, end - start);
-        std::erase(text, '_');
-        double value = 0;
-        const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (result.ec == std::errc::result_out_of_range) value = std::strtod(text.c_str(), nullptr);
-        add(TokenKind::real, text);
-        tokens_.back().value = Value(value);
-        advance(end);
-        return;
-      }
-    }
-    int base = 10;
-    size_t digits = start, end = start;
-    const char letter = start + 1 < source_.size() ? static_cast<char>(source_[start + 1] | 0x20) : '\0';
-    if (source_[start] == '0' && (letter == 'b' || letter == 'o' || letter == 'x')) {
-      const std::string_view allowed = letter == 'b' ? "01" : letter == 'o' ? "01234567" : "0123456789abcdef";
-      size_t from = start + 2;
-      if (from < source_.size() && source_[from] == '_') ++from;
-      const size_t to = digits_end(from, allowed);
-      if (to > from) {
-        base = letter == 'b' ? 2 : letter == 'o' ? 8 : 16;
-        digits = from;
-        end = to;
-      }
-    }
-    if (end == start) {
-      // A decimal number does not begin with 0 unless it is all zeros.
-      if (source_[start] == '0') {
-        end = start + 1;
-        while (end < source_.size() &&
-               (source_[end] == '0' ||
-                (source_[end] == '_' && end + 1 < source_.size() && source_[end + 1] == '0')))
-          ++end;
-      } else {
-        end = decimal_end(start);
-      }
-    }
-    std::string text = source_.substr(digits, end - digits);
-    std::erase(text, '_');
-    if (base == 10 && text.size() > kMaxIntegerDigits)
-      error("Exceeds the limit (4300 digits) for integer string conversion");
-    if (text.size() * 4 > kMaxIntegerBits) error("a whole number is too large");
-    add(TokenKind::integer, text);
-    tokens_.back().value = Value(*BigInt::from_digits(text, base));
-    advance(end);
+  void add_number() {
+    const bool after_dot = pos_ > 0 && source_[pos_ - 1] == '.';
+    const Number number = read_number(std::string_view(source_).substr(pos_), after_dot);
+    add(number.value.is_real() ? TokenKind::real : TokenKind::integer, source_.substr(pos_, number.size));
+    tokens_.back().value = number.value;
+    advance(pos_ + number.size);
   }
 
   void read_name() {
     size_t end = pos_;
-    while (end < source_.size()) {
-      size_t next = end;
-      if (!is_name_part(next_code_point(source_, next))) break;
-      end = next;
-    }
-    std::string text = source_.substr(pos_, end - pos_);
-    if (!is_identifier(text)) error("Invalid character in identifier");
-    add(TokenKind::name, std::move(text));
+    while (end < source_.size() && is_name_part(source_[end])) ++end;
+    add(TokenKind::name, source_.substr(pos_, end - pos_));
     advance(end);
   }
 
@@ -321,97 +291,9 @@ class Lexer {
     size_t end = pos_ + 1;
     while (end < source_.size() && source_[end] != quote) end += source_[end] == '\\' ? 2 : 1;
     if (end >= source_.size()) unexpected();
-    add(TokenKind::string, unescape(std::string_view(source_).substr(pos_ + 1, end - pos_ - 1)));
+    const std::string_view literal = std::string_view(source_).substr(pos_ + 1, end - pos_ - 1);
+    add(TokenKind::string, unescape(literal));
     advance(end + 1);
-  }
-
-  // Python's unicode-escape codec after backslashreplace: what is not ASCII is itself written as an escape
-  // first, so a backslash in front of it takes that escape's backslash.
-  std::string unescape(std::string_view text) const {
-    std::string out;
-    const auto append = [&](uint32_t c, const char* what) {
-      if (c > 0x10FFFF) error("illegal Unicode character");
-      if (c >= 0xD800 && c < 0xE000) error(fmt::format("{} names half of a surrogate pair", what));
-      append_code_point(out, c);
-    };
-    for (size_t i = 0; i < text.size();) {
-      if (text[i] != '\\' || i + 1 >= text.size()) {
-        out += text[i++];
-        continue;
-      }
-      const char c = text[i + 1];
-      i += 2;
-      const auto hex = [&](size_t count, const char* what) {
-        uint32_t value = 0;
-        for (size_t k = 0; k < count; ++k, ++i) {
-          const char d = i < text.size() ? text[i] : '\0';
-          const int digit = is_ascii_digit(d)                        ? d - '0'
-                            : (d | 0x20) >= 'a' && (d | 0x20) <= 'f' ? (d | 0x20) - 'a' + 10
-                                                                     : -1;
-          if (digit < 0) error(fmt::format("truncated {} escape", what));
-          value = value << 4 | static_cast<uint32_t>(digit);
-        }
-        append(value, what);
-      };
-      switch (c) {
-        case '\n':
-          break;
-        case '\\':
-        case '\'':
-        case '"':
-          out += c;
-          break;
-        case 'a':
-          out += '\a';
-          break;
-        case 'b':
-          out += '\b';
-          break;
-        case 'f':
-          out += '\f';
-          break;
-        case 'n':
-          out += '\n';
-          break;
-        case 'r':
-          out += '\r';
-          break;
-        case 't':
-          out += '\t';
-          break;
-        case 'v':
-          out += '\v';
-          break;
-        case 'x':
-          hex(2, "\\xXX");
-          break;
-        case 'u':
-          hex(4, "\\uXXXX");
-          break;
-        case 'U':
-          hex(8, "\\UXXXXXXXX");
-          break;
-        case 'N':
-          error("\\N{...} escapes are not supported: write the character or \\uXXXX");
-        default:
-          if (c >= '0' && c <= '7') {
-            uint32_t value = static_cast<uint32_t>(c - '0');
-            for (int k = 0; k < 2 && i < text.size() && text[i] >= '0' && text[i] <= '7'; ++k)
-              value = value * 8 + static_cast<uint32_t>(text[i++] - '0');
-            append(value, "\\ooo");
-          } else if (static_cast<unsigned char>(c) >= 0x80) {
-            --i;
-            const uint32_t point = static_cast<uint32_t>(next_code_point(text, i));
-            out += point < 0x100     ? fmt::format("\\x{:02x}", point)
-                   : point < 0x10000 ? fmt::format("\\u{:04x}", point)
-                                     : fmt::format("\\U{:08x}", point);
-          } else {
-            out += '\\';
-            out += c;
-          }
-      }
-    }
-    return out;
   }
 
   void read_operator(std::string& open) {
@@ -444,31 +326,6 @@ class Lexer {
 };
 
 }  // namespace
-
-std::string describe(const Token& token) {
-  switch (token.kind) {
-    case TokenKind::data:
-      return "template data / text";
-    case TokenKind::variable_begin:
-      return "begin of print statement";
-    case TokenKind::variable_end:
-      return "end of print statement";
-    case TokenKind::block_begin:
-      return "begin of statement block";
-    case TokenKind::block_end:
-      return "end of statement block";
-    case TokenKind::string:
-      return "string";
-    case TokenKind::integer:
-      return "integer";
-    case TokenKind::real:
-      return "float";
-    case TokenKind::end:
-      return "end of template";
-    default:
-      return token.text;
-  }
-}
 
 void syntax_error(const std::string& name, int line, const std::string& message) {
   fail("{}:{}: {}", name, line, message);

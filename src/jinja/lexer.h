@@ -1,8 +1,9 @@
-// Splits template source into tokens as jinja2's lexer does with trim_blocks and lstrip_blocks, without line
-// statements and line comments: text outside tags, tags and their whitespace control, comments, raw blocks,
-// literals.
+// Splits template source into tokens as jinja2's lexer does with trim_blocks and lstrip_blocks: text outside
+// tags, tags and their whitespace control, comments, raw blocks, literals. Left out: line statements, names
+// beyond ASCII, numbers that are not decimal.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,15 +30,12 @@ enum class TokenKind {
 struct Token {
   TokenKind kind = TokenKind::end;
   int line = 1;
-  std::string text;  // of data, names, strings and operators
+  std::string text;  // as it stands in the template, or what a message calls it
   Value value;       // of numbers
 
   bool is_op(std::string_view symbol) const { return kind == TokenKind::op && text == symbol; }
   bool is_name(std::string_view word) const { return kind == TokenKind::name && text == word; }
 };
-
-// "end of print statement", "name", ...: how jinja2's messages call it.
-std::string describe(const Token& token);
 
 // Throws Error "NAME:LINE: ...".
 std::vector<Token> tokenize(std::string_view source, const std::string& name);

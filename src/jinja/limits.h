@@ -4,9 +4,12 @@
 // work.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace circuitdiff::jinja {
 
@@ -17,11 +20,8 @@ inline constexpr size_t kMaxItems = 1'000'000;        // one list or tuple
 inline constexpr int64_t kMaxRange = 100'000;         // as jinja2's sandbox
 inline constexpr int kMaxValueDepth = 300;            // containers in containers
 inline constexpr int kMaxSyntaxDepth = 400;           // nodes in nodes, also a chain of operators
-inline constexpr int kMaxCallDepth = 150;             // macros, callers, recursive loops and blocks
 inline constexpr size_t kMaxStackBytes = 3u << 20;    // of the thread that renders
 inline constexpr size_t kStackReserve = 192u << 10;   // left of it at every check, for what lies between two
-inline constexpr size_t kMaxIntegerBits = 1u << 16;   // of a whole number
-inline constexpr size_t kMaxIntegerDigits = 4300;     // CPython's bound for conversions to and from text
 inline constexpr size_t kMaxSourceBytes = 4u << 20;   // the template
 
 // A Python exception inside the engine: its class and message, before the line is known.
@@ -30,8 +30,23 @@ struct Raised {
   std::string message;
 };
 
-[[noreturn]] inline void raise(std::string kind, std::string message) {
-  throw Raised{std::move(kind), std::move(message)};
+template <class... Args>
+[[noreturn]] void raise(const char* kind, fmt::format_string<Args...> format, Args&&... args) {
+  throw Raised{kind, fmt::format(format, std::forward<Args>(args)...)};
+}
+
+// For what jinja2 knows and this engine leaves out: `part` is "filter", "method of str", ...
+inline std::string unsupported(std::string_view part, std::string_view name) {
+  return fmt::format(
+      "template uses the {} \"{}\", which chat templates are not known to use; docs/chat_templates.md lists "
+      "what is kept",
+      part, name);
+}
+[[noreturn]] inline void raise_unsupported(std::string_view part, std::string_view name) {
+  raise("NotImplementedError", "{}", unsupported(part, name));
+}
+[[noreturn]] inline void raise_too_large() {
+  raise("OverflowError", "a whole number of the template does not fit into 64 bits");
 }
 
 class Budget {

@@ -1,179 +1,216 @@
-#include "jinja/methods.h"
+// The attributes of values: the methods of str and dict, and what objects have. Indices count code points;
+// markup stays markup where markupsafe keeps it. What would change a value, and names with two leading
+// underscores, the sandbox refuses; methods that are not kept are an error that names them.
+#include <algorithm>
 
-#include <fmt/format.h>
-
-#include <cmath>
-#include <unordered_map>
-
-#include "jinja/arguments.h"
+#include "jinja/builtins.h"
 #include "jinja/objects.h"
-#include "jinja/operators.h"
 #include "jinja/runtime.h"
 #include "jinja/text.h"
 
 namespace circuitdiff::jinja {
 namespace {
 
-const DictPtr& dict_of(const Value& self) { return *self.get<DictPtr>(); }
+Value like(const Value& self, std::string_view text) { return Value(std::string(text), self.text().safe); }
 
-Value view(const Value& self, DictView::Part part) {
-  return Value(ObjectPtr(std::make_shared<DictView>(dict_of(self), part)));
+template <std::string (*change)(std::string_view)>
+Value changed(Runtime& rt, const Value& self, const Bound&) {
+  rt.budget.copy(8 * self.bytes().size());
+  return like(self, change(self.bytes()));
 }
 
-Value dict_get(Runtime& rt, const Value& self, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "get", {"key", "default"}, 1);
-  const Value* found = self.dict()->find(rt, bound[0]);
+template <Side side>
+Value stripped(Runtime& rt, const Value& self, const Bound& bound) {
+  rt.budget.copy(self.bytes().size());
+  if (bound[0].is_none()) return like(self, strip(self.bytes(), side));
+  const std::string& chars = bound.exact_text(0);
+  rt.budget.copy(self.bytes().size() * std::min<size_t>(chars.size(), 1000));
+  return like(self, strip(self.bytes(), chars, side));
+}
+
+template <bool from_right>
+Value split(Runtime& rt, const Value& self, const Bound& bound) {
+  const bool at_space = bound[0].is_none();
+  if (!at_space && bound.exact_text(0).empty()) raise("ValueError", "empty separator");
+  const int64_t most = bound.integer(1, -1);
+  rt.budget.copy(3 * self.bytes().size());
+  const auto pieces = at_space ? cut_at_space(self.bytes(), most, from_right)
+                               : cut_at(self.bytes(), bound[0].bytes(), most, from_right);
+  rt.budget.items(2 * pieces.size());
+  std::vector<Value> out;
+  for (const auto piece : pieces) out.push_back(like(self, piece));
+  return Value::list(std::move(out));
+}
+
+// startswith and endswith, of one text or any of a tuple.
+template <bool at_end>
+Value begins(Runtime&, const Value& self, const Bound& bound) {
+  const auto matches = [&](const Value& affix) {
+    if (!affix.is_text())
+      raise("TypeError", "first arg must be str or a tuple of str, not {}", type_name(affix));
+    return at_end ? self.bytes().ends_with(affix.bytes()) : self.bytes().starts_with(affix.bytes());
+  };
+  if (!bound[0].get<TuplePtr>()) return Value(matches(bound[0]));
+  const auto& all = bound[0].items()->values;
+  return Value(std::any_of(all.begin(), all.end(), matches));
+}
+
+Value find(Runtime& rt, const Value& self, const Bound& bound) {
+  rt.budget.copy(self.bytes().size());
+  const size_t at = self.bytes().find(bound.exact_text(0));
+  if (at == std::string::npos) return Value(-1);
+  return Value(count_code_points(std::string_view(self.bytes()).substr(0, at)));
+}
+
+// What is put into markup is escaped, unless it is markup itself.
+std::string part_of(const Value& self, const Value& part) {
+  if (!part.is_text()) raise("TypeError", "expected str instance, {} found", type_name(part));
+  return self.text().safe && !part.text().safe ? escape_html(part.bytes()) : part.bytes();
+}
+
+Value replace(Runtime& rt, const Value& self, const Bound& bound) {
+  rt.budget.copy(self.bytes().size());
+  const std::string out = replace_text(self.bytes(), bound.exact_text(0), part_of(self, bound[1]),
+                                       bound.integer(2, -1), kMaxTextBytes);
+  rt.budget.text(out.size());
+  return like(self, out);
+}
+
+Value join(Runtime& rt, const Value& self, const Bound& bound) {
+  std::string out;
+  bool first = true;
+  for (const Value& v : collect(rt, bound[0])) {
+    if (!first) out += self.bytes();
+    first = false;
+    out += part_of(self, v);
+    if (out.size() > kMaxTextBytes) break;
+  }
+  rt.budget.text(out.size());
+  return like(self, out);
+}
+
+// The value that a field of format() names; `automatic` counts the fields without a name.
+const Value& field_value(std::string_view name, const Arguments& arguments, size_t& automatic) {
+  if (name.empty() && automatic < arguments.positional.size()) return arguments.positional[automatic++];
+  for (const auto& [known, value] : arguments.keyword)
+    if (known == name) return value;
+  if (name.find_first_of("0123456789.[!") != name.npos) raise_unsupported("format field", name);
+  raise("KeyError", "{}", repr(name));
+}
+
+// Fields {}, {name} and {name:d}; {{ and }} are braces.
+Value format(Runtime& rt, const Value& self, const Bound& bound) {
+  if (self.text().safe) raise_unsupported("method of Markup", "format");
+  const std::string_view text = self.bytes();
+  std::string out;
+  size_t automatic = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool brace = c == '{' || c == '}', doubled = brace && i + 1 < text.size() && text[i + 1] == c;
+    if (doubled) ++i;
+    if (!brace || doubled) {
+      out += c;
+      continue;
+    }
+    const size_t end = text.find('}', i);
+    if (c == '}' || end == text.npos) raise("ValueError", "Single '{}' encountered in format string", c);
+    const std::string_view field = text.substr(i + 1, end - i - 1);
+    const size_t colon = std::min(field.find(':'), field.size());
+    const Value& value = field_value(field.substr(0, colon), bound.all, automatic);
+    if (colon < field.size() && !(field.substr(colon) == ":d" && value.get<int64_t>()))
+      raise_unsupported("format field", field);
+    out += to_text(rt, value);
+    rt.budget.text(out.size());
+    i = end;
+  }
+  return Value(std::move(out));
+}
+
+Value get(Runtime&, const Value& self, const Bound& bound) {
+  const Value* found = self.dict()->find(bound[0]);
   return found ? *found : bound[1];
 }
-Value dict_items(Runtime& rt, const Value& self, const Arguments& arguments) {
-  Bound(rt, arguments, "dict.items", {});
-  return view(self, DictView::Part::items);
-}
-Value dict_keys(Runtime& rt, const Value& self, const Arguments& arguments) {
-  Bound(rt, arguments, "dict.keys", {});
-  return view(self, DictView::Part::keys);
-}
-Value dict_values(Runtime& rt, const Value& self, const Arguments& arguments) {
-  Bound(rt, arguments, "dict.values", {});
-  return view(self, DictView::Part::values);
-}
-Value copy(Runtime& rt, const Value& self, const Arguments& arguments) {
-  Bound(rt, arguments, "copy", {});
-  if (const Items* items = self.items()) rt.budget.items(items->values.size());
-  return self.items() ? Value::list(self.items()->values) : self;
+
+template <Part part>
+Value view(Runtime& rt, const Value& self, const Bound&) {
+  return make_view(rt, *self.dict(), part);
 }
 
-Value sequence_count(Runtime& rt, const Value& self, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "count", {"value"}, 1);
-  int64_t count = 0;
-  for (const Value& v : self.items()->values) count += identical(v, bound[0]) || equal(rt, v, bound[0]);
-  return Value(count);
+const Builtins& dict_methods() {
+  static const Builtins table{{"get", {get, {"key", "default"}, 1}},
+                              {"items", {view<Part::items>}},
+                              {"keys", {view<Part::keys>}},
+                              {"values", {view<Part::values>}}};
+  return table;
 }
 
-Value sequence_index(Runtime& rt, const Value& self, const Arguments& arguments) {
-  const Bound bound(rt, arguments, "index", {"value", "start", "stop"}, 1);
-  const auto& values = self.items()->values;
-  const auto clip = [&](int64_t at) {
-    const int64_t count = static_cast<int64_t>(values.size());
-    return static_cast<size_t>(std::max<int64_t>(at < 0 ? at + count : at, 0));
-  };
-  const size_t stop = std::min(values.size(), clip(bound.integer(2, static_cast<int64_t>(values.size()))));
-  for (size_t i = clip(bound.integer(1)); i < stop; ++i)
-    if (identical(values[i], bound[0]) || equal(rt, values[i], bound[0])) return Value(i);
-  raise("ValueError", self.get<ListPtr>() ? fmt::format("{} is not in list", to_repr(rt, bound[0]))
-                                          : std::string("tuple.index(x): x not in tuple"));
+template <size_t N>
+bool listed(const std::string_view (&names)[N], std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-Value bit_length(Runtime& rt, const Value& self, const Arguments& arguments) {
-  Bound(rt, arguments, "int.bit_length", {});
-  return Value(to_big(self).bits());
-}
-Value bit_count(Runtime& rt, const Value& self, const Arguments& arguments) {
-  Bound(rt, arguments, "int.bit_count", {});
-  const std::string bits = (to_big(self).negative() ? -to_big(self) : to_big(self)).to_text(2);
-  return Value(static_cast<int64_t>(std::count(bits.begin(), bits.end(), '1')));
-}
-Value conjugate(Runtime& rt, const Value& self, const Arguments& arguments) {
-  Bound(rt, arguments, "conjugate", {});
-  return self.get<double>() ? self : Value(to_big(self));
-}
-Value is_whole(Runtime& rt, const Value& self, const Arguments& arguments) {
-  Bound(rt, arguments, "float.is_integer", {});
-  const double d = to_double(self);
-  return Value(std::isfinite(d) && std::trunc(d) == d);
-}
+// clang-format off
+constexpr std::string_view kTextLeftOut[] = {
+    "casefold", "center", "count", "encode", "expandtabs", "format_map", "index", "isalnum", "isalpha", "isascii",
+    "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isprintable", "isspace", "istitle", "isupper",
+    "ljust", "maketrans", "partition", "removeprefix", "removesuffix", "rfind", "rindex", "rjust", "rpartition",
+    "splitlines", "swapcase", "translate", "zfill"};
+constexpr std::string_view kOthersLeftOut[] = {
+    "as_integer_ratio", "bit_count", "bit_length", "conjugate", "copy", "count", "denominator", "fromkeys", "hex",
+    "imag", "index", "is_integer", "numerator", "real", "start", "step", "stop"};
+constexpr std::string_view kChangesList[] = {
+    "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"};
+constexpr std::string_view kChangesDict[] = {"clear", "pop", "popitem", "setdefault", "update"};
+// clang-format on
 
-using Table = std::unordered_map<std::string_view, Method>;
-
-const Table& table_of(const Value& object) {
-  static const Table dict{
-      {"get", dict_get}, {"items", dict_items}, {"keys", dict_keys}, {"values", dict_values}, {"copy", copy}};
-  static const Table list{{"count", sequence_count}, {"index", sequence_index}, {"copy", copy}};
-  static const Table tuple{{"count", sequence_count}, {"index", sequence_index}};
-  static const Table integer{{"bit_length", bit_length}, {"bit_count", bit_count}, {"conjugate", conjugate}};
-  static const Table real{{"is_integer", is_whole}, {"conjugate", conjugate}};
-  static const Table none;
-  if (object.dict()) return dict;
-  if (object.get<ListPtr>()) return list;
-  if (object.get<TuplePtr>()) return tuple;
-  if (object.is_integer()) return integer;
-  if (object.get<double>()) return real;
-  return none;
-}
-
-// What every Python object has, so that asking for it meets the sandbox rather than an item of that name.
-bool is_internal(std::string_view name) {
-  for (const std::string_view known :
-       {"__class__",        "__dict__",      "__doc__",     "__init__",         "__new__",
-        "__module__",       "__str__",       "__repr__",    "__hash__",         "__eq__",
-        "__ne__",           "__lt__",        "__le__",      "__gt__",           "__ge__",
-        "__getattribute__", "__setattr__",   "__delattr__", "__dir__",          "__format__",
-        "__reduce__",       "__reduce_ex__", "__sizeof__",  "__subclasshook__", "__init_subclass__"})
-    if (name == known) return true;
-  return false;
-}
-
-bool changes_list(std::string_view name) {
-  for (const std::string_view known :
-       {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"})
-    if (name == known) return true;
-  return false;
-}
-bool changes_dict(std::string_view name) {
-  for (const std::string_view known : {"clear", "pop", "popitem", "setdefault", "update"})
-    if (name == known) return true;
-  return false;
-}
-
-Value forbidden(const Value& object, std::string_view name) {
-  return Value::undefined(
-      fmt::format("access to attribute {} of {} object is unsafe.", repr(name), repr(type_name(object))),
-      "SecurityError");
+// Whether Python's type has a method of that name which this engine leaves out.
+bool is_left_out(const Value& object, std::string_view name) {
+  if (object.is_text()) return listed(kTextLeftOut, name);
+  if (object.dict()) return name == "copy" || name == "fromkeys";
+  return (object.items() || object.is_number() || object.object<Sequence>()) && listed(kOthersLeftOut, name);
 }
 
 }  // namespace
 
-std::optional<Value> find_attribute(Runtime& rt, const Value& object, std::string_view name) {
-  if (object.is_undefined()) {
-    for (const std::string_view known : {"__getitem__", "__call__", "__len__", "__iter__", "__bool__",
-                                         "__int__", "__float__", "__add__", "__getattr__", "__slots__"})
-      if (name == known) return forbidden(object, name);
-    if (!is_internal(name)) raise_undefined(object);
-  }
-  if (const auto* p = object.get<ObjectPtr>()) {
-    if (auto value = (*p)->attribute(rt, name)) return value;
-    if (is_internal(name) && !object.object<Namespace>()) return forbidden(object, name);
-    return std::nullopt;
-  }
-  if (is_internal(name)) return forbidden(object, name);
-  if ((object.get<ListPtr>() && changes_list(name)) || (object.dict() && changes_dict(name)))
-    return forbidden(object, name);
-  Method method = nullptr;
-  if (object.is_text()) {
-    method = find_text_method(name);
-  } else {
-    const Table& table = table_of(object);
-    if (const auto at = table.find(name); at != table.end()) method = at->second;
-  }
-  if (method)
-    return Value(ObjectPtr(std::make_shared<Function>(
-        std::string(name),
-        [method, object](Runtime& run, const Arguments& arguments) { return method(run, object, arguments); },
-        object.depth() + 1, "builtin_function_or_method")));
-  if (object.is_integer() || object.get<double>()) {
-    if (name == "real") return object.get<double>() ? object : Value(to_big(object));
-    if (name == "imag") return object.get<double>() ? Value(0.0) : Value(0);
-    if (name == "numerator" && object.is_integer()) return Value(to_big(object));
-    if (name == "denominator" && object.is_integer()) return Value(1);
-  }
-  if (object.dict() && name == "fromkeys") {
-    if (const auto maker = find_global("dict")) return find_attribute(rt, *maker, name);
-  }
-  if (const Items* items = object.items(); items && items->grouped) {
-    if (name == "grouper") return items->values[0];
-    if (name == "list") return items->values[1];
-  }
-  return std::nullopt;
+const Builtins& text_methods() {
+  static const Builtins table{
+      {"upper", {changed<upper>}},
+      {"lower", {changed<lower>}},
+      {"title", {changed<title>}},
+      {"capitalize", {changed<capitalize>}},
+      {"strip", {stripped<Side::both>, {"chars"}}},
+      {"lstrip", {stripped<Side::left>, {"chars"}}},
+      {"rstrip", {stripped<Side::right>, {"chars"}}},
+      {"split", {split<false>, {"sep", "maxsplit"}}},
+      {"rsplit", {split<true>, {"sep", "maxsplit"}}},
+      {"startswith", {begins<false>, {"prefix"}, 1}},
+      {"endswith", {begins<true>, {"suffix"}, 1}},
+      {"find", {find, {"sub"}, 1}},
+      {"replace", {replace, {"old", "new", "count"}, 2}},
+      {"join", {join, {"iterable"}, 1}},
+      {"format", {format, kAny}},
+  };
+  return table;
+}
+
+std::optional<Value> find_attribute(const Value& object, std::string_view name) {
+  refuse_undefined(object);
+  if (name.starts_with("__") || (object.get<ListPtr>() && listed(kChangesList, name)) ||
+      (object.dict() && listed(kChangesDict, name)))
+    raise("SecurityError", "access to attribute {} of {} object is unsafe.", repr(name),
+          repr(type_name(object)));
+  if (is_left_out(object, name)) raise_unsupported("method of " + type_name(object), name);
+  if (const auto* p = object.get<ObjectPtr>()) return (*p)->attribute(name);
+  if (!object.is_text() && !object.dict()) return std::nullopt;
+  const Builtins& methods = object.is_text() ? text_methods() : dict_methods();
+  const auto at = methods.find(name);
+  if (at == methods.end()) return std::nullopt;
+  return make_function(
+      name,
+      [&method = *at, object](Runtime& rt, const Arguments& arguments) {
+        return run_builtin(rt, method, object, arguments);
+      },
+      object.depth() + 1);
 }
 
 }  // namespace circuitdiff::jinja

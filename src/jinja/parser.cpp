@@ -1,11 +1,5 @@
 #include "jinja/parser.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <set>
-
-#include "jinja/analysis.h"
 #include "jinja/text.h"
 
 namespace circuitdiff::jinja {
@@ -17,7 +11,7 @@ std::shared_ptr<const Template> parse_template(std::string_view source, const st
 std::shared_ptr<const Template> Parser::parse() {
   template_->name = name_;
   template_->body = parse_body({});
-  analyse(*template_);
+  find_hidden_names(*template_);
   return template_;
 }
 
@@ -43,10 +37,10 @@ void Parser::error(const std::string& message, int line) const {
   syntax_error(name_, line ? line : current().line, message);
 }
 
-void Parser::unexpected(const std::string& wanted) const {
+void Parser::unexpected(std::string_view wanted) const {
   if (current().kind == TokenKind::end)
     error(fmt::format("unexpected end of template, expected '{}'.", wanted));
-  error(fmt::format("expected token '{}', got {}", wanted, repr(describe(current()))));
+  error(fmt::format("expected token '{}', got {}", wanted, repr(current().text)));
 }
 
 Token Parser::expect(TokenKind kind, const char* described) {
@@ -55,17 +49,38 @@ Token Parser::expect(TokenKind kind, const char* described) {
 }
 
 void Parser::expect_op(std::string_view symbol) {
-  if (!skip_op(symbol)) unexpected(std::string(symbol));
-}
-
-void Parser::expect_name(std::string_view word) {
-  if (!skip_name(word)) unexpected(std::string(word));
+  if (!skip_op(symbol)) unexpected(symbol);
 }
 
 uint32_t Parser::intern(const std::string& name) {
   const auto [at, added] = symbols_.emplace(name, static_cast<uint32_t>(template_->names.size()));
   if (added) template_->names.push_back(name);
   return at->second;
+}
+
+ExprPtr Parser::make(ExprKind kind, int line) const {
+  auto out = std::make_unique<Expr>();
+  out->kind = kind;
+  out->line = line;
+  return out;
+}
+
+void Parser::check_depth(Expr& node, const Expr* child) const {
+  if (!child) return;
+  node.depth = std::max(node.depth, child->depth + 1);
+  if (node.depth > kMaxSyntaxDepth) error("an expression is nested too deeply");
+}
+
+void Parser::adopt(Expr& node, ExprPtr child) const {
+  check_depth(node, child.get());
+  node.children.push_back(std::move(child));
+}
+
+ExprPtr Parser::with(ExprPtr node, ExprPtr a, ExprPtr b, ExprPtr c) const {
+  adopt(*node, std::move(a));
+  if (b) adopt(*node, std::move(b));
+  if (c) adopt(*node, std::move(c));
+  return node;
 }
 
 StmtPtr Parser::make_statement(StmtKind kind, int line) const {
@@ -75,139 +90,99 @@ StmtPtr Parser::make_statement(StmtKind kind, int line) const {
   return out;
 }
 
-void Parser::unknown_tag(const std::string* tag) const {
-  std::string message =
-      tag ? fmt::format("Encountered unknown tag '{}'.", *tag) : "Unexpected end of template.";
-  if (!end_tags_.empty()) {
-    std::string looking;
-    for (const std::string& end : end_tags_.back()) looking += (looking.empty() ? "'" : " or '") + end + "'";
-    bool known = false;
-    for (const auto& ends : end_tags_)
-      known = known || (tag && std::find(ends.begin(), ends.end(), *tag) != ends.end());
-    message += known ? fmt::format(
-                           " You probably made a nesting mistake. Jinja is expecting this tag, but currently "
-                           "looking for {}.",
-                           looking)
-                     : fmt::format(" Jinja was looking for the following tags: {}.", looking);
-  }
-  if (!tags_.empty())
-    message += fmt::format(" The innermost block that needs to be closed is '{}'.", tags_.back());
-  error(message);
+// A tag that begins no statement that is kept, or the end of the template inside a statement.
+void Parser::refuse_tag(const std::vector<std::string>& end_tags) const {
+  const bool ended = current().kind == TokenKind::end;
+  for (const std::string_view known :
+       {"with", "block", "include", "import", "from", "extends", "print", "autoescape"})
+    if (current().is_name(known)) error(unsupported("statement", known));
+  std::string looking;
+  for (const std::string& end : end_tags) looking += (looking.empty() ? "'" : " or '") + end + "'";
+  if (!end_tags.empty()) looking = fmt::format(" Jinja was looking for the following tags: {}.", looking);
+  error(
+      (ended ? "Unexpected end of template." : fmt::format("Encountered unknown tag '{}'.", current().text)) +
+      looking);
 }
 
 Body Parser::parse_body(const std::vector<std::string>& end_tags) {
   const Nesting nesting(*this);
   Body body;
-  StmtPtr output;
-  const auto flush = [&] {
-    if (output) body.push_back(std::move(output));
-  };
-  const auto print = [&](int line) -> Stmt& {
-    if (!output) output = make_statement(StmtKind::output, line);
-    return *output;
-  };
-  if (!end_tags.empty()) end_tags_.push_back(end_tags);
   while (current().kind != TokenKind::end) {
+    const int line = current().line;
     if (current().kind == TokenKind::data) {
-      flush();
-      StmtPtr data = make_statement(StmtKind::data, current().line);
-      data->text = next().text;
-      body.push_back(std::move(data));
+      body.push_back(make_statement(StmtKind::data, line));
+      body.back()->text = next().text;
     } else if (current().kind == TokenKind::variable_begin) {
-      const int line = next().line;
-      print(line).expressions.push_back(parse_full_tuple());
+      next();
+      body.push_back(make_statement(StmtKind::output, line));
+      body.back()->expressions.push_back(parse_tuple(/*with_condition=*/true, /*parenthesised=*/false));
       expect(TokenKind::variable_end, "end of print statement");
     } else {
-      flush();
       expect(TokenKind::block_begin, "begin of statement block");
-      if (current().kind == TokenKind::name &&
-          std::find(end_tags.begin(), end_tags.end(), current().text) != end_tags.end()) {
-        end_tags_.pop_back();
-        return body;
-      }
-      body.push_back(parse_statement());
+      if (std::find(end_tags.begin(), end_tags.end(), current().text) != end_tags.end()) return body;
+      body.push_back(parse_statement(end_tags));
       expect(TokenKind::block_end, "end of statement block");
     }
   }
-  flush();
-  if (!end_tags.empty()) unknown_tag(nullptr);
+  if (!end_tags.empty()) refuse_tag(end_tags);
   return body;
 }
 
-Body Parser::parse_block_body(const std::vector<std::string>& end_tags) {
+// A body with `loops` loops around it.
+Body Parser::parse_block_body(const std::vector<std::string>& end_tags, int loops) {
   skip_op(":");
   expect(TokenKind::block_end, "end of statement block");
-  return parse_body(end_tags);
+  std::swap(loops, loops_);
+  Body body = parse_body(end_tags);
+  std::swap(loops, loops_);
+  return body;
 }
 
-StmtPtr Parser::parse_statement() {
+StmtPtr Parser::parse_statement(const std::vector<std::string>& end_tags) {
+  using Rule = StmtPtr (Parser::*)();
+  static const std::unordered_map<std::string_view, Rule> rules{
+      {"for", &Parser::parse_for},
+      {"if", &Parser::parse_if},
+      {"set", &Parser::parse_set},
+      {"macro", &Parser::parse_macro},
+      {"call", &Parser::parse_call_block},
+      {"generation", &Parser::parse_call_block},
+      {"filter", &Parser::parse_filter_block},
+      {"break", &Parser::parse_jump},
+      {"continue", &Parser::parse_jump},
+  };
   if (current().kind != TokenKind::name) error("tag name expected");
-  const std::string tag = current().text;
-  const int line = current().line;
-  tags_.push_back(tag);
-  StmtPtr out;
-  if (tag == "for") {
-    out = parse_for();
-  } else if (tag == "if") {
-    out = parse_if();
-  } else if (tag == "set") {
-    out = parse_set();
-  } else if (tag == "macro") {
-    out = parse_macro();
-  } else if (tag == "call") {
-    out = parse_call_block();
-  } else if (tag == "generation") {
-    out = parse_generation();
-  } else if (tag == "filter") {
-    out = parse_filter_block();
-  } else if (tag == "with") {
-    out = parse_with();
-  } else if (tag == "block") {
-    out = parse_block();
-  } else if (tag == "print") {
-    out = parse_print();
-  } else if (tag == "include" || tag == "import" || tag == "from" || tag == "extends") {
-    out = parse_load();
-  } else if (tag == "break" || tag == "continue") {
-    next();
-    out = make_statement(tag == "break" ? StmtKind::break_loop : StmtKind::continue_loop, line);
-  } else if (tag == "autoescape") {
-    error("autoescape is not supported in a chat template");
-  } else {
-    tags_.pop_back();
-    unknown_tag(&tag);
-  }
-  tags_.pop_back();
-  return out;
+  const auto rule = rules.find(current().text);
+  if (rule == rules.end()) refuse_tag(end_tags);
+  return (this->*rule->second)();
 }
 
 StmtPtr Parser::parse_set() {
-  const int line = next().line;
-  ExprPtr target = parse_assign_target(false, true);
+  StmtPtr out = make_statement(StmtKind::assign, next().line);
+  out->target = parse_target("=");
   if (skip_op("=")) {
-    StmtPtr out = make_statement(StmtKind::assign, line);
-    out->target = std::move(target);
-    out->iter = parse_full_tuple();
+    out->iter = parse_tuple(/*with_condition=*/true, /*parenthesised=*/false);
     return out;
   }
-  StmtPtr out = make_statement(StmtKind::assign_block, line);
-  out->target = std::move(target);
-  out->iter = parse_filter(nullptr, false);
-  out->body = parse_block_body({"endset"});
+  out->kind = StmtKind::assign_block;
+  out->iter = parse_filter(nullptr, /*start_inline=*/false);
+  out->body = parse_block_body({"endset"}, loops_);
   next();
   return out;
 }
 
 StmtPtr Parser::parse_for() {
   StmtPtr out = make_statement(StmtKind::loop, next().line);
-  out->target = parse_assign_target(false, false, "in");
-  expect_name("in");
-  out->iter = parse_tuple(false, false, "recursive", false, false);
+  ++loops_;  // "loop" is no target
+  out->target = parse_target("in");
+  --loops_;
+  if (!skip_name("in")) unexpected("in");
+  out->iter = parse_tuple(/*with_condition=*/false, /*parenthesised=*/false);
   if (skip_name("if")) out->test = parse_expression();
-  out->recursive = skip_name("recursive");
-  out->body = parse_block_body({"endfor", "else"});
+  if (current().is_name("recursive")) error(unsupported("loop marker", "recursive"));
+  out->body = parse_block_body({"endfor", "else"}, loops_ + 1);
   if (next().text == "else") {
-    out->otherwise = parse_block_body({"endfor"});
+    out->otherwise = parse_block_body({"endfor"}, loops_);
     next();
   }
   return out;
@@ -217,14 +192,14 @@ StmtPtr Parser::parse_if() {
   StmtPtr out = make_statement(StmtKind::condition, next().line);
   while (true) {
     Branch branch;
-    branch.test = parse_tuple(false, false, {}, false, false);
-    branch.body = parse_block_body({"elif", "else", "endif"});
+    branch.test = parse_tuple(/*with_condition=*/false, /*parenthesised=*/false);
+    branch.body = parse_block_body({"elif", "else", "endif"}, loops_);
     out->branches.push_back(std::move(branch));
     const std::string tag = next().text;
     if (tag == "elif") continue;
     if (tag == "else") {
       Branch otherwise;
-      otherwise.body = parse_block_body({"endif"});
+      otherwise.body = parse_block_body({"endif"}, loops_);
       next();
       out->branches.push_back(std::move(otherwise));
     }
@@ -232,29 +207,15 @@ StmtPtr Parser::parse_if() {
   }
 }
 
-StmtPtr Parser::parse_with() {
-  StmtPtr out = make_statement(StmtKind::with, next().line);
-  while (current().kind != TokenKind::block_end) {
-    if (!out->targets.empty()) expect_op(",");
-    out->targets.push_back(parse_assign_target(false, false));
-    expect_op("=");
-    out->expressions.push_back(parse_expression());
-  }
-  out->body = parse_block_body({"endwith"});
-  next();
-  return out;
-}
-
 void Parser::parse_signature(Signature& signature) {
   expect_op("(");
   while (!current().is_op(")")) {
     if (!signature.parameters.empty()) expect_op(",");
-    const ExprPtr parameter = parse_assign_target(true, false);
-    const std::string& name = template_->names[parameter->symbol];
-    if (std::find(signature.names.begin(), signature.names.end(), name) != signature.names.end())
-      error(fmt::format("duplicate argument '{}' in function definition", name));
-    signature.parameters.push_back(parameter->symbol);
-    signature.names.push_back(name);
+    const uint32_t symbol = parse_parameter()->symbol;
+    if (std::find(signature.parameters.begin(), signature.parameters.end(), symbol) !=
+        signature.parameters.end())
+      error(fmt::format("duplicate argument '{}' in function definition", template_->names[symbol]));
+    signature.parameters.push_back(symbol);
     if (skip_op("=")) {
       signature.defaults.push_back(parse_expression());
     } else if (!signature.defaults.empty()) {
@@ -264,77 +225,49 @@ void Parser::parse_signature(Signature& signature) {
   expect_op(")");
 }
 
+// Of a macro or call block, and whether it mentions `caller`, also inside others.
+void Parser::parse_macro_body(Stmt& stmt, const std::string& end_tag) {
+  const bool outside = std::exchange(mentions_caller_, false);
+  stmt.body = parse_block_body({end_tag}, /*loops=*/0);
+  next();
+  stmt.signature.uses_caller = mentions_caller_;
+  mentions_caller_ = mentions_caller_ || outside;
+}
+
 StmtPtr Parser::parse_macro() {
   StmtPtr out = make_statement(StmtKind::macro, next().line);
-  const ExprPtr name = parse_assign_target(true, false);
-  out->symbol = name->symbol;
-  out->text = template_->names[name->symbol];
+  out->symbol = parse_parameter()->symbol;
+  out->text = template_->names[out->symbol];
   parse_signature(out->signature);
-  out->body = parse_block_body({"endmacro"});
-  next();
+  parse_macro_body(*out, "endmacro");
   return out;
 }
 
+// {% call(a, b) m() %} and {% generation %}, which calls its body itself.
 StmtPtr Parser::parse_call_block() {
-  StmtPtr out = make_statement(StmtKind::call_block, next().line);
-  if (current().is_op("(")) parse_signature(out->signature);
-  out->iter = parse_expression();
-  if (out->iter->kind != ExprKind::call) error("expected call", out->line);
-  out->body = parse_block_body({"endcall"});
-  next();
-  return out;
-}
-
-StmtPtr Parser::parse_generation() {
-  StmtPtr out = make_statement(StmtKind::call_block, next().line);
-  out->body = parse_block_body({"endgeneration"});
-  next();
+  const Token tag = next();
+  StmtPtr out = make_statement(StmtKind::call_block, tag.line);
+  if (tag.text == "call") {
+    if (current().is_op("(")) parse_signature(out->signature);
+    out->iter = parse_expression();
+    if (out->iter->kind != ExprKind::call) error("expected call", out->line);
+  }
+  parse_macro_body(*out, "end" + tag.text);
   return out;
 }
 
 StmtPtr Parser::parse_filter_block() {
   StmtPtr out = make_statement(StmtKind::filter_block, next().line);
-  out->iter = parse_filter(nullptr, true);
-  out->body = parse_block_body({"endfilter"});
+  out->iter = parse_filter(nullptr, /*start_inline=*/true);
+  out->body = parse_block_body({"endfilter"}, loops_);
   next();
   return out;
 }
 
-StmtPtr Parser::parse_block() {
-  StmtPtr out = make_statement(StmtKind::block, next().line);
-  out->text = expect(TokenKind::name, "name").text;
-  out->scoped = skip_name("scoped");
-  out->required = skip_name("required");
-  if (current().is_op("-"))
-    error(
-        "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, use an "
-        "underscore "
-        "instead.");
-  out->body = parse_block_body({"endblock"});
-  next();
-  if (out->required)
-    for (const StmtPtr& inner : out->body)
-      if (inner->kind != StmtKind::data || !strip(inner->text).empty())
-        error("Required blocks can only contain comments or whitespace");
-  skip_name(out->text);
-  return out;
-}
-
-StmtPtr Parser::parse_print() {
-  StmtPtr out = make_statement(StmtKind::output, next().line);
-  while (current().kind != TokenKind::block_end) {
-    if (!out->expressions.empty()) expect_op(",");
-    out->expressions.push_back(parse_expression());
-  }
-  return out;
-}
-
-// There is nothing to load from: the statement is read to its end and fails only where it is reached.
-StmtPtr Parser::parse_load() {
-  StmtPtr out = make_statement(StmtKind::load, current().line);
-  out->text = next().text;
-  while (current().kind != TokenKind::block_end && current().kind != TokenKind::end) next();
-  return out;
+StmtPtr Parser::parse_jump() {
+  const Token tag = next();
+  if (loops_ == 0) error(fmt::format("'{}' outside loop", tag.text), tag.line);
+  return make_statement(tag.text == "break" ? StmtKind::break_loop : StmtKind::continue_loop, tag.line);
 }
 
 }  // namespace circuitdiff::jinja

@@ -1,8 +1,8 @@
 // Builds the syntax tree from tokens, rule by rule as jinja2's parser does: same precedence, same oddities.
-// Statements are in parser.cpp, expressions in parser_expression.cpp. What can be said about a finished tree
-// is in analysis.h.
+// Statements are in parser.cpp, expressions in parser_expression.cpp.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,52 +28,43 @@ class Parser {
   bool skip_name(std::string_view word);
   Token expect(TokenKind kind, const char* described);
   void expect_op(std::string_view symbol);
-  void expect_name(std::string_view word);
   [[noreturn]] void error(const std::string& message, int line = 0) const;
-  [[noreturn]] void unexpected(const std::string& wanted) const;
+  [[noreturn]] void unexpected(std::string_view wanted) const;
 
   // Statements.
   Body parse_body(const std::vector<std::string>& end_tags);  // stops at the name of an end tag
-  Body parse_block_body(const std::vector<std::string>& end_tags);
-  StmtPtr parse_statement();
+  Body parse_block_body(const std::vector<std::string>& end_tags, int loops);
+  void parse_macro_body(Stmt& stmt, const std::string& end_tag);
+  StmtPtr parse_statement(const std::vector<std::string>& end_tags);
   StmtPtr parse_set();
   StmtPtr parse_for();
   StmtPtr parse_if();
-  StmtPtr parse_with();
   StmtPtr parse_macro();
   StmtPtr parse_call_block();
   StmtPtr parse_filter_block();
-  StmtPtr parse_block();
-  StmtPtr parse_print();
-  StmtPtr parse_load();
-  StmtPtr parse_generation();
+  StmtPtr parse_jump();
   void parse_signature(Signature& signature);
   StmtPtr make_statement(StmtKind kind, int line) const;
-  [[noreturn]] void unknown_tag(const std::string* tag) const;
+  [[noreturn]] void refuse_tag(const std::vector<std::string>& end_tags) const;
 
   // Expressions.
-  ExprPtr parse_assign_target(bool name_only, bool with_namespace, std::string_view end_word = {});
-  ExprPtr parse_expression(bool with_condition = true);
+  ExprPtr parse_target(std::string_view end_word);
+  ExprPtr parse_target_item();
+  ExprPtr parse_parameter();
+  ExprPtr parse_expression();
   ExprPtr parse_condition();
   ExprPtr parse_or();
-  ExprPtr parse_and();
+  ExprPtr parse_logical(ExprKind kind);
   ExprPtr parse_not();
   ExprPtr parse_compare();
-  ExprPtr parse_sum();
-  ExprPtr parse_concat();
-  ExprPtr parse_product();
-  ExprPtr parse_power();
+  ExprPtr parse_arithmetic(int level);
   ExprPtr parse_unary(bool with_filter = true);
-  ExprPtr parse_primary(bool with_namespace = false);
-  ExprPtr parse_tuple(bool simplified, bool with_condition, std::string_view end_word, bool parenthesised,
-                      bool with_namespace);
-  ExprPtr parse_full_tuple() { return parse_tuple(false, true, {}, false, false); }
-  ExprPtr parse_list();
-  ExprPtr parse_dict();
+  ExprPtr parse_primary();
+  ExprPtr parse_tuple(bool with_condition, bool parenthesised);
+  ExprPtr parse_items(ExprKind kind, std::string_view end);
   ExprPtr parse_postfix(ExprPtr node);
   ExprPtr parse_filter_expression(ExprPtr node);
   ExprPtr parse_subscript(ExprPtr node);
-  ExprPtr parse_subscribed();
   void parse_call_arguments(Expr& into);
   ExprPtr parse_call(ExprPtr node);
   ExprPtr parse_filter(ExprPtr node, bool start_inline);
@@ -83,7 +74,6 @@ class Parser {
   ExprPtr with(ExprPtr node, ExprPtr a, ExprPtr b = nullptr, ExprPtr c = nullptr) const;
   void adopt(Expr& node, ExprPtr child) const;
   void check_depth(Expr& node, const Expr* child) const;
-  void store(Expr& target) const;  // marks the names in a target; an error if it cannot be assigned to
   uint32_t intern(const std::string& name);
 
   class Nesting;
@@ -92,8 +82,8 @@ class Parser {
   std::string name_;
   size_t at_ = 0;
   int nesting_ = 0;
-  std::vector<std::string> tags_;                   // open statements
-  std::vector<std::vector<std::string>> end_tags_;  // what each of them waits for
+  bool mentions_caller_ = false;  // the macro that is read
+  int loops_ = 0;                 // around the statement, within its macro
   std::unordered_map<std::string, uint32_t> symbols_;
   std::shared_ptr<Template> template_ = std::make_shared<Template>();
 };

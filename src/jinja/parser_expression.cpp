@@ -1,72 +1,73 @@
-#include <fmt/format.h>
-
-#include <algorithm>
-
+#include "jinja/operators.h"
 #include "jinja/parser.h"
 #include "jinja/text.h"
 
 namespace circuitdiff::jinja {
+namespace {
 
-ExprPtr Parser::make(ExprKind kind, int line) const {
-  auto out = std::make_unique<Expr>();
-  out->kind = kind;
-  out->line = line;
-  out->slices = kind == ExprKind::slice;
+// The operators between two values, those that bind more tightly at the higher level.
+struct Operator {
+  std::string_view symbol;
+  int level;
+  Operation operation;
+};
+constexpr Operator kOperators[] = {{"+", 0, add},      {"-", 0, subtract},    {"~", 1, concatenate},
+                                   {"*", 2, multiply}, {"/", 2, true_divide}, {"//", 2, floor_divide},
+                                   {"%", 2, modulo}};
+constexpr int kHighestLevel = 2;
+
+constexpr std::pair<std::string_view, Comparison> kComparisons[] = {{"==", eq}, {"!=", ne}, {"<", lt},
+                                                                    {"<=", le}, {">", gt},  {">=", ge}};
+
+bool is_reserved(std::string_view name) {
+  for (const std::string_view word : {"true", "false", "none", "True", "False", "None"})
+    if (name == word) return true;
+  return false;
+}
+
+}  // namespace
+
+// The name of a macro, of a parameter, or of a variable that is assigned to.
+ExprPtr Parser::parse_parameter() {
+  const Token token = expect(TokenKind::name, "name");
+  if (is_reserved(token.text)) error(fmt::format("can't assign to '{}'", token.text), token.line);
+  if (token.text == "loop" && loops_ > 0) error("can't assign to the special variable 'loop'", token.line);
+  ExprPtr out = make(ExprKind::name, token.line);
+  out->symbol = intern(token.text);
+  out->stores = true;
   return out;
 }
 
-void Parser::check_depth(Expr& node, const Expr* child) const {
-  if (!child) return;
-  node.slices = node.slices || child->slices;
-  node.depth = std::max(node.depth, child->depth + 1);
-  if (node.depth > kMaxSyntaxDepth) error("an expression is nested too deeply");
-}
-
-void Parser::adopt(Expr& node, ExprPtr child) const {
-  check_depth(node, child.get());
-  node.children.push_back(std::move(child));
-}
-
-ExprPtr Parser::with(ExprPtr node, ExprPtr a, ExprPtr b, ExprPtr c) const {
-  adopt(*node, std::move(a));
-  if (b) adopt(*node, std::move(b));
-  if (c) adopt(*node, std::move(c));
-  return node;
-}
-
-void Parser::store(Expr& target) const {
-  switch (target.kind) {
-    case ExprKind::name:
-      target.stores = true;
-      return;
-    case ExprKind::member:
-      return;
-    case ExprKind::tuple:
-      for (const ExprPtr& child : target.children) store(*child);
-      return;
-    default:
-      error("can't assign to this expression", target.line);
-  }
-}
-
-ExprPtr Parser::parse_assign_target(bool name_only, bool with_namespace, std::string_view end_word) {
-  if (name_only) {
-    const Token token = expect(TokenKind::name, "name");
-    for (const char* reserved : {"true", "false", "none", "True", "False", "None"})
-      if (token.text == reserved) error("can't assign to 'name'", token.line);
-    ExprPtr out = make(ExprKind::name, token.line);
-    out->symbol = intern(token.text);
-    out->stores = true;
+ExprPtr Parser::parse_target_item() {
+  const Nesting nesting(*this);
+  if (skip_op("(")) {
+    ExprPtr out = parse_target(")");
+    expect_op(")");
     return out;
   }
-  ExprPtr target = parse_tuple(true, true, end_word, false, with_namespace);
-  store(*target);
-  return target;
+  if (current().kind != TokenKind::name) error("can't assign to this expression");
+  ExprPtr out = parse_parameter();
+  if (skip_op(".")) {
+    out->kind = ExprKind::member;
+    out->stores = false;
+    out->text = expect(TokenKind::name, "name").text;
+  }
+  return out;
 }
 
-ExprPtr Parser::parse_expression(bool with_condition) {
+// What is assigned to: a name, a namespace's attribute, or several of them up to `end`.
+ExprPtr Parser::parse_target(std::string_view end) {
+  const int line = current().line;
+  ExprPtr first = parse_target_item();
+  if (!current().is_op(",")) return first;
+  ExprPtr out = with(make(ExprKind::tuple, line), std::move(first));
+  while (skip_op(",") && !current().is_op(end) && !current().is_name(end)) adopt(*out, parse_target_item());
+  return out;
+}
+
+ExprPtr Parser::parse_expression() {
   const Nesting nesting(*this);
-  return with_condition ? parse_condition() : parse_or();
+  return parse_condition();
 }
 
 ExprPtr Parser::parse_condition() {
@@ -82,23 +83,15 @@ ExprPtr Parser::parse_condition() {
   return value;
 }
 
-ExprPtr Parser::parse_or() {
-  int line = current().line;
-  ExprPtr left = parse_and();
-  while (skip_name("or")) {
-    ExprPtr right = parse_and();
-    left = with(make(ExprKind::logical_or, line), std::move(left), std::move(right));
-    line = current().line;
-  }
-  return left;
-}
+ExprPtr Parser::parse_or() { return parse_logical(ExprKind::logical_or); }
 
-ExprPtr Parser::parse_and() {
+ExprPtr Parser::parse_logical(ExprKind kind) {
+  const bool is_or = kind == ExprKind::logical_or;
+  const auto operand = [&] { return is_or ? parse_logical(ExprKind::logical_and) : parse_not(); };
   int line = current().line;
-  ExprPtr left = parse_not();
-  while (skip_name("and")) {
-    ExprPtr right = parse_not();
-    left = with(make(ExprKind::logical_and, line), std::move(left), std::move(right));
+  ExprPtr left = operand();
+  while (skip_name(is_or ? "or" : "and")) {
+    left = with(make(kind, line), std::move(left), operand());
     line = current().line;
   }
   return left;
@@ -113,189 +106,127 @@ ExprPtr Parser::parse_not() {
 
 ExprPtr Parser::parse_compare() {
   const int line = current().line;
-  ExprPtr first = parse_sum();
+  ExprPtr first = parse_arithmetic(0);
   ExprPtr out;
   while (true) {
-    static constexpr std::pair<std::string_view, CompareOp> kSymbols[] = {
-        {"==", CompareOp::eq}, {"!=", CompareOp::ne}, {"<", CompareOp::lt},
-        {"<=", CompareOp::le}, {">", CompareOp::gt},  {">=", CompareOp::ge}};
-    const auto symbol = std::find_if(std::begin(kSymbols), std::end(kSymbols),
-                                     [&](const auto& entry) { return current().is_op(entry.first); });
-    CompareOp op = CompareOp::in;
-    if (symbol != std::end(kSymbols)) {
-      op = symbol->second;
-      next();
-    } else if (skip_name("in")) {
-      op = CompareOp::in;
+    const auto* symbol = std::find_if(std::begin(kComparisons), std::end(kComparisons),
+                                      [&](const auto& entry) { return current().is_op(entry.first); });
+    Comparison comparison = is_in;
+    if (symbol != std::end(kComparisons)) {
+      comparison = symbol->second;
     } else if (current().is_name("not") && look().is_name("in")) {
       next();
-      next();
-      op = CompareOp::not_in;
-    } else {
+      comparison = is_not_in;
+    } else if (!current().is_name("in")) {
       return out ? std::move(out) : std::move(first);
     }
-    if (!out) out = with(make(ExprKind::compare, line), std::move(first));
-    out->operators.push_back(op);
-    adopt(*out, parse_sum());
-  }
-}
-
-ExprPtr Parser::parse_sum() {
-  int line = current().line;
-  ExprPtr left = parse_concat();
-  while (current().is_op("+") || current().is_op("-")) {
-    const ExprKind kind = next().text == "+" ? ExprKind::add : ExprKind::subtract;
-    ExprPtr right = parse_concat();
-    left = with(make(kind, line), std::move(left), std::move(right));
-    line = current().line;
-  }
-  return left;
-}
-
-ExprPtr Parser::parse_concat() {
-  const int line = current().line;
-  ExprPtr first = parse_product();
-  if (!current().is_op("~")) return first;
-  ExprPtr out = with(make(ExprKind::concat, line), std::move(first));
-  while (skip_op("~")) adopt(*out, parse_product());
-  return out;
-}
-
-ExprPtr Parser::parse_product() {
-  int line = current().line;
-  ExprPtr left = parse_power();
-  while (true) {
-    ExprKind kind = ExprKind::multiply;
-    if (current().is_op("/")) {
-      kind = ExprKind::divide;
-    } else if (current().is_op("//")) {
-      kind = ExprKind::floor_divide;
-    } else if (current().is_op("%")) {
-      kind = ExprKind::modulo;
-    } else if (!current().is_op("*")) {
-      return left;
-    }
     next();
-    ExprPtr right = parse_power();
-    left = with(make(kind, line), std::move(left), std::move(right));
-    line = current().line;
+    if (!out) out = with(make(ExprKind::compare, line), std::move(first));
+    out->comparisons.push_back(comparison);
+    adopt(*out, parse_arithmetic(0));
   }
 }
 
-ExprPtr Parser::parse_power() {
+ExprPtr Parser::parse_arithmetic(int level) {
+  if (level > kHighestLevel) return parse_unary();
   int line = current().line;
-  ExprPtr left = parse_unary();
-  while (skip_op("**")) {  // to the left, unlike Python
-    ExprPtr right = parse_unary();
-    left = with(make(ExprKind::power, line), std::move(left), std::move(right));
+  ExprPtr left = parse_arithmetic(level + 1);
+  while (true) {
+    const auto* op = std::find_if(std::begin(kOperators), std::end(kOperators), [&](const Operator& o) {
+      return o.level == level && current().is_op(o.symbol);
+    });
+    if (op == std::end(kOperators)) return left;
+    next();
+    left = with(make(ExprKind::arithmetic, line), std::move(left), parse_arithmetic(level + 1));
+    left->operation = op->operation;
     line = current().line;
   }
-  return left;
 }
 
 ExprPtr Parser::parse_unary(bool with_filter) {
   const Nesting nesting(*this);
   const int line = current().line;
-  ExprPtr node;
-  if (skip_op("-")) {
-    node = with(make(ExprKind::negate, line), parse_unary(false));
-  } else if (skip_op("+")) {
-    node = with(make(ExprKind::positive, line), parse_unary(false));
-  } else {
-    node = parse_primary();
-  }
+  if (current().is_op("+")) error(unsupported("operator", "unary +"));
+  ExprPtr node = skip_op("-") ? with(make(ExprKind::negate, line), parse_unary(false)) : parse_primary();
   node = parse_postfix(std::move(node));
-  return with_filter ? parse_filter_expression(std::move(node)) : std::move(node);
+  if (with_filter) node = parse_filter_expression(std::move(node));
+  if (current().is_op("**")) error(unsupported("operator", "**"));
+  return node;
 }
 
-ExprPtr Parser::parse_primary(bool with_namespace) {
+ExprPtr Parser::parse_primary() {
   const Token token = current();
+  ExprPtr out = make(ExprKind::constant, token.line);
   switch (token.kind) {
-    case TokenKind::name: {
+    case TokenKind::name:
       next();
-      if (token.text == "true" || token.text == "True" || token.text == "false" || token.text == "False") {
-        ExprPtr out = make(ExprKind::constant, token.line);
-        out->value = Value(token.text == "true" || token.text == "True");
+      if (is_reserved(token.text)) {
+        if ((token.text[0] | 0x20) != 'n') out->value = Value((token.text[0] | 0x20) == 't');
         return out;
       }
-      if (token.text == "none" || token.text == "None") return make(ExprKind::constant, token.line);
-      const bool member = with_namespace && skip_op(".");
-      ExprPtr out = make(member ? ExprKind::member : ExprKind::name, token.line);
+      out->kind = ExprKind::name;
       out->symbol = intern(token.text);
-      if (member) out->text = expect(TokenKind::name, "name").text;
+      mentions_caller_ = mentions_caller_ || token.text == "caller";
       return out;
-    }
     case TokenKind::string: {
       std::string text;
       while (current().kind == TokenKind::string) text += next().text;
-      ExprPtr out = make(ExprKind::constant, token.line);
       out->value = Value(std::move(text));
       return out;
     }
     case TokenKind::integer:
-    case TokenKind::real: {
-      ExprPtr out = make(ExprKind::constant, token.line);
+    case TokenKind::real:
       out->value = next().value;
       return out;
-    }
     default:
       break;
   }
   if (skip_op("(")) {
-    ExprPtr out = parse_tuple(false, true, {}, true, false);
+    out = parse_tuple(/*with_condition=*/true, /*parenthesised=*/true);
     expect_op(")");
     return out;
   }
-  if (token.is_op("[")) return parse_list();
-  if (token.is_op("{")) return parse_dict();
-  error(fmt::format("unexpected {}", repr(describe(token))));
+  if (token.is_op("[")) return parse_items(ExprKind::list, "]");
+  if (token.is_op("{")) return parse_items(ExprKind::dict, "}");
+  error(fmt::format("unexpected {}", repr(token.text)));
 }
 
-ExprPtr Parser::parse_tuple(bool simplified, bool with_condition, std::string_view end_word,
-                            bool parenthesised, bool with_namespace) {
+ExprPtr Parser::parse_tuple(bool with_condition, bool parenthesised) {
+  const Nesting nesting(*this);
   int line = current().line;
   std::vector<ExprPtr> items;
   bool is_tuple = false;
   while (true) {
     if (!items.empty()) expect_op(",");
     if (current().kind == TokenKind::variable_end || current().kind == TokenKind::block_end ||
-        current().is_op(")") || (!end_word.empty() && current().is_name(end_word)))
+        current().is_op(")") || (!with_condition && current().is_name("recursive")))
       break;
-    items.push_back(simplified ? parse_primary(with_namespace) : parse_expression(with_condition));
+    items.push_back(with_condition ? parse_condition() : parse_or());
     if (!current().is_op(",")) break;
     is_tuple = true;
     line = current().line;
   }
   if (!is_tuple) {
     if (!items.empty()) return std::move(items[0]);
-    if (!parenthesised) error(fmt::format("Expected an expression, got {}", repr(describe(current()))));
+    if (!parenthesised) error(fmt::format("Expected an expression, got {}", repr(current().text)));
   }
   ExprPtr out = make(ExprKind::tuple, line);
   for (ExprPtr& item : items) adopt(*out, std::move(item));
   return out;
 }
 
-ExprPtr Parser::parse_list() {
-  ExprPtr out = make(ExprKind::list, next().line);
-  while (!current().is_op("]")) {
+// A list or a dict up to its closing bracket.
+ExprPtr Parser::parse_items(ExprKind kind, std::string_view end) {
+  ExprPtr out = make(kind, next().line);
+  while (!current().is_op(end)) {
     if (!out->children.empty()) expect_op(",");
-    if (current().is_op("]")) break;
+    if (current().is_op(end)) break;
     adopt(*out, parse_expression());
-  }
-  expect_op("]");
-  return out;
-}
-
-ExprPtr Parser::parse_dict() {
-  ExprPtr out = make(ExprKind::dict, next().line);
-  while (!current().is_op("}")) {
-    if (!out->children.empty()) expect_op(",");
-    if (current().is_op("}")) break;
-    adopt(*out, parse_expression());
+    if (kind == ExprKind::list) continue;
     expect_op(":");
     adopt(*out, parse_expression());
   }
-  expect_op("}");
+  expect_op(end);
   return out;
 }
 
@@ -314,7 +245,7 @@ ExprPtr Parser::parse_postfix(ExprPtr node) {
 ExprPtr Parser::parse_filter_expression(ExprPtr node) {
   while (true) {
     if (current().is_op("|")) {
-      node = parse_filter(std::move(node), false);
+      node = parse_filter(std::move(node), /*start_inline=*/false);
     } else if (current().is_name("is")) {
       node = parse_test(std::move(node));
     } else if (current().is_op("(")) {
@@ -339,83 +270,46 @@ ExprPtr Parser::parse_subscript(ExprPtr node) {
     index->value = name.value;
     return with(make(ExprKind::item, token.line), std::move(node), std::move(index));
   }
-  std::vector<ExprPtr> keys;
-  while (!current().is_op("]")) {
-    if (!keys.empty()) expect_op(",");
-    keys.push_back(parse_subscribed());
-  }
-  expect_op("]");
-  // A bare start:stop:step has three children; the subscribed object becomes the first of four.
-  const auto is_bare = [](const ExprPtr& key) {
-    return key->kind == ExprKind::slice && key->children.size() == 3;
-  };
-  if (keys.size() == 1 && is_bare(keys[0])) {
-    check_depth(*keys[0], node.get());
-    keys[0]->children.insert(keys[0]->children.begin(), std::move(node));
-    return std::move(keys[0]);
-  }
-  if (keys.size() == 1) return with(make(ExprKind::item, token.line), std::move(node), std::move(keys[0]));
-  ExprPtr tuple = make(ExprKind::tuple, token.line);
-  for (ExprPtr& key : keys) {
-    if (is_bare(key)) error("a slice among several subscripts is not supported", token.line);
-    adopt(*tuple, std::move(key));
-  }
-  return with(make(ExprKind::item, token.line), std::move(node), std::move(tuple));
-}
-
-// One subscript; a slice has its three bounds as children, to which parse_subscript adds the object in front.
-ExprPtr Parser::parse_subscribed() {
-  const int line = current().line;
-  const auto bound_follows = [&] { return !current().is_op("]") && !current().is_op(","); };
+  const auto bound_follows = [&] { return !current().is_op("]") && !current().is_op(":"); };
   ExprPtr start, stop, step;
-  if (!current().is_op(":")) {
-    start = parse_expression();
-    if (!current().is_op(":")) return start;
-  }
-  next();
-  if (!current().is_op(":") && bound_follows()) stop = parse_expression();
-  if (skip_op(":") && bound_follows()) step = parse_expression();
-  ExprPtr out = make(ExprKind::slice, line);
+  if (bound_follows()) start = parse_expression();
+  const bool is_slice = current().is_op(":");
+  if (skip_op(":") && bound_follows()) stop = parse_expression();
+  if (is_slice && skip_op(":") && bound_follows()) step = parse_expression();
+  if (current().is_op(",")) error(unsupported("subscript", "[a, b]"));
+  expect_op("]");
+  if (!start && !is_slice) error("Expected an expression, got ']'", token.line);
+  ExprPtr out = with(make(is_slice ? ExprKind::slice : ExprKind::item, token.line), std::move(node));
   adopt(*out, std::move(start));
+  if (!is_slice) return out;
   adopt(*out, std::move(stop));
   adopt(*out, std::move(step));
   return out;
 }
 
 void Parser::parse_call_arguments(Expr& into) {
-  const int line = current().line;
   expect_op("(");
-  bool need_comma = false;
-  const auto ensure = [&](bool condition) {
-    if (!condition) error("invalid syntax for function call expression", line);
-  };
-  while (!current().is_op(")")) {
-    if (need_comma) {
-      expect_op(",");
-      if (current().is_op(")")) break;
-    }
-    if (skip_op("*")) {
-      ensure(!into.star && !into.double_star);
-      into.star = parse_expression();
-      check_depth(into, into.star.get());
-    } else if (skip_op("**")) {
-      ensure(!into.double_star);
-      into.double_star = parse_expression();
-      check_depth(into, into.double_star.get());
-    } else if (current().kind == TokenKind::name && look().is_op("=")) {
-      ensure(!into.double_star);
-      const std::string name = next().text;
-      next();
-      for (const auto& [known, unused] : into.keywords)
-        if (known == name) error(fmt::format("keyword argument repeated: {}", name));
-      ExprPtr value = parse_expression();
-      check_depth(into, value.get());
+  for (bool first = true; !current().is_op(")"); first = false) {
+    if (!first) expect_op(",");
+    if (current().is_op(")")) break;
+    if (current().is_op("**")) error(unsupported("argument", "**"));
+    const bool star = skip_op("*");
+    const bool named = !star && current().kind == TokenKind::name && look().is_op("=");
+    const std::string name = named ? next().text : "";
+    if (named) next();
+    for (const auto& [known, unused] : into.keywords)
+      if (known == name) error(fmt::format("keyword argument repeated: {}", name));
+    if (!named && (into.star || (!into.keywords.empty() && !star)))
+      error("invalid syntax for function call expression");
+    ExprPtr value = parse_expression();
+    check_depth(into, value.get());
+    if (star) {
+      into.star = std::move(value);
+    } else if (named) {
       into.keywords.emplace_back(name, std::move(value));
     } else {
-      ensure(!into.star && !into.double_star && into.keywords.empty());
-      adopt(into, parse_expression());
+      into.children.push_back(std::move(value));
     }
-    need_comma = true;
   }
   expect_op(")");
 }
@@ -433,7 +327,6 @@ ExprPtr Parser::parse_filter(ExprPtr node, bool start_inline) {
     const Token token = expect(TokenKind::name, "name");
     ExprPtr out = make(ExprKind::filter, token.line);
     out->text = token.text;
-    while (skip_op(".")) out->text += "." + expect(TokenKind::name, "name").text;
     adopt(*out, std::move(node));
     if (current().is_op("(")) parse_call_arguments(*out);
     node = std::move(out);
@@ -447,7 +340,6 @@ ExprPtr Parser::parse_test(ExprPtr node) {
   const bool negated = skip_name("not");
   ExprPtr out = make(ExprKind::test, line);
   out->text = expect(TokenKind::name, "name").text;
-  while (skip_op(".")) out->text += "." + expect(TokenKind::name, "name").text;
   adopt(*out, std::move(node));
   const Token& token = current();
   if (token.is_op("(")) {

@@ -55,12 +55,5 @@ void Runtime::check_stack() const {
   if (std::less<>()(here, stack_limit_)) raise("RecursionError", "the template recurses too deeply");
 }
 
-CallGuard::CallGuard(Runtime& rt) : rt_(rt) {
-  if (++rt_.call_depth > kMaxCallDepth) {
-    --rt_.call_depth;
-    raise("RecursionError", "maximum recursion depth exceeded");
-  }
-}
-
 }  // namespace jinja
 }  // namespace circuitdiff

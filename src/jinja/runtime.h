@@ -1,9 +1,8 @@
-// What one rendering carries: its budget, its clock, the line being evaluated, and the way back into the
-// interpreter for filters and objects that call macros or other filters by name.
+// What one rendering carries: its budget, its clock, the line being evaluated, and what it empties at its
+// end.
 #pragma once
 
-#include <memory>
-#include <string>
+#include <functional>
 #include <vector>
 
 #include "jinja/chat_template.h"
@@ -19,7 +18,6 @@ class Runtime {
   Budget budget;
   const Clock& clock;
   int line = 0;  // of the template, for error messages
-  int call_depth = 0;
 
   // Against deep recursion of the engine itself, whatever the template did to get there.
   void check_stack() const;
@@ -33,18 +31,6 @@ class Runtime {
  private:
   const char* stack_limit_;  // lowest address that a rendering may reach
   std::vector<std::function<void()>> clear_;
-};
-
-// Counts a macro, caller, recursive loop or block while it runs.
-class CallGuard {
- public:
-  explicit CallGuard(Runtime& rt);
-  ~CallGuard() { --rt_.call_depth; }
-  CallGuard(const CallGuard&) = delete;
-  CallGuard& operator=(const CallGuard&) = delete;
-
- private:
-  Runtime& rt_;
 };
 
 }  // namespace circuitdiff::jinja

@@ -6,80 +6,62 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <iterator>
-
-#include "jinja/case_table.h"
 
 namespace circuitdiff::jinja {
 namespace {
 
-utf8proc_category_t category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+bool is_continuation(char c) { return (c & 0xC0) == 0x80; }
 
-template <size_t N>
-bool listed(const CodePointRange (&ranges)[N], char32_t c) {
-  const auto* after = std::upper_bound(std::begin(ranges), std::end(ranges), c,
-                                       [](char32_t x, const CodePointRange& r) { return x < r.first; });
-  return after != std::begin(ranges) && c <= std::prev(after)->last;
+bool is_line_break(char32_t c) {
+  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
 
-const LongCase* long_case(char32_t c) {
-  const auto* at = std::lower_bound(std::begin(kLongCases), std::end(kLongCases), c,
-                                    [](const LongCase& entry, char32_t x) { return entry.letter < x; });
-  return at != std::end(kLongCases) && at->letter == c ? at : nullptr;
+// str.isprintable: no control, format, separator, private or unassigned character but the space.
+bool is_printable(char32_t c) {
+  if (c < 0x7F) return c >= 0x20;
+  const auto k = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return k != UTF8PROC_CATEGORY_CN && (k < UTF8PROC_CATEGORY_ZS || k > UTF8PROC_CATEGORY_CO);
 }
 
-void append_upper(std::string& out, char32_t c) {
-  if (const LongCase* entry = long_case(c)) {
-    out += entry->upper;
-  } else {
-    append_code_point(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))));
+// Where the last code point of `text` begins.
+size_t last_start(std::string_view text) {
+  size_t start = text.size() - 1;
+  while (start > 0 && is_continuation(text[start])) --start;
+  return start;
+}
+
+template <class Drop>
+std::string_view strip_where(std::string_view text, Side side, const Drop& drop) {
+  while (side != Side::right && !text.empty()) {
+    size_t pos = 0;
+    if (!drop(next_code_point(text, pos))) break;
+    text.remove_prefix(pos);
   }
-}
-
-void append_title(std::string& out, char32_t c) {
-  if (const LongCase* entry = long_case(c)) {
-    out += entry->title;
-  } else {
-    append_code_point(out, static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))));
+  while (side != Side::left && !text.empty()) {
+    const size_t start = last_start(text);
+    size_t pos = start;
+    if (!drop(next_code_point(text, pos))) break;
+    text = text.substr(0, start);
   }
+  return text;
 }
 
-bool is_cased(char32_t c) { return is_lower(c) || is_upper(c) || is_title(c); }
-
-bool is_case_ignorable(char32_t c) {
-  switch (category(c)) {
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_CF:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_SK:
-      return true;
-    default:
-      return c == '\'' || c == '.' || c == ':' || c == 0xB7 || c == 0x2018 || c == 0x2019 || c == 0x2024 ||
-             c == 0x2027;
+std::vector<std::string_view> cut_at_space_from_right(std::string_view text, int64_t most) {
+  std::vector<std::string_view> pieces;
+  for (text = strip(text, Side::right); !text.empty(); text = strip(text, Side::right), --most) {
+    size_t start = most == 0 ? 0 : text.size();
+    while (start > 0) {
+      size_t at = last_start(text.substr(0, start));
+      const size_t before = at;
+      if (is_space(next_code_point(text, at))) break;
+      start = before;
+    }
+    pieces.push_back(text.substr(start));
+    text = text.substr(0, start);
   }
+  std::reverse(pieces.begin(), pieces.end());
+  return pieces;
 }
-
-// The lower case of text[i]; a capital sigma at the end of a word becomes the final form.
-void append_lower(std::string& out, const std::u32string& text, size_t i) {
-  const char32_t c = text[i];
-  if (c == 0x0130) {
-    out += "i\u0307";
-  } else if (c == 0x03A3) {
-    size_t before = i;
-    while (before > 0 && is_case_ignorable(text[before - 1])) --before;
-    size_t after = i + 1;
-    while (after < text.size() && is_case_ignorable(text[after])) ++after;
-    const bool final_form =
-        before > 0 && is_cased(text[before - 1]) && !(after < text.size() && is_cased(text[after]));
-    append_code_point(out, final_form ? 0x03C2 : 0x03C3);
-  } else {
-    append_code_point(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
-  }
-}
-
-char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 
 }  // namespace
 
@@ -98,33 +80,13 @@ char32_t next_code_point(std::string_view text, size_t& pos) {
 }
 
 void append_code_point(std::string& out, char32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | c >> 6);
-    out += static_cast<char>(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xE0 | c >> 12);
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (c & 0x3F));
-  } else {
-    out += static_cast<char>(0xF0 | c >> 18);
-    out += static_cast<char>(0x80 | (c >> 12 & 0x3F));
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (c & 0x3F));
-  }
-}
-
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  utf8proc_uint8_t bytes[4];
+  const auto size = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes);
+  out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
 }
 
 bool is_valid_utf8(std::string_view text) {
   for (size_t pos = 0; pos < text.size();) {
-    if (static_cast<unsigned char>(text[pos]) < 0x80) {
-      ++pos;
-      continue;
-    }
     utf8proc_int32_t c = 0;
     const utf8proc_ssize_t used =
         utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + pos,
@@ -136,30 +98,19 @@ bool is_valid_utf8(std::string_view text) {
 }
 
 size_t count_code_points(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return text.size() - static_cast<size_t>(std::count_if(text.begin(), text.end(), is_continuation));
 }
 
 std::u32string decode(std::string_view text) {
   std::u32string out;
-  out.reserve(text.size());
   for (size_t pos = 0; pos < text.size();) out += next_code_point(text, pos);
   return out;
 }
 
 std::string encode(std::u32string_view text) {
   std::string out;
-  for (char32_t c : text) append_code_point(out, c);
+  for (const char32_t c : text) append_code_point(out, c);
   return out;
-}
-
-size_t byte_offset(std::string_view text, size_t index) {
-  size_t pos = 0;
-  for (; index > 0 && pos < text.size(); --index) {
-    ++pos;
-    while (pos < text.size() && (text[pos] & 0xC0) == 0x80) ++pos;
-  }
-  return pos;
 }
 
 bool is_space(char32_t c) {
@@ -168,173 +119,6 @@ bool is_space(char32_t c) {
          c == 0x3000;
 }
 
-bool is_line_break(char32_t c) {
-  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
-}
-
-bool is_printable(char32_t c) {
-  if (c < 0x7F) return c >= 0x20;
-  switch (category(c)) {
-    case UTF8PROC_CATEGORY_CC:
-    case UTF8PROC_CATEGORY_CF:
-    case UTF8PROC_CATEGORY_CS:
-    case UTF8PROC_CATEGORY_CO:
-    case UTF8PROC_CATEGORY_CN:
-    case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP:
-    case UTF8PROC_CATEGORY_ZS:
-      return false;
-    default:
-      return true;
-  }
-}
-
-bool is_alpha(char32_t c) {
-  const auto k = category(c);
-  return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
-}
-bool is_decimal(char32_t c) { return c < 0x80 ? c >= '0' && c <= '9' : category(c) == UTF8PROC_CATEGORY_ND; }
-bool is_digit(char32_t c) { return is_decimal(c) || listed(kOtherDigits, c); }
-bool is_numeric(char32_t c) {
-  const auto k = category(c);
-  return (k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO) || listed(kOtherNumeric, c);
-}
-bool is_alnum(char32_t c) { return is_alpha(c) || is_numeric(c); }
-bool is_lower(char32_t c) { return category(c) == UTF8PROC_CATEGORY_LL || listed(kOtherLower, c); }
-bool is_upper(char32_t c) { return category(c) == UTF8PROC_CATEGORY_LU || listed(kOtherUpper, c); }
-bool is_title(char32_t c) { return category(c) == UTF8PROC_CATEGORY_LT; }
-
-bool is_identifier(std::string_view text) {
-  if (text.empty()) return false;
-  bool first = true;
-  for (size_t pos = 0; pos < text.size(); first = false) {
-    const char32_t c = next_code_point(text, pos);
-    const auto k = category(c);
-    const bool start = c == '_' || is_alpha(c) || k == UTF8PROC_CATEGORY_NL;
-    const bool part = start || k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_MN ||
-                      k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_PC || c == 0xB7;
-    if (first ? !start : !part) return false;
-  }
-  return true;
-}
-
-int decimal_value(char32_t c) {
-  if (c < 0x80) return c >= '0' && c <= '9' ? static_cast<int>(c - '0') : -1;
-  if (category(c) != UTF8PROC_CATEGORY_ND) return -1;
-  // Decimal digits come in runs of ten that begin with the zero: count back to the start of the run.
-  char32_t zero = c;
-  while (category(zero - 1) == UTF8PROC_CATEGORY_ND) --zero;
-  return static_cast<int>((c - zero) % 10);
-}
-
-std::string upper(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t pos = 0; pos < text.size();) {
-    if (static_cast<unsigned char>(text[pos]) < 0x80) {
-      out += ascii_upper(text[pos++]);
-    } else {
-      append_upper(out, next_code_point(text, pos));
-    }
-  }
-  return out;
-}
-
-std::string lower(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  if (is_ascii(text)) {
-    for (char c : text) out += ascii_lower(c);
-    return out;
-  }
-  const std::u32string points = decode(text);
-  for (size_t i = 0; i < points.size(); ++i) append_lower(out, points, i);
-  return out;
-}
-
-std::string title(std::string_view text) {
-  const std::u32string points = decode(text);
-  std::string out;
-  bool inside = false;
-  for (size_t i = 0; i < points.size(); ++i) {
-    if (inside) {
-      append_lower(out, points, i);
-    } else {
-      append_title(out, points[i]);
-    }
-    inside = is_cased(points[i]);
-  }
-  return out;
-}
-
-std::string capitalize(std::string_view text) {
-  const std::u32string points = decode(text);
-  std::string out;
-  for (size_t i = 0; i < points.size(); ++i) {
-    if (i == 0) {
-      append_title(out, points[i]);
-    } else {
-      append_lower(out, points, i);
-    }
-  }
-  return out;
-}
-
-std::string swapcase(std::string_view text) {
-  const std::u32string points = decode(text);
-  std::string out;
-  for (size_t i = 0; i < points.size(); ++i) {
-    if (is_upper(points[i])) {
-      append_lower(out, points, i);
-    } else if (is_lower(points[i])) {
-      append_upper(out, points[i]);
-    } else {
-      append_code_point(out, points[i]);
-    }
-  }
-  return out;
-}
-
-std::string casefold(std::string_view text) {
-  if (is_ascii(text)) return lower(text);
-  utf8proc_uint8_t* folded = nullptr;
-  const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                             static_cast<utf8proc_ssize_t>(text.size()), &folded,
-                                             static_cast<utf8proc_option_t>(UTF8PROC_CASEFOLD));
-  if (size < 0) return std::string(text);
-  std::string out(reinterpret_cast<const char*>(folded), static_cast<size_t>(size));
-  std::free(folded);
-  return out;
-}
-
-namespace {
-
-template <class Drop>
-std::string_view strip_where(std::string_view text, Side side, const Drop& drop) {
-  if (side != Side::right) {
-    for (size_t pos = 0; pos < text.size();) {
-      const size_t start = pos;
-      if (!drop(next_code_point(text, pos))) {
-        text.remove_prefix(start);
-        break;
-      }
-      if (pos >= text.size()) return {};
-    }
-  }
-  if (side != Side::left) {
-    while (!text.empty()) {
-      size_t start = text.size() - 1;
-      while (start > 0 && (text[start] & 0xC0) == 0x80) --start;
-      size_t pos = start;
-      if (!drop(next_code_point(text, pos))) break;
-      text.remove_suffix(text.size() - start);
-    }
-  }
-  return text;
-}
-
-}  // namespace
-
 std::string_view strip(std::string_view text, Side side) { return strip_where(text, side, is_space); }
 
 std::string_view strip(std::string_view text, std::string_view chars, Side side) {
@@ -342,7 +126,35 @@ std::string_view strip(std::string_view text, std::string_view chars, Side side)
   return strip_where(text, side, [&](char32_t c) { return set.find(c) != std::u32string::npos; });
 }
 
-std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends) {
+std::vector<std::string_view> cut_at(std::string_view text, std::string_view separator, int64_t most,
+                                     bool from_right) {
+  std::vector<std::string_view> pieces;
+  for (; most != 0; --most) {
+    const size_t at = from_right ? text.rfind(separator) : text.find(separator);
+    if (at == text.npos) break;
+    const std::string_view before = text.substr(0, at), after = text.substr(at + separator.size());
+    pieces.push_back(from_right ? after : before);
+    text = from_right ? before : after;
+  }
+  pieces.push_back(text);
+  if (from_right) std::reverse(pieces.begin(), pieces.end());
+  return pieces;
+}
+
+// What is left after `most` cuts keeps the white space at its far end.
+std::vector<std::string_view> cut_at_space(std::string_view text, int64_t most, bool from_right) {
+  if (from_right) return cut_at_space_from_right(text, most);
+  std::vector<std::string_view> pieces;
+  for (text = strip(text, Side::left); !text.empty(); text = strip(text, Side::left), --most) {
+    size_t end = most == 0 ? text.size() : 0;
+    for (size_t after = 0; end < text.size() && !is_space(next_code_point(text, after));) end = after;
+    pieces.push_back(text.substr(0, end));
+    text = text.substr(end);
+  }
+  return pieces;
+}
+
+std::vector<std::string_view> cut_at_lines(std::string_view text) {
   std::vector<std::string_view> lines;
   size_t start = 0;
   for (size_t pos = 0; pos < text.size();) {
@@ -350,11 +162,32 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
     const char32_t c = next_code_point(text, pos);
     if (!is_line_break(c)) continue;
     if (c == '\r' && pos < text.size() && text[pos] == '\n') ++pos;
-    lines.push_back(text.substr(start, (keep_ends ? pos : at) - start));
+    lines.push_back(text.substr(start, at - start));
     start = pos;
   }
   if (start < text.size()) lines.push_back(text.substr(start));
   return lines;
+}
+
+std::string replace_text(std::string_view text, std::string_view from, std::string_view to, int64_t most,
+                         size_t bound) {
+  std::string out;
+  size_t at = 0;
+  for (; most != 0 && out.size() <= bound; --most) {
+    const size_t found = text.find(from, at);
+    if (found == text.npos) break;
+    out += text.substr(at, found - at);
+    out += to;
+    at = found + from.size();
+    if (!from.empty()) continue;
+    // Python puts `to` before every character and at the end.
+    if (at >= text.size()) break;
+    const size_t start = at;
+    next_code_point(text, at);
+    out += text.substr(start, at - start);
+  }
+  out += text.substr(at);
+  return out;
 }
 
 std::string repr(std::string_view text) {
@@ -364,23 +197,17 @@ std::string repr(std::string_view text) {
   for (size_t pos = 0; pos < text.size();) {
     const size_t start = pos;
     const char32_t c = next_code_point(text, pos);
+    const uint32_t point = static_cast<uint32_t>(c);
     if (c == static_cast<unsigned char>(quote) || c == '\\') {
-      out += '\\';
-      out += static_cast<char>(c);
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else if (c == '\t') {
-      out += "\\t";
+      out += {'\\', static_cast<char>(c)};
+    } else if (c == '\n' || c == '\r' || c == '\t') {
+      out += c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t";
     } else if (is_printable(c)) {
       out += text.substr(start, pos - start);
-    } else if (c < 0x100) {
-      out += fmt::format("\\x{:02x}", static_cast<uint32_t>(c));
-    } else if (c < 0x10000) {
-      out += fmt::format("\\u{:04x}", static_cast<uint32_t>(c));
     } else {
-      out += fmt::format("\\U{:08x}", static_cast<uint32_t>(c));
+      out += point < 0x100     ? fmt::format("\\x{:02x}", point)
+             : point < 0x10000 ? fmt::format("\\u{:04x}", point)
+                               : fmt::format("\\U{:08x}", point);
     }
   }
   return out + quote;
@@ -388,8 +215,7 @@ std::string repr(std::string_view text) {
 
 std::string escape_html(std::string_view text) {
   std::string out;
-  out.reserve(text.size());
-  for (char c : text) {
+  for (const char c : text) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -413,33 +239,16 @@ std::string escape_html(std::string_view text) {
   return out;
 }
 
+// The shortest digits that give the same value, with an exponent below 1e-4 and from 1e16 on.
 std::string repr(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
+  const double size = std::fabs(value);
+  const bool exponent = size != 0 && (size < 1e-4 || size >= 1e16);
   char buffer[64];
-  const auto end =
-      std::to_chars(buffer, buffer + sizeof buffer, std::fabs(value), std::chars_format::scientific).ptr;
-  const std::string_view shortest(buffer, static_cast<size_t>(end - buffer));
-  const size_t e = shortest.find('e');
-  std::string digits(1, shortest[0]);
-  if (e > 2) digits += shortest.substr(2, e - 2);
-  int exponent = 0;
-  std::from_chars(shortest.data() + e + (shortest[e + 1] == '+' ? 2 : 1), end, exponent);
-
-  std::string out = std::signbit(value) ? "-" : "";
-  const int count = static_cast<int>(digits.size());
-  if (exponent < -4 || exponent >= 16) {
-    out += digits[0];
-    if (count > 1) out += "." + digits.substr(1);
-    out += fmt::format("e{}{:02d}", exponent < 0 ? '-' : '+', std::abs(exponent));
-  } else if (exponent < 0) {
-    out += "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
-  } else if (exponent + 1 >= count) {
-    out += digits + std::string(static_cast<size_t>(exponent + 1 - count), '0') + ".0";
-  } else {
-    out += digits.substr(0, static_cast<size_t>(exponent) + 1) + "." +
-           digits.substr(static_cast<size_t>(exponent) + 1);
-  }
+  const auto format = exponent ? std::chars_format::scientific : std::chars_format::fixed;
+  std::string out(buffer, std::to_chars(buffer, buffer + sizeof buffer, value, format).ptr);
+  if (!exponent && out.find('.') == out.npos) out += ".0";
   return out;
 }
 

@@ -43,9 +43,9 @@ constexpr const char* kRange =
     "chat_template:1: Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).";
 
 TEST(HostileTemplates, RangesAreBounded) {
-  EXPECT_EQ(failure("{{ range(10 ** 9) }}"), kRange);
-  EXPECT_EQ(failure("{% for i in range(0, 10 ** 18, 3) %}{% endfor %}"), kRange);
-  EXPECT_EQ(failure("{% for i in range(-(2 ** 63), 2 ** 63 - 1) %}{% endfor %}"), kRange);
+  EXPECT_EQ(failure("{{ range(1000000000) }}"), kRange);
+  EXPECT_EQ(failure("{% for i in range(0, 1000000000000000000, 3) %}{% endfor %}"), kRange);
+  EXPECT_EQ(failure("{% for i in range(-9223372036854775807, 9223372036854775807) %}{% endfor %}"), kRange);
 }
 
 TEST(HostileTemplates, NestedLoopsRunOutOfWork) {
@@ -55,7 +55,7 @@ TEST(HostileTemplates, NestedLoopsRunOutOfWork) {
       failure("{% for i in range(100000) %}{% for j in range(100000) %}{{ word }}{% endfor %}{% endfor %}"),
       kWork);
   EXPECT_EQ(failure("{% for i in range(90000) %}{% set x = range(90000)|list %}{% endfor %}"), kWork);
-  EXPECT_EQ(failure("{% for i in range(90000) %}{% set x = range(90000)|sum %}{% endfor %}"), kWork);
+  EXPECT_EQ(failure("{% for i in range(90000) %}{% set x = range(90000)|reverse|list %}{% endfor %}"), kWork);
   EXPECT_EQ(failure("{% for i in range(90000) %}{{ 5 in range(6, 90000) }}{% endfor %}"), kWork);
   EXPECT_EQ(
       failure("{% set l = range(90000)|list %}{% for i in range(90000) %}{{ l == l + [] }}{% endfor %}"),
@@ -63,9 +63,8 @@ TEST(HostileTemplates, NestedLoopsRunOutOfWork) {
 }
 
 TEST(HostileTemplates, StringsAreBounded) {
-  EXPECT_EQ(failure("{{ 'a' * 10 ** 9 }}"), kText);
-  EXPECT_EQ(failure("{{ 10 ** 12 * 'ab' }}"), kText);
-  EXPECT_EQ(failure("{{ 'a' * 10 ** 30 }}"), "chat_template:1: cannot fit 'int' into an index-sized integer");
+  EXPECT_EQ(failure("{{ 'a' * 1000000000 }}"), kText);
+  EXPECT_EQ(failure("{{ 1000000000000 * 'ab' }}"), kText);
   EXPECT_EQ(
       failure(
           "{% set ns = namespace(s='ab') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"),
@@ -78,34 +77,25 @@ TEST(HostileTemplates, StringsAreBounded) {
   EXPECT_EQ(failure("{{ ('a' * 1000000).replace('', 'b' * 1000) }}"), kText);
   EXPECT_EQ(failure("{{ ('a' * 1000000).join(range(1000)|map('string')) }}"), kText);
   EXPECT_EQ(failure("{{ range(1000)|join('a' * 1000000) }}"), kText);
-  EXPECT_EQ(failure("{{ 'a'|center(10 ** 9) }}"), kText);
-  EXPECT_EQ(failure("{{ 'a'.ljust(10 ** 15) }}"), kText);
-  EXPECT_EQ(failure("{{ 'a'.zfill(10 ** 15) }}"), kText);
-  EXPECT_EQ(failure("{{ '\t'.expandtabs(10 ** 15) }}"), kText);
-  EXPECT_EQ(failure("{{ 'a\\nb'|indent(10 ** 9) }}"), kText);
-  EXPECT_EQ(failure("{{ '%999999999d' % 1 }}"), "chat_template:1: width too big");
-  EXPECT_EQ(failure("{{ '%*d' % (10 ** 9, 1) }}"), kText);
-  EXPECT_EQ(failure("{{ '%.99999999f' % 1.5 }}"), "chat_template:1: precision too big");
-  EXPECT_EQ(failure("{{ '{:999999999}'.format(1) }}"),
-            "chat_template:1: Too many decimal digits in format string");
-  EXPECT_EQ(failure("{{ '{:16777000}{:16777000}'.format(1, 2) }}"), kText);
-  EXPECT_EQ(failure("{{ [1]|tojson(indent=10 ** 9) }}"), kText);
+  EXPECT_EQ(failure("{{ 'a\\nb'|indent(1000000000) }}"), kText);
+  EXPECT_EQ(failure("{{ '%s%s'|format('a' * 16000000, 'b' * 16000000) }}"), kText);
+  EXPECT_EQ(failure("{{ '{}{}'.format('a' * 16000000, 'b' * 16000000) }}"), kText);
+  EXPECT_EQ(failure("{{ [1]|tojson(indent=1000000000) }}"), kText);
   EXPECT_EQ(failure("{{ [[[[1] * 100] * 100] * 100]|tojson(indent=100000) }}"), kText);
 }
 
 TEST(HostileTemplates, OutputIsBounded) {
-  EXPECT_EQ(failure("{% set s = 'a' * 10 ** 6 %}{% for i in range(1000) %}{{ s }}{% endfor %}"),
+  EXPECT_EQ(failure("{% set s = 'a' * 1000000 %}{% for i in range(1000) %}{{ s }}{% endfor %}"),
             "chat_template:1: the rendered text would exceed 32 MiB");
 }
 
 TEST(HostileTemplates, ListsAreBounded) {
-  EXPECT_EQ(failure("{{ [0] * 10 ** 9 }}"), kItems);
+  EXPECT_EQ(failure("{{ [0] * 1000000000 }}"), kItems);
   EXPECT_EQ(
       failure(
           "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}"),
       kItems);
-  EXPECT_EQ(failure("{{ [1]|batch(10 ** 9, 0)|list }}"), kItems);
-  EXPECT_EQ(failure("{{ [1]|slice(10 ** 9)|list }}"), kItems);
+  EXPECT_EQ(failure("{{ ('a' * 2000000)|list }}"), kItems);
 }
 
 // [x, x] sixty times over has 2^60 leaves, though only sixty lists exist.
@@ -116,38 +106,23 @@ TEST(HostileTemplates, SharedListsAreNotWalkedForever) {
   EXPECT_EQ(failure(doubled + "{{ ns.l }}"), kWork);
   EXPECT_EQ(failure(doubled + "{{ ns.l|tojson }}"), kText);
   EXPECT_EQ(failure(doubled + "{{ ns.l == ns.m }}"), kWork);
-  EXPECT_EQ(failure(doubled + "{{ ns.l < ns.m }}"), kWork);
-  EXPECT_EQ(failure(doubled + "{{ {ns.t: 1} }}"), kWork);
-}
-
-TEST(HostileTemplates, NumbersAreBounded) {
-  constexpr const char* kLarge = "chat_template:1: a whole number of the template is too large";
-  EXPECT_EQ(failure("{{ 10 ** (10 ** 9) }}"), kLarge);
-  EXPECT_EQ(failure("{{ 2 ** (2 ** 100) }}"), kLarge);
-  EXPECT_EQ(
-      failure(
-          "{% set ns = namespace(n=7) %}{% for i in range(60) %}{% set ns.n = ns.n * ns.n %}{% endfor %}"),
-      kLarge);
-  EXPECT_EQ(failure("{{ 10 ** 5000 }}"),
-            "chat_template:1: Exceeds the limit (4300 digits) for integer string conversion");
-  EXPECT_EQ(failure("{{ 1.5|round(10 ** 9) }}{{ 5|round(-(10 ** 9)) }}"), "rendered 4 bytes");
+  EXPECT_EQ(failure(doubled + "{{ ns.l in [ns.m] }}"), kWork);
 }
 
 TEST(HostileTemplates, RecursionIsBounded) {
-  constexpr const char* kDeep = "chat_template:1: maximum recursion depth exceeded";
+  constexpr const char* kDeep = "chat_template:1: the template recurses too deeply";
   EXPECT_EQ(failure("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"), kDeep);
   EXPECT_EQ(failure("{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}"),
             kDeep);
   EXPECT_EQ(failure("{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}{{ m() }}"),
             kDeep);
-  EXPECT_EQ(failure("{% for x in [1] recursive %}{{ loop([x]) }}{% endfor %}"), kDeep);
-  EXPECT_EQ(failure("{% block b %}{{ self.b() }}{% endblock %}"), kDeep);
   EXPECT_EQ(
       failure("{% set ns = namespace(l=1) %}{% for i in range(1000) %}{% set ns.l = [ns.l] %}{% endfor %}"),
       "chat_template:1: values of the template are nested too deeply");
-  EXPECT_EQ(failure("{% set ns = namespace(l=[1]) %}{% for i in range(1000) %}{% set ns.l = "
-                    "ns.l|map('string') %}{% endfor %}"),
-            "chat_template:1: lazy sequences of the template are nested too deeply");
+  EXPECT_EQ(
+      failure("{% set ns = namespace(l=[1]) %}{% for i in range(1000) %}{% set ns.l = [ns.l]|map('list') "
+              "%}{% endfor %}"),
+      "chat_template:1: values of the template are nested too deeply");
   EXPECT_EQ(failure("{% set ns = namespace() %}{% for i in range(100000) %}{% set ns.n = namespace(n=ns.n) "
                     "%}{% endfor %}ok"),
             "rendered 2 bytes");
@@ -168,7 +143,7 @@ TEST(HostileTemplates, SmallStacksAreNotOverrun) {
   const auto body = [](void*) -> void* {
     for (const std::string& source :
          {std::string("{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}"),
-          std::string("{% for x in [1] recursive %}{% if x %}{{ loop([x]) }}{% endif %}{% endfor %}"),
+          std::string("{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}{{ m() }}"),
           "{{ " + times(30, "(1 + ") + "1" + times(30, ")") + " }}"})
       messages.push_back(failure(source));
     return nullptr;
@@ -178,9 +153,7 @@ TEST(HostileTemplates, SmallStacksAreNotOverrun) {
   pthread_attr_destroy(&attributes);
   ASSERT_EQ(messages.size(), 3u);
   for (size_t i : {size_t{0}, size_t{1}})
-    EXPECT_TRUE(messages[i] == "chat_template:1: the template recurses too deeply" ||
-                messages[i] == "chat_template:1: maximum recursion depth exceeded")
-        << messages[i];
+    EXPECT_EQ(messages[i], "chat_template:1: the template recurses too deeply");
   EXPECT_EQ(messages[2], "rendered 2 bytes");
 }
 
@@ -199,7 +172,7 @@ TEST(HostileTemplates, SourceNestingIsBounded) {
     EXPECT_EQ(failure(times(n, "{% for x in y %}")), kNested);
     EXPECT_EQ(failure("{{ 1" + times(n, " + 1") + " }}"), kExpression);
     EXPECT_EQ(failure("{{ x" + times(n, ".x") + " }}"), kExpression);
-    EXPECT_EQ(failure("{{ x" + times(n, "|e") + " }}"), kExpression);
+    EXPECT_EQ(failure("{{ x" + times(n, "|safe") + " }}"), kExpression);
     EXPECT_EQ(failure("{{ x" + times(n, "()") + " }}"), kExpression);
   }
   EXPECT_EQ(failure("{{ 1" + times(300, " + 1") + " }}"), "rendered 3 bytes");
@@ -225,7 +198,7 @@ TEST(HostileTemplates, DeepVariablesAreRefused) {
 
 TEST(HostileTemplates, InvalidTextIsRefused) {
   EXPECT_EQ(failure("a\xff"), "chat_template: the template is not valid UTF-8");
-  EXPECT_EQ(failure("{{ '\\ud83d' }}"), "chat_template:1: \\uXXXX names half of a surrogate pair");
+  EXPECT_EQ(failure("{{ '\\ud83d' }}"), "chat_template:1: \\ud83d names half of a surrogate pair");
   try {
     ChatTemplate("{{ v }}").render({{"v", "\xc3"}});
     FAIL();

@@ -29,24 +29,23 @@ std::string error(const std::string& source) {
 }
 
 TEST(Template, PrintsValuesAsPythonDoes) {
-  EXPECT_EQ(render("{{ none }} {{ true }} {{ 1.0 }} {{ 1e16 }} {{ 1e-5 }} {{ 0.1 + 0.2 }}"),
+  EXPECT_EQ(render("{{ none }} {{ true }} {{ 1.0 }} {{ 10000000000000000.0 }} {{ 0.00001 }} {{ 0.1 + 0.2 }}"),
             "None True 1.0 1e+16 1e-05 0.30000000000000004");
   EXPECT_EQ(render("{{ [1, 'it\\'s', \"a\\n\", none] }} {{ (1,) }} {{ {'a': {}} }}"),
             "[1, \"it's\", 'a\\n', None] (1,) {'a': {}}");
+  EXPECT_EQ(render("{{ {1: 'a', 'b': 2}[1] }} {{ {512: 0}[256 * 2] }} {{ {5: 1}|tojson }} {{ 5 in {5: 1} }}"),
+            "a 0 {\"5\": 1} True");
   EXPECT_EQ(render("{{ undefined }}|{{ range(3) }}|{{ mapping.keys() }}"),
             "|range(0, 3)|dict_keys(['b', 'a', 'items'])");
-  EXPECT_EQ(render("{{ 2 ** 100 }} {{ 9223372036854775807 + 1 }} {{ -(10 ** 20) // 7 }}"),
-            "1267650600228229401496703205376 9223372036854775808 -14285714285714285715");
 }
 
-TEST(Template, ArithmeticFollowsPythonAndPowerGroupsToTheLeft) {
-  EXPECT_EQ(render("{{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 7 // 2.0 }} {{ 2 ** 3 ** 2 }} {{ -2 ** 2 }} {{ "
-                   "2 ** -1 }}"),
-            "-4 2 3.5 3.0 64 4 0.5");
+TEST(Template, ArithmeticFollowsPython) {
+  EXPECT_EQ(render("{{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 7 // 2 }} {{ 7 % -3 }} {{ 2 * 2.5 }}"),
+            "-4 2 3.5 3 -2 5.0");
   EXPECT_EQ(render("{{ 1 < 2 < 3 }} {{ 3 > 2 > 2 }} {{ 1 == 1.0 == true }} {{ 'a' not in 'abc' }}"),
             "True False True False");
-  EXPECT_EQ(render("{{ 'a' ~ 1 ~ none }} {{ 'ab' * 2 }} {{ [1] + [2] }} {{ '%05.1f|%s' % (2.25, 'x') }}"),
-            "a1None abab [1, 2] 002.2|x");
+  EXPECT_EQ(render("{{ 'a' ~ 1 ~ none }} {{ 'ab' * 2 }} {{ [1] + [2] }} {{ '%s|%s'|format(2, 'x') }}"),
+            "a1None abab [1, 2] 2|x");
 }
 
 TEST(Template, SlicesAndIndicesCountCodePoints) {
@@ -67,24 +66,26 @@ TEST(Template, StringMethodsFollowPython) {
   EXPECT_EQ(render("{{ text.split(',') }}{{ text.rsplit(',', 1) }}{{ ' a  b '.split() }}"),
             "['a', 'b', '', 'c']['a,b,', 'c']['a', 'b']");
   EXPECT_EQ(
-      render("{{ accents.upper() }} {{ word.swapcase() }} {{ \"they're\".title() }} {{ 'ΑΣ'.lower() }}"),
-      "STRASSE É👍 hELLO wORLD They'Re ας");
-  EXPECT_EQ(render("{{ word.startswith(('x', 'He')) }} {{ word.find('o', 5) }} {{ 'x'.center(4, '*') }} {{ "
-                   "'{:>5}|{a}'.format(1, a=2) }}"),
-            "True 7 *x** "
-            "    1|2");
+      render(
+          "{{ accents.upper() }} {{ \"they're\".title() }} {{ 'ΑΣ'.lower() }} {{ ' a  b '.split(none, 1) }}"),
+      "STRASSE É👍 They'Re ας ['a', 'b ']");
+  EXPECT_EQ(
+      render("{{ word.startswith(('x', 'He')) }} {{ word.find('o') }} {{ '{}|{a:d}|{{'.format(1, a=2) }}"),
+      "True 4 1|2|{");
 }
 
 TEST(Template, FiltersFollowJinja) {
   EXPECT_EQ(render("{{ messages|map(attribute='role')|join(',') }} {{ numbers|sort|reverse|list }} {{ "
                    "nothing|default('d') }}"),
             "system,user,assistant [3, 2, 1] d");
-  EXPECT_EQ(render("{{ messages|selectattr('content', 'none')|list|length }} {{ numbers|select('odd')|sum }} "
-                   "{{ '3.7'|int }}"),
-            "1 4 3");
-  EXPECT_EQ(render("{{ 'a\n\nb'|indent(2) }}|{{ 'they\\'re here'|title }}|{{ 2.5|round }}|{{ "
-                   "word|truncate(5, true, '') }}"),
-            "a\n\n  b|They're Here|2.0|Hello");
+  EXPECT_EQ(
+      render("{{ messages|selectattr('content', 'none')|list|length }} {{ numbers|select('odd')|join }} "
+             "{{ '3.7'|int }}"),
+      "1 31 3");
+  EXPECT_EQ(
+      render(
+          "{{ 'a\n\nb'|indent(2) }}|{{ 'they\\'re here'|title }}|{{ mapping|dictsort|map('first')|join }}"),
+      "a\n\n  b|They're Here|abitems");
   EXPECT_EQ(render("{% set g = numbers|map('string') %}{{ g|join('+') }}|{{ g|join('+') }}"), "3+1+2|");
 }
 
@@ -115,9 +116,6 @@ TEST(Template, LoopsKnowWhereTheyAre) {
   EXPECT_EQ(render("{% for x in [] %}{% else %}none{% endfor %}{% for a, (b, c) in [(1, (2, 3))] %}{{ a + b "
                    "+ c }}{% endfor %}"),
             "none6");
-  EXPECT_EQ(render("{% for x in [1, [2, [3]]] recursive %}{% if x is iterable %}<{{ loop(x) }}>{% else %}{{ "
-                   "x }}{% endif %}{% endfor %}"),
-            "1<2<3>>");
   EXPECT_EQ(render("{% for x in [1, 2, 3, 4] %}{% if x == 2 %}{% continue %}{% elif x == 4 %}{% break %}{% "
                    "endif %}{{ x }}{% endfor %}"),
             "13");
@@ -129,9 +127,7 @@ TEST(Template, AssignmentsStayInTheirScopeAndNamespacesDoNot) {
   EXPECT_EQ(render("{% set ns = namespace(n=0) %}{% for i in numbers %}{% set ns.n = ns.n + i %}{% endfor "
                    "%}{{ ns.n }}"),
             "6");
-  EXPECT_EQ(render("{% if true %}{% set y = 2 %}{% endif %}{{ y }}{% with y = 3, z = y %}{{ y }}{{ z }}{% "
-                   "endwith %}{{ y }}"),
-            "2322");
+  EXPECT_EQ(render("{% if true %}{% set y = 2 %}{% endif %}{{ y }}"), "2");
   EXPECT_EQ(render("{% set b %}x{{ word }}{% endset %}{{ b|upper }}{% set a, c = 1, 2 %}{{ a }}{{ c }}"),
             "XHELLO WORLD12");
 }
@@ -149,7 +145,6 @@ TEST(Template, MacrosTakeDefaultsKeywordsAndACaller) {
   EXPECT_EQ(render("{% macro m(a, b='B', c=a) %}{{ a }}{{ b }}{{ c }}{% endmacro %}{{ m(1) }}|{{ m(b=2, a=3) "
                    "}}|{{ m(1, c=5) }}"),
             "1B1|323|1B5");
-  EXPECT_EQ(render("{% macro m() %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, x=2) }}"), "(1,){'x': 2}");
   EXPECT_EQ(render("{% macro m(t) %}<{{ t }}>{{ caller(t) }}{% endmacro %}{% call(v) m('b') %}{{ v }}{{ word "
                    "}}{% endcall %}"),
             "<b>bHello World");
@@ -178,20 +173,17 @@ TEST(Template, ErrorsNameTheLine) {
   EXPECT_EQ(error("{{ 1 / 0 }}"), "chat_template:1: division by zero");
   EXPECT_EQ(error("{{ [1, 'a']|sort }}"),
             "chat_template:1: '<' not supported between instances of 'str' and 'int'");
-  EXPECT_EQ(error("{% include 'x' %}"),
-            "chat_template:1: no loader for this environment specified: include has nothing to load from");
 }
 
 TEST(Template, SyntaxErrorsNameTheLine) {
-  EXPECT_EQ(error("a\n{% if x %}\nb"),
-            "chat_template:3: Unexpected end of template. Jinja was looking for the following tags: 'elif' "
-            "or 'else' or "
-            "'endif'. The innermost block that needs to be closed is 'if'.");
+  EXPECT_EQ(
+      error("a\n{% if x %}\nb"),
+      "chat_template:3: Unexpected end of template. Jinja was looking for the following tags: 'elif' or "
+      "'else' or 'endif'.");
   EXPECT_EQ(error("{% endif %}"), "chat_template:1: Encountered unknown tag 'endif'.");
   EXPECT_EQ(error("\n{{ a b }}"), "chat_template:2: expected token 'end of print statement', got 'b'");
   EXPECT_EQ(error("{{ (1 }}"), "chat_template:1: unexpected '}', expected ')'");
   EXPECT_EQ(error("{# open"), "chat_template:1: Missing end of comment tag");
-  EXPECT_EQ(error("{{ 1|nosuch }}"), "chat_template:1: No filter named 'nosuch'.");
   EXPECT_EQ(error("{% break %}"), "chat_template:1: 'break' outside loop");
   EXPECT_EQ(error("{% if false %}{{ 1|nosuch }}{% endif %}ok"), "rendered: ok");
 }
@@ -203,6 +195,91 @@ TEST(Template, TheSandboxRefusesWhatWouldChangeOrInspectValues) {
             "chat_template:1: access to attribute '__class__' of 'str' object is unsafe.");
   EXPECT_EQ(error("{% set ns = namespace() %}{% set ns._x = 1 %}").substr(0, 65),
             "chat_template:1: Chat templates cannot store underscore-prefixed ");
+}
+
+// What jinja2 knows and chat templates do not use is one error that names it and its line.
+TEST(Template, WhatIsLeftOutIsNamed) {
+  const auto left_out = [](const std::string& part) {
+    return "chat_template:1: template uses the " + part +
+           ", which chat templates are not known to use; docs/chat_templates.md lists what is kept";
+  };
+  for (const char* name : {"with", "block", "include", "import", "from", "extends", "print", "autoescape"})
+    EXPECT_EQ(error(std::string("{% ") + name + " x %}"),
+              left_out(std::string("statement \"") + name + "\""));
+  EXPECT_EQ(error("{% for x in [1] recursive %}{% endfor %}"), left_out("loop marker \"recursive\""));
+  for (const char* name :
+       {"abs",         "attr",      "batch",    "center",   "e",         "escape", "filesizeformat",
+        "forceescape", "groupby",   "max",      "min",      "pprint",    "random", "round",
+        "slice",       "striptags", "sum",      "truncate", "urlencode", "urlize", "wordcount",
+        "wordwrap",    "xmlattr",   "from_json"})
+    EXPECT_EQ(error(std::string("{{ word|") + name + " }}"),
+              left_out(std::string("filter \"") + name + "\""));
+  for (const char* name : {"divisibleby", "escaped", "filter", "lower", "sameas", "test", "upper"})
+    EXPECT_EQ(error(std::string("{{ word is ") + name + " }}"),
+              left_out(std::string("test \"") + name + "\""));
+  for (const char* name :
+       {"casefold",     "center",       "count",   "encode",    "expandtabs", "format_map",   "index",
+        "isalnum",      "isalpha",      "isascii", "isdecimal", "isdigit",    "isidentifier", "islower",
+        "isnumeric",    "isprintable",  "isspace", "istitle",   "isupper",    "ljust",        "partition",
+        "removeprefix", "removesuffix", "rfind",   "rindex",    "rjust",      "rpartition",   "splitlines",
+        "swapcase",     "translate",    "zfill"})
+    EXPECT_EQ(error(std::string("{{ word.") + name + "('a') }}"),
+              left_out(std::string("method of str \"") + name + "\""));
+  EXPECT_EQ(error("{{ numbers.index(1) }}"), left_out("method of list \"index\""));
+  EXPECT_EQ(error("{{ mapping.copy() }}"), left_out("method of dict \"copy\""));
+  EXPECT_EQ(error("{{ range(3).start }}"), left_out("method of range \"start\""));
+  EXPECT_EQ(error("{{ loop_length.bit_length() }}"), "chat_template:1: 'loop_length' is undefined");
+  EXPECT_EQ(error("{{ 5 .bit_length() }}"), left_out("method of int \"bit_length\""));
+  for (const char* name : {"cycler", "joiner", "lipsum", "super", "varargs", "kwargs"})
+    EXPECT_EQ(error(std::string("{{ ") + name + " }}"), left_out(std::string("name \"") + name + "\""));
+  for (const char* name : {"cycle", "changed", "depth", "depth0"})
+    EXPECT_EQ(error(std::string("{% for x in [1] %}{{ loop.") + name + " }}{% endfor %}"),
+              left_out(std::string("attribute of loop \"") + name + "\""));
+  EXPECT_EQ(error("{% macro m() %}{% endmacro %}{{ m.name }}"), left_out("attribute of a macro \"name\""));
+  EXPECT_EQ(error("{{ 2 ** 3 }}"), left_out("operator \"**\""));
+  EXPECT_EQ(error("{{ +1 }}"), left_out("operator \"unary +\""));
+  EXPECT_EQ(error("{{ 1.5 // 2 }}"), left_out("operator on floats \"//\""));
+  EXPECT_EQ(error("{{ raise_exception(**mapping) }}"), left_out("argument \"**\""));
+  EXPECT_EQ(error("{{ numbers[1, 2] }}"), left_out("subscript \"[a, b]\""));
+  EXPECT_EQ(error("{{ range(3)[0] }}"), left_out("subscript of \"range\""));
+  EXPECT_EQ(error("{{ range(3)[1:] }}"), left_out("slice of \"range\""));
+  EXPECT_EQ(error("{{ {1.5: 2} }}"), left_out("key of type \"float\""));
+  EXPECT_EQ(error("{{ [1] < [2] }}"), left_out("order of values of type \"list\""));
+  EXPECT_EQ(error("{{ mapping.keys() == mapping.keys() }}"),
+            left_out("comparison of values of type \"dict_keys\""));
+  EXPECT_EQ(error("{{ numbers|sort(attribute='a,b') }}"), left_out("attribute of the filter sort \"a,b\""));
+  EXPECT_EQ(error("{{ '%5d'|format(1) }}"), left_out("conversion \"%5\""));
+  EXPECT_EQ(error("{{ '%s' % 1 }}"), left_out("operator on text \"%\""));
+  EXPECT_EQ(error("{{ '{0}'.format(1) }}"), left_out("format field \"0\""));
+  EXPECT_EQ(error("{{ mapping[1:] }}"), left_out("slice of \"dict\""));
+  EXPECT_EQ(error("{{ é }}"), left_out("character \"é\""));
+  EXPECT_EQ(error("{{ '{:>5}'.format(1) }}"), left_out("format field \":>5\""));
+  EXPECT_EQ(error("{{ '{a.b}'.format(a=1) }}"), left_out("format field \"a.b\""));
+  EXPECT_EQ(error("{{ 0x1F }}"), left_out("number \"0x1F\""));
+  EXPECT_EQ(error("{{ 1e5 }}"), left_out("number \"1e5\""));
+  EXPECT_EQ(error("{{ '\\a' }}"), left_out("escape \"\\a\""));
+  EXPECT_EQ(error("{{ '1_000'|int }}"), left_out("number \"1_000\""));
+  EXPECT_EQ(error("{{ 'ﬁ'|upper }}"), left_out("upper case of \"ﬁ\""));
+  EXPECT_EQ(error("\n\n{% if true %}{{ word|center }}{% endif %}").substr(0, 40),
+            "chat_template:3: template uses the filte");
+  EXPECT_EQ(error("{% if false %}{{ word|center }}{% endif %}ok"), "rendered: ok");
+}
+
+TEST(Template, WholeNumbersHave64Bits) {
+  constexpr const char* kLarge = "chat_template:1: a whole number of the template does not fit into 64 bits";
+  EXPECT_EQ(render("{{ 9223372036854775807 }} {{ -9223372036854775807 - 1 }}"),
+            "9223372036854775807 -9223372036854775808");
+  for (const char* expression :
+       {"9223372036854775807 + 1", "-9223372036854775807 - 2", "3037000500 * 3037000500",
+        "(-9223372036854775807 - 1) // -1", "-(-9223372036854775807 - 1)", "9223372036854775808",
+        "'9223372036854775808'|int"})
+    EXPECT_EQ(error(std::string("{{ ") + expression + " }}"), kLarge) << expression;
+  try {
+    ChatTemplate("{{ v }}").render({{"v", 18446744073709551615u}});
+    FAIL();
+  } catch (const TemplateError& failure) {
+    EXPECT_STREQ(failure.what(), "chat_template:0: a whole number of the template does not fit into 64 bits");
+  }
 }
 
 TEST(Template, TheClockIsGiven) {
