@@ -57,8 +57,8 @@ bool Contraction::add_on_device(int64_t first, const std::vector<Tensor>& gradie
   return device_contract(job, gradients, before);
 }
 
-void Contraction::add(int64_t first, const std::vector<Tensor>& gradients, Sources of) {
-  if (only_ >= 0) of = {std::max(of.from, only_), std::min(of.to, only_ + 1)};
+void Contraction::add(int64_t first, const std::vector<Tensor>& gradients) {
+  const Sources of = only_ >= 0 ? Sources{only_, only_ + 1} : Sources{};
   if (add_on_device(first, gradients, of)) return;
   const auto end_of = [&](size_t j) {
     return std::min(of.to, graph_.sources_before(first + static_cast<int64_t>(j)));
